@@ -1,0 +1,155 @@
+"""The values that flow between stages: small, frozen, JSON; their files live in the store.
+
+``Experiment → Dataset → Checkpoint → OnnxModel → TfliteModel → Report``
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Family = Literal["yolox", "rtmdet"]
+
+
+class Frozen(BaseModel):
+    """Immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Artifact(Frozen):
+    """A finished stage. ``stage``, ``key`` and ``digest`` are filled in by the store.
+
+    ``key`` says what the stage was asked to do, ``digest`` what came out of it: two keys with the
+    same digest lead to the same keys downstream.
+    """
+
+    stage: str = ""
+    key: str = ""
+    digest: str = ""
+    metrics: dict[str, float] = {}
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that, besides the files, make up the digest."""
+        return self.model_dump(mode="json", exclude={"stage", "key", "digest", "metrics"})
+
+
+class Split(Frozen):
+    """One part of a data set.
+
+    ``annotations`` is a COCO json inside the artefact. ``image_root`` is an absolute folder, or ""
+    where the images lie beside the json. ``images_digest`` covers the content of every image.
+    """
+
+    annotations: str
+    image_root: str
+    images: int
+    boxes: int
+    images_digest: str
+
+
+class Dataset(Artifact):
+    """A checked data set. Class ids in the json run from 0 in the order of ``classes``."""
+
+    kind: Literal["dataset"] = "dataset"
+    classes: tuple[str, ...]
+    train: Split
+    val: Split
+
+    def identity(self) -> dict[str, Any]:
+        # Where the images lie is no part of what they are.
+        fields = super().identity()
+        for split in ("train", "val"):
+            del fields[split]["image_root"]
+        return fields
+
+
+class Head(Frozen):
+    """What a decoder must know of a detector whose graph ends before its post-processing."""
+
+    family: Family
+    classes: tuple[str, ...]
+    strides: tuple[int, ...]
+    score_threshold: float
+    nms_iou: float
+    max_detections: int
+
+
+class Preprocessing(Frozen):
+    """How a picture becomes the input tensor.
+
+    Letterbox: scaled with its aspect ratio kept to fit ``width`` x ``height``, placed in the
+    top-left corner, the rest filled with ``pad_value``; then ``(pixel - mean) / std`` per channel.
+    """
+
+    width: int
+    height: int
+    colour_order: Literal["bgr", "rgb"] = "bgr"
+    pad_value: float = 114.0
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+class Checkpoint(Artifact):
+    """Trained weights with the complete mmdet config that made them."""
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    weights: str = "weights.pth"
+    config: str = "config.py"
+    head: Head
+    preprocessing: Preprocessing
+    epoch: int
+
+
+class Tensor(Frozen):
+    """A model's output: ``name`` by meaning and stride (``cls_8``), shape in the file's own layout."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+class OnnxModel(Artifact):
+    """An ONNX graph that ends at the cut. Input and outputs are NCHW, float32, batch 1."""
+
+    kind: Literal["onnx"] = "onnx"
+    file: str = "model.onnx"
+    head: Head
+    preprocessing: Preprocessing
+    outputs: tuple[Tensor, ...]
+    opset: int
+
+
+class TfliteModel(Artifact):
+    """A TFLite file. Input and outputs are NHWC, batch 1; output names are those of the ONNX."""
+
+    kind: Literal["tflite"] = "tflite"
+    file: str = "model.tflite"
+    head: Head
+    preprocessing: Preprocessing
+    outputs: tuple[Tensor, ...]
+    strategy: str
+    converter: str
+    precision: str
+
+    @property
+    def variant(self) -> str:
+        """``explicit · onnx2tf · float32``"""
+        return f"{self.strategy} · {self.converter} · {self.precision}"
+
+
+class Report(Artifact):
+    """One model on the validation images: accuracy, parity with its source, latency, size, ops."""
+
+    kind: Literal["report"] = "report"
+    runtime: str
+    variant: str
+    model: str
+    compared_with: str = ""
+
+
+KINDS: dict[str, type[Artifact]] = {
+    "dataset": Dataset,
+    "checkpoint": Checkpoint,
+    "onnx": OnnxModel,
+    "tflite": TfliteModel,
+    "report": Report,
+}

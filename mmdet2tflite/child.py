@@ -1,0 +1,41 @@
+"""``python -m mmdet2tflite.child MODULE ARGUMENTS``: runs a module that dies with its parent.
+
+A user's mistake found inside the child is handed to the parent as data, not as a traceback.
+"""
+
+import ctypes
+import json
+import os
+import runpy
+import signal
+import sys
+
+from mmdet2tflite.errors import UserError
+from mmdet2tflite.toolchain import USER_ERROR
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def die_with_parent() -> None:
+    """Ask Linux for SIGKILL when the parent is gone; elsewhere do nothing."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it went between the two calls
+            os._exit(1)
+
+
+def main() -> None:
+    """Run the module named in the arguments as ``__main__``."""
+    die_with_parent()
+    module, *sys.argv[1:] = sys.argv[1:]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except UserError as error:
+        fields = {"found": error.found, "expected": error.expected, "remedy": error.remedy}
+        print(USER_ERROR + json.dumps({"kind": type(error).__name__, **fields}), flush=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""The experiment: every setting and every default of the pipeline, frozen, from one YAML file.
+
+Each stage receives only its own section, so a change of one section leaves the others cached.
+Relative paths are relative to the project root, the folder that holds ``flows/``.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Size = tuple[int, int]
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+STRIDE_OF_COARSEST_MAP = 32
+
+Fix = Literal["missing_file", "zero_area", "outside", "unknown_category", "duplicate_id", "size"]
+
+
+class Section(BaseModel):
+    """A frozen part of an experiment that rejects unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DigitsData(Section):
+    """Built-in scenes composed of scikit-learn's handwritten digits: 10 classes, exact boxes."""
+
+    kind: Literal["digits"]
+    size: Size = (256, 160)
+    """Width and height of a scene in pixels."""
+    train_images: Positive = 400
+    val_images: Positive = 100
+    digits_per_image: tuple[Positive, Positive] = (2, 6)
+    digit_size: tuple[Positive, Positive] = (28, 84)
+    """Smallest and largest side of a digit in pixels."""
+    seed: int = 0
+
+
+class CocoSplit(Section):
+    """One COCO json and the folder that its ``file_name`` entries are relative to."""
+
+    annotations: Path
+    images: Path = Path(".")
+
+
+class CocoData(Section):
+    """Any data set in COCO format."""
+
+    kind: Literal["coco"]
+    root: Path = Path(".")
+    """Folder that the paths of ``train`` and ``val`` are relative to."""
+    train: CocoSplit
+    val: CocoSplit
+    classes: tuple[str, ...] | None = None
+    """Classes to learn, in this order; by default all categories of the training json."""
+    fix: tuple[Fix, ...] = ()
+    """Problems to mend automatically; any other problem found stops the run with a report."""
+
+
+DatasetConfig = Annotated[DigitsData | CocoData, Field(discriminator="kind")]
+
+
+class Detector(Section):
+    """Which network, at which input size."""
+
+    config: Path = Path("configs/detectors/yolox_nano.py")
+    """An mmdet config file."""
+    input_size: Size = (320, 192)
+    """Width and height of the network's input in pixels, multiples of 32."""
+    score_threshold: Fraction = 0.01
+    nms_iou: Fraction = 0.65
+    max_detections: Positive = 100
+
+    @model_validator(mode="after")
+    def _fits_the_coarsest_map(self) -> "Detector":
+        wrong = [side for side in self.input_size if side <= 0 or side % STRIDE_OF_COARSEST_MAP]
+        if wrong:
+            width, height = (max(32, round(side / 32) * 32) for side in self.input_size)
+            raise ValueError(
+                f"input_size {list(self.input_size)}: both sides must be positive multiples of 32 "
+                f"(the up-sampled maps do not fit otherwise); the nearest is [{width}, {height}]"
+            )
+        return self
+
+
+class Augmentation(Section):
+    """What training does to an image. Mosaic doubles the canvas; the affine brings it back."""
+
+    mosaic: bool = True
+    plain_epochs: Annotated[int, Field(ge=0)] = 15
+    """The last epochs run without mosaic, on whole images."""
+    rotate: Annotated[float, Field(ge=0, le=10)] = 10.0
+    """Largest rotation in degrees. Axis-aligned boxes grow with it, hence the limit of 10."""
+    translate: Fraction = 0.1
+    scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.5, 1.5)
+    shear: Annotated[float, Field(ge=0, le=10)] = 2.0
+    hsv: bool = True
+    flip: Fraction = 0.5
+    """Probability of a horizontal flip."""
+    smallest_box: Annotated[float, Field(ge=0)] = 1.0
+    """Boxes with a shorter side than this many pixels after augmentation are dropped."""
+
+
+class Training(Section):
+    """How the weights come about. ``epochs: 0`` takes ``checkpoint`` as it is."""
+
+    epochs: Annotated[int, Field(ge=0)] = 300
+    batch_size: Positive = 16
+    optimizer: Literal["adamw", "sgd", "config"] = "adamw"
+    """``config`` keeps the optimizer and schedule of the mmdet config."""
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    warmup_iterations: Annotated[int, Field(ge=0)] = 50
+    ema_momentum: Fraction = 1e-3
+    val_interval: Positive = 10
+    save_interval: Positive = 1
+    """A run that was interrupted goes on from the last multiple of this many epochs."""
+    augmentation: Augmentation | Literal["config"] = Augmentation()
+    """``config`` keeps the training pipeline of the mmdet config."""
+    checkpoint: Path | None = None
+    """Weights to start from; their classes must be those of the data set."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: Annotated[int, Field(ge=0)] = 2
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _weights_come_from_somewhere(self) -> "Training":
+        if self.epochs == 0 and self.checkpoint is None:
+            raise ValueError("epochs is 0 and no checkpoint is given: there would be no weights")
+        return self
+
+
+class Export(Section):
+    """Checkpoint → ONNX, cut before the post-processing."""
+
+    deploy_config: Path = Path("configs/deploy/yolox.py")
+    """An mmdeploy config file with the cut (``partition_config``)."""
+    opset: Annotated[int, Field(ge=11, le=17)] = 13
+    tolerance: Annotated[float, Field(gt=0)] = 1e-4
+    """Largest error against PyTorch, relative to the tensor's range."""
+
+
+class Variants(Section):
+    """Which files are made of one ONNX model: one per combination."""
+
+    converters: tuple[Literal["onnx2tf"], ...] = ("onnx2tf",)
+    tolerance: Annotated[float, Field(gt=0)] = 1e-4
+    """Largest error of a float32 file against the ONNX, relative to the tensor's range."""
+
+
+class Latency(Section):
+    """How long one inference takes, without pre- and post-processing, nothing else running."""
+
+    warmup: Positive = 10
+    runs: Positive = 50
+    threads: tuple[int, ...] = (1, 0)
+    """Thread counts to measure; 0 stands for all cores."""
+
+
+class Evaluation(Section):
+    """What is measured of every model."""
+
+    images: Positive | None = None
+    """Only the first so many validation images; by default all."""
+    parity_images: Positive = 8
+    latency: Latency = Latency()
+
+
+class Timeouts(Section):
+    """Seconds after which a tool is taken for hung and stopped."""
+
+    dataset: Positive = 3600
+    training_silence: Positive = 1800
+    """Training may last as long as it likes, but not be silent for longer than this."""
+    export: Positive = 900
+    convert: Positive = 900
+    evaluate: Positive = 3600
+
+
+class Experiment(Section):
+    """A complete description of a run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    dataset: DatasetConfig
+    detector: Detector = Detector()
+    training: Training = Training()
+    export: Export = Export()
+    variants: Variants = Variants()
+    evaluation: Evaluation = Evaluation()
+    timeouts: Timeouts = Timeouts()
+    store: str = "artifacts"
+    """Folder or fsspec URL of the artefact store."""

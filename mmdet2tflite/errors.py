@@ -1,0 +1,65 @@
+"""The one family of errors that a user can mend: what was found, what was expected, what to do.
+
+The command line prints such an error without a traceback and exits with status 2. Anything else
+that escapes is a bug of ours and keeps its traceback.
+"""
+
+
+class UserError(Exception):
+    """Something outside the program is not as it must be.
+
+    Args:
+        found: what is there, with names (file, key, id) and values.
+        expected: what should have been there.
+        remedy: what the user can do about it.
+    """
+
+    title = "Error"
+
+    def __init__(self, found: str, expected: str = "", remedy: str = "") -> None:
+        super().__init__(found, expected, remedy)
+        self.found, self.expected, self.remedy = found, expected, remedy
+
+    def __str__(self) -> str:
+        lines = [f"{self.title}: {self.found}"]
+        if self.expected:
+            lines.append(f"  expected: {self.expected}")
+        if self.remedy:
+            lines.append(f"  to do:    {self.remedy}")
+        return "\n".join(lines)
+
+
+class ConfigError(UserError):
+    """An experiment, override or setting is wrong."""
+
+    title = "Configuration"
+
+
+class DataError(UserError):
+    """A data set, image or annotation is wrong."""
+
+    title = "Data set"
+
+
+class ModelError(UserError):
+    """A checkpoint or model file is not what the stage needs."""
+
+    title = "Model"
+
+
+class StoreError(UserError):
+    """The artefact store cannot be read or written."""
+
+    title = "Artefact store"
+
+
+class ToolFailed(UserError):
+    """A tool in a child process ended with an error, died, or ran into its time-out."""
+
+    title = "Tool failed"
+
+
+class ParityError(UserError):
+    """A conversion does not reproduce its source within the tolerance it promised."""
+
+    title = "Parity"

@@ -1,0 +1,104 @@
+"""A stage: a pure function of its input artefacts and its own config, and what its key digests."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from mmdet2tflite.artifacts import Artifact
+from mmdet2tflite.digest import file_sha256, json_sha256
+from mmdet2tflite.store import Store
+
+KEY_LENGTH = 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage function receives besides its inputs: where to write, and how long it may take."""
+
+    store: Store
+    work: Path
+    timeout: float
+
+
+def nothing_outside(config: Any) -> Any:
+    """The default: the stage depends on nothing but its config and inputs."""
+    return None
+
+
+@dataclass(frozen=True)
+class Stage[T: Artifact]:
+    """How one kind of artefact is made.
+
+    Args:
+        name: the folder in the store.
+        run: ``run(job, config, **inputs)``, writes its files into ``job.work`` and returns the value.
+        tools: distributions whose versions enter the key.
+        sources: library modules whose source text enters the key. The infrastructure (config,
+            store, toolchain) is left out: it decides how a stage is run, not what comes out.
+        outside: state outside the config that the result depends on (files that it names, the
+            machine), as a JSON value.
+        resumable: an interrupted attempt's files are found again.
+    """
+
+    name: str
+    run: Callable[..., T]
+    tools: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    outside: Callable[[Any], Any] = nothing_outside
+    resumable: bool = False
+
+    def origin(self, config: Any, inputs: dict[str, Artifact | None]) -> dict[str, Any]:
+        """Everything the key is made of, as a JSON value."""
+        return {
+            "stage": self.name,
+            "config": _as_json(config),
+            "outside": self.outside(config),
+            "inputs": {name: value.digest if value else None for name, value in inputs.items()},
+            "tools": {tool: version(tool) for tool in self.tools},
+            "sources": {module: _source_digest(module) for module in self.sources},
+        }
+
+    def key(self, config: Any, **inputs: Artifact | None) -> str:
+        """The name of the result in the store; also the key of Prefect's cache."""
+        return json_sha256(self.origin(config, inputs))[:KEY_LENGTH]
+
+    def build(
+        self,
+        store: Store,
+        config: Any,
+        *,
+        timeout: float,
+        on_wait: Callable[[], None] = lambda: None,
+        **inputs: Artifact | None,
+    ) -> T:
+        """Return the stored result, or run the stage and store it. Raises UserError."""
+        origin = self.origin(config, inputs)
+        artifact = store.build(
+            self.name,
+            json_sha256(origin)[:KEY_LENGTH],
+            lambda work: self.run(Job(store, work, timeout), config, **inputs),
+            origin=origin,
+            resumable=self.resumable,
+            on_wait=on_wait,
+        )
+        return artifact  # type: ignore[return-value]  # the key's stage name decides the type
+
+
+def _as_json(config: Any) -> Any:
+    if isinstance(config, BaseModel):
+        return config.model_dump(mode="json")
+    if isinstance(config, (tuple, list)):
+        return [_as_json(item) for item in config]
+    return config
+
+
+def _source_digest(module: str) -> str:
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise LookupError(f"a stage names the module {module}, which does not exist")
+    return file_sha256(Path(spec.origin))

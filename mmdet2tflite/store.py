@@ -1,0 +1,229 @@
+"""The content-addressed store: ``<root>/<stage>/<key>/`` with a manifest that is written last.
+
+Rules:
+
+1. A stage writes into ``<work>/<stage>/<key>/``, a local folder that nobody else reads.
+2. A file lock per key makes a second process wait and then find the first one's result.
+3. When the stage has returned, the manifest is added and the folder appears in the store at once:
+   by a rename on a local root, by an upload with the manifest last on a remote one.
+4. A manifest's existence means complete; no reader looks at a folder without one.
+5. The work folder of a stage that failed stays for its log and ``reproduce.sh``; only a resumable
+   stage finds it again, every other starts with an empty one.
+"""
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
+
+from mmdet2tflite.artifacts import KINDS, Artifact
+from mmdet2tflite.digest import file_sha256, json_sha256
+from mmdet2tflite.errors import StoreError
+
+MANIFEST = "manifest.json"
+LOGS = "log"
+"""Sub-folder of an artefact for what does not define it: logs, curves, reproduce.sh."""
+
+
+class Store:
+    """An artefact store at a folder or any fsspec URL (``s3://bucket/prefix``)."""
+
+    def __init__(self, root: str | Path) -> None:
+        self._fs, self.root = fsspec.core.url_to_fs(str(root))
+        self.is_local = "file" in _protocols(self._fs)
+        if self.is_local:
+            self._cache = Path(self.root)
+            self.work = self._cache / ".work"
+        else:
+            self._cache = user_cache_path("mmdet2tflite") / json_sha256(str(root))[:12]
+            self.work = self._cache / ".work"
+
+    def find(self, stage: str, key: str) -> Artifact | None:
+        """The finished artefact, or None."""
+        try:
+            manifest = json.loads(self._fs.cat_file(f"{self.root}/{stage}/{key}/{MANIFEST}"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{stage}/{key}/{MANIFEST} cannot be read: {error}") from None
+        return KINDS[manifest["value"]["kind"]].model_validate(manifest["value"])
+
+    def manifest(self, artifact: Artifact) -> dict[str, Any]:
+        """All that is known about how an artefact came about."""
+        name = f"{self.root}/{artifact.stage}/{artifact.key}/{MANIFEST}"
+        return dict(json.loads(self._fs.cat_file(name)))
+
+    def path(self, artifact: Artifact, name: str = "") -> Path:
+        """Local path of an artefact's file (or folder, without a name); fetched once if remote."""
+        folder = self._cache / artifact.stage / artifact.key
+        if not self.is_local and not (folder / MANIFEST).exists():
+            self._fetch(artifact, folder)
+        path = folder / name
+        if not path.exists():
+            raise StoreError(
+                f"{path} is gone", "a complete artefact", f"delete {folder} and run again"
+            )
+        return path
+
+    def build(
+        self,
+        stage: str,
+        key: str,
+        make: Callable[[Path], Artifact],
+        *,
+        origin: Mapping[str, Any],
+        resumable: bool = False,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> Artifact:
+        """Return the artefact of ``key``, made by ``make(work folder)`` if it does not exist yet.
+
+        Args:
+            origin: what the key was made of; goes into the manifest.
+            resumable: ``make`` may find the files of an earlier, interrupted attempt.
+            on_wait: called once if another process is making the same artefact.
+
+        Raises:
+            StoreError: the disk is full or the root cannot be written.
+        """
+        with _disk_errors(self.root):
+            work = self.work / stage / key
+            work.parent.mkdir(parents=True, exist_ok=True)
+            with _exclusive(work.with_suffix(".lock"), on_wait):
+                found = self.find(stage, key)
+                if found is not None:
+                    return found
+                if not resumable:
+                    shutil.rmtree(work, ignore_errors=True)
+                (work / LOGS).mkdir(parents=True, exist_ok=True)
+                started = time.monotonic()
+                artifact = make(work)
+                artifact = self._seal(work, stage, key, artifact, origin, started)
+                self._publish(work, stage, key)
+                return artifact
+
+    def _seal(
+        self,
+        work: Path,
+        stage: str,
+        key: str,
+        artifact: Artifact,
+        origin: Mapping[str, Any],
+        started: float,
+    ) -> Artifact:
+        files = {
+            path.relative_to(work).as_posix(): {
+                "sha256": file_sha256(path),
+                "bytes": path.stat().st_size,
+            }
+            for path in sorted(work.rglob("*"))
+            if path.is_file()
+        }
+        payload = {name: file["sha256"] for name, file in files.items() if not _is_log(name)}
+        digest = json_sha256({"value": artifact.identity(), "files": payload})
+        artifact = artifact.model_copy(update={"stage": stage, "key": key, "digest": digest})
+        manifest = {
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - started, 3),
+            "origin": dict(origin),
+            "value": artifact.model_dump(mode="json"),
+            "files": files,
+        }
+        _write_atomically(work / MANIFEST, json.dumps(manifest, indent=1))
+        return artifact
+
+    def _publish(self, work: Path, stage: str, key: str) -> None:
+        if self.is_local:
+            final = self._cache / stage / key
+            final.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(final, ignore_errors=True)  # no manifest in it: rule 4
+            work.rename(final)
+            return
+        target = f"{self.root}/{stage}/{key}"
+        names = sorted(p.relative_to(work).as_posix() for p in work.rglob("*") if p.is_file())
+        for name in sorted(names, key=lambda name: name == MANIFEST):
+            self._fs.makedirs(f"{target}/{name}".rpartition("/")[0], exist_ok=True)
+            self._fs.put_file(str(work / name), f"{target}/{name}")
+        shutil.rmtree(work)
+
+    def _fetch(self, artifact: Artifact, folder: Path) -> None:
+        manifest = self.manifest(artifact)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as temporary:
+            source = f"{self.root}/{artifact.stage}/{artifact.key}"
+            for name, file in manifest["files"].items():
+                path = Path(temporary) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._fs.get_file(f"{source}/{name}", str(path))
+                if file_sha256(path) != file["sha256"]:
+                    raise StoreError(
+                        f"{source}/{name} is not the file that its manifest describes",
+                        f"sha256 {file['sha256']}",
+                        f"delete {source} and run again",
+                    )
+            _write_atomically(Path(temporary) / MANIFEST, json.dumps(manifest, indent=1))
+            try:
+                Path(temporary).rename(folder)
+            except OSError:  # another process was quicker; its copy was checked as well
+                if not (folder / MANIFEST).exists():
+                    raise
+            else:
+                Path(temporary).mkdir()  # for the context manager to remove
+
+
+def _protocols(fs: fsspec.AbstractFileSystem) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def _is_log(name: str) -> bool:
+    return name.startswith(f"{LOGS}/")
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
+
+
+@contextmanager
+def _exclusive(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock that the kernel releases when this process ends, however it ends."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        on_wait()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _disk_errors(root: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(
+                f"no space left on the disk of {root}",
+                "room for the artefact",
+                "free some space and run again; finished stages are kept",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise StoreError(f"{error.filename or root} cannot be written: {error}") from error
+        raise

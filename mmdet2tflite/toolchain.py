@@ -1,0 +1,185 @@
+"""Runs heavy or rude tools in a child process: log, progress, time-outs, ``reproduce.sh``.
+
+A child is ``python -m mmdet2tflite.child MODULE ARGUMENTS``: the wrapper makes it die with its
+parent. What it prints goes to the log; a line that starts with ``PROGRESS`` also moves the
+progress bar.
+"""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mmdet2tflite.errors import ToolFailed
+
+PROGRESS = "PROGRESS "
+USER_ERROR = "USER_ERROR "
+TAIL_LINES = 15
+POLL_SECONDS = 0.2
+SECONDS_TO_DIE = 5.0
+
+type OnProgress = Callable[[dict[str, Any]], None]
+
+
+def run_python(
+    tool: str,
+    module: str,
+    arguments: Sequence[str | Path],
+    *,
+    log: Path,
+    timeout: float | None = None,
+    silence: float | None = None,
+    environment: Mapping[str, str] | None = None,
+    on_progress: OnProgress = lambda message: None,
+) -> None:
+    """Run a Python module in a child process until it ends.
+
+    Args:
+        tool: distribution that does the work, for the error message (``onnx2tf``).
+        module: what ``python -m`` would run.
+        log: file for everything the child prints; ``<log>.reproduce.sh`` is written beside it.
+        timeout: seconds after which the child is stopped.
+        silence: seconds without a line after which the child is stopped.
+        environment: variables to add.
+        on_progress: called with each progress message.
+
+    Raises:
+        ToolFailed: the child ended with an error, was killed, or ran into a time-out.
+    """
+    words = [str(argument) for argument in arguments]
+    command = [sys.executable, "-m", "mmdet2tflite.child", module, *words]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    script = log.with_suffix(".reproduce.sh")
+    _write_script(script, module, words, environment or {})
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    )
+    reader = _Reader(child, log, on_progress)
+    try:
+        reason = _wait(child, reader, timeout, silence)
+    except BaseException:
+        _stop(child)
+        raise
+    finally:
+        reader.join()
+    if reason or child.returncode:
+        what = reason or _describe_exit(child.returncode)
+        raise _failure(tool, what, reader, log, script)
+
+
+def progress(**message: Any) -> None:
+    """Called in a child: tell the parent how far the work is.
+
+    ``completed`` and ``total`` move the bar, ``description`` names it; other keys are shown.
+    """
+    print(PROGRESS + json.dumps(message), flush=True)
+
+
+class _Reader(threading.Thread):
+    """Copies the child's output to the log and keeps its last lines."""
+
+    def __init__(self, child: subprocess.Popen[str], log: Path, on_progress: OnProgress) -> None:
+        super().__init__(daemon=True)
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.user_error: dict[str, str] | None = None
+        self.last_line = time.monotonic()
+        self._child, self._log, self._on_progress = child, log, on_progress
+        self.start()
+
+    def run(self) -> None:
+        assert self._child.stdout is not None
+        with self._log.open("a", encoding="utf-8") as log:
+            for line in self._child.stdout:
+                self.last_line = time.monotonic()
+                if line.startswith(PROGRESS):
+                    self._on_progress(json.loads(line.removeprefix(PROGRESS)))
+                    continue
+                if line.startswith(USER_ERROR):
+                    self.user_error = json.loads(line.removeprefix(USER_ERROR))
+                log.write(line)
+                log.flush()
+                if line.strip():
+                    self.tail.append(line.rstrip())
+
+
+def _wait(
+    child: subprocess.Popen[str], reader: _Reader, timeout: float | None, silence: float | None
+) -> str:
+    """Wait for the child; the reason is empty unless it had to be stopped."""
+    started = time.monotonic()
+    while True:
+        try:
+            child.wait(POLL_SECONDS)
+            return ""
+        except subprocess.TimeoutExpired:
+            now = time.monotonic()
+        if timeout is not None and now - started > timeout:
+            _stop(child)
+            return f"was stopped after its time-out of {timeout:g} s"
+        if silence is not None and now - reader.last_line > silence:
+            _stop(child)
+            return f"was stopped after {silence:g} s without a line of output"
+
+
+def _stop(child: subprocess.Popen[str]) -> None:
+    """End the child and everything it started: politely, then by force."""
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, sent)
+        except ProcessLookupError:
+            return
+        try:
+            child.wait(SECONDS_TO_DIE)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _describe_exit(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status}"
+    hint = " (out of memory, or killed by hand)" if -status == signal.SIGKILL else ""
+    return f"was killed by {signal.Signals(-status).name}{hint}"
+
+
+def _failure(tool: str, what: str, reader: _Reader, log: Path, script: Path) -> Exception:
+    from mmdet2tflite import errors
+
+    if reader.user_error:
+        kind = getattr(errors, reader.user_error["kind"])
+        fields = (reader.user_error[name] for name in ("found", "expected", "remedy"))
+        return kind(*fields)  # type: ignore[no-any-return]
+    try:
+        tool = f"{tool} {version(tool)}"
+    except PackageNotFoundError:
+        pass
+    tail = "\n".join(f"    | {line}" for line in reader.tail)
+    return ToolFailed(
+        f"{tool} {what}; the end of its log:\n{tail}",
+        "the tool to end with status 0",
+        f"read {log}, or run it again by hand: {script}",
+    )
+
+
+def _write_script(
+    script: Path, module: str, words: Sequence[str], environment: Mapping[str, str]
+) -> None:
+    variables = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in environment.items())
+    command = shlex.join([sys.executable, "-m", module, *words])
+    script.write_text(f"#!/bin/sh\n# Runs this stage's tool again.\n{variables}exec {command}\n")
+    script.chmod(0o755)
