@@ -1,0 +1,56 @@
+# Every target works from a bare clone on Linux x86-64 with Python 3.12; `make` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+EXPERIMENT ?= configs/experiments/digits.yaml
+PORT ?= 5000
+PYTHON := "$(VENV)/bin/python"
+
+export VENV
+export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+unexport PYTHONPATH PYTHONHOME
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: ## make .venv hold requirements.lock (the other targets do so themselves)
+	@scripts/install.sh
+
+.PHONY: run
+run: install ## data set to compared .tflite files; EXPERIMENT=configs/experiments/….yaml
+	$(PYTHON) -m mmdet2tflite.cli run "$(EXPERIMENT)"
+
+.PHONY: test
+test: install ## all tests, with the real tools and Prefect
+	$(PYTHON) -m pytest
+
+.PHONY: test-fast
+test-fast: install ## the tests that need seconds
+	$(PYTHON) -m pytest -m "not toolchain and not flow"
+
+.PHONY: lint
+lint: install ## ruff, formatting and types
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+.PHONY: ui
+ui: install ## MLflow on what was tracked; PORT=5000
+	$(PYTHON) -m mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1 --port $(PORT)
+
+.PHONY: lock
+lock: install ## resolve requirements.lock after a change of pyproject.toml; UPGRADE=1 for newer versions
+	$(PYTHON) -m uv pip compile --quiet pyproject.toml --extra pipeline --group dev --universal \
+	    --python-version 3.12 --overrides requirements.overrides -o requirements.lock \
+	    --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## remove the environment and the linters' caches; artifacts/ and mlruns/ stay
+	rm -rf "$(VENV)" .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
