@@ -15,7 +15,17 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 STRIDE_OF_COARSEST_MAP = 32
 
-Fix = Literal["missing_file", "zero_area", "outside", "unknown_category", "duplicate_id", "size"]
+Fix = Literal[
+    "missing_file",
+    "undecodable",
+    "size",
+    "zero_area",
+    "outside",
+    "non_finite",
+    "unknown_category",
+    "unknown_image",
+    "duplicate_id",
+]
 
 
 class Section(BaseModel):
@@ -69,9 +79,6 @@ class Detector(Section):
     """An mmdet config file."""
     input_size: Size = (320, 192)
     """Width and height of the network's input in pixels, multiples of 32."""
-    score_threshold: Fraction = 0.01
-    nms_iou: Fraction = 0.65
-    max_detections: Positive = 100
 
     @model_validator(mode="after")
     def _fits_the_coarsest_map(self) -> "Detector":

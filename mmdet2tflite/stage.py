@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from mmdet2tflite.artifacts import Artifact
 from mmdet2tflite.digest import file_sha256, json_sha256
 from mmdet2tflite.store import Store
+from mmdet2tflite.toolchain import OnProgress
 
 KEY_LENGTH = 20
 
@@ -23,6 +24,7 @@ class Job:
     store: Store
     work: Path
     timeout: float
+    on_progress: OnProgress = lambda message: None
 
 
 def nothing_outside(config: Any) -> Any:
@@ -73,6 +75,7 @@ class Stage[T: Artifact]:
         config: Any,
         *,
         timeout: float,
+        on_progress: OnProgress = lambda message: None,
         on_wait: Callable[[], None] = lambda: None,
         **inputs: Artifact | None,
     ) -> T:
@@ -81,7 +84,7 @@ class Stage[T: Artifact]:
         artifact = store.build(
             self.name,
             json_sha256(origin)[:KEY_LENGTH],
-            lambda work: self.run(Job(store, work, timeout), config, **inputs),
+            lambda work: self.run(Job(store, work, timeout, on_progress), config, **inputs),
             origin=origin,
             resumable=self.resumable,
             on_wait=on_wait,

@@ -1,0 +1,41 @@
+"""Augmentations registered with mmdet. Imported in child processes only."""
+
+from typing import Any
+
+import numpy as np
+from mmdet.datasets.transforms import RandomAffine
+from mmdet.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class CanvasAffine(RandomAffine):  # type: ignore[misc]
+    """mmdet's RandomAffine onto a canvas of fixed size, about the centre, from an image of any size.
+
+    mmdet's own class crops by a ``border`` that must be half of mosaic's doubled canvas. With
+    mosaic off the same border moves every image out of sight and drops its boxes. Here the border
+    follows from the image at hand: half the canvas after mosaic, zero on a letterboxed image.
+
+    Args:
+        canvas: width and height of the result in pixels.
+    """
+
+    def __init__(self, canvas: tuple[int, int], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.canvas = canvas
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Warp image and boxes; boxes that leave the canvas are dropped."""
+        (width, height), image = self.canvas, results["img"]
+        source_height, source_width = image.shape[:2]
+        # RandomAffine adds twice the border to the image's size.
+        self.border = ((width - source_width) // 2, (height - source_height) // 2)
+        self._source_centre = (source_width / 2, source_height / 2)
+        return super().transform(results)  # type: ignore[no-any-return]
+
+    def _get_random_homography_matrix(self, height: int, width: int) -> np.ndarray:
+        # mmdet rotates and scales about the top-left corner.
+        about_origin = super()._get_random_homography_matrix(height, width)
+        from_centre = self._get_translation_matrix(*(-side for side in self._source_centre))
+        to_centre = self._get_translation_matrix(width / 2, height / 2)
+        matrix: np.ndarray = to_centre @ about_origin @ from_centre
+        return matrix

@@ -1,0 +1,48 @@
+"""What an mmdet or mmdeploy config file depends on, found without importing mmengine."""
+
+import ast
+from pathlib import Path
+
+from mmdet2tflite.digest import file_sha256
+from mmdet2tflite.errors import ConfigError
+
+
+def config_digests(path: Path) -> dict[str, str]:
+    """Digests of a config file and, recursively, of its local ``_base_`` files.
+
+    Bases of an installed package (``mmdet::yolox/…``) are covered by that package's version.
+
+    Raises:
+        ConfigError: no such file, or not Python.
+    """
+    digests: dict[str, str] = {}
+    pending = [path]
+    while pending:
+        current = pending.pop()
+        if str(current) not in digests:
+            digests[str(current)] = _digest(current)
+            pending += [current.parent / base for base in _bases(current) if "::" not in base]
+    return digests
+
+
+def _digest(path: Path) -> str:
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise ConfigError(
+            f"the config file {path} cannot be read: {error.strerror}",
+            "an mmdet or mmdeploy config file",
+            "check detector.config and export.deploy_config",
+        ) from None
+
+
+def _bases(path: Path) -> list[str]:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not Python: {error}", "an mmdet config file") from None
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_base_":
+            value = ast.literal_eval(node.value)
+            return [value] if isinstance(value, str) else list(value)
+    return []

@@ -1,0 +1,220 @@
+"""Everything that must be mended in the OpenMMLab packages to run on today's PyTorch and ONNX.
+
+Call ``prepare()`` before the first ``import mmdet`` and ``prepare_export()`` before mmdeploy
+exports. No third-party file is edited: a mend sets an attribute or registers a name, is listed in
+``MENDS`` with its reason, and has a test that fails on the day it is no longer needed.
+
+Only child processes import this module's heavy parts. ``python -m mmdet2tflite.detector.mmlab``
+prints the state of every mend as JSON.
+"""
+
+import importlib.util
+import inspect
+import json
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+
+@dataclass(frozen=True)
+class Mend:
+    """One incompatibility between two packages and how it is bridged."""
+
+    name: str
+    package: str
+    reason: str
+    needed: Callable[[], bool]
+    apply: Callable[[], None]
+    for_export: bool = False
+
+
+def prepare() -> None:
+    """Apply the mends that training and inference need. Idempotent."""
+    _apply(for_export=False)
+
+
+def prepare_export() -> None:
+    """Apply all mends, those that mmdeploy needs included. Idempotent."""
+    _apply(for_export=False)
+    _apply(for_export=True)
+
+
+def _apply(*, for_export: bool) -> None:
+    for mend in MENDS:
+        if mend.for_export == for_export and mend.needed():
+            mend.apply()
+
+
+# --- mmcv-lite has no compiled operators -----------------------------------------------------
+
+
+def _no_compiled_operators() -> bool:
+    return "mmcv._ext" not in sys.modules and importlib.util.find_spec("mmcv._ext") is None
+
+
+class _OperatorStandIn(types.ModuleType):
+    """``mmcv._ext`` with the one operator that these detectors call; the others refuse."""
+
+    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+            raise NotImplementedError(
+                f"mmcv.ops.{name} is a compiled operator and mmcv-lite has none; "
+                "install the full mmcv 2.1.0 to use a model that needs it"
+            )
+
+        return refuse
+
+
+def _install_operators() -> None:
+    # At module level, not inside ``nms``: a first import of torchvision under mmdeploy's tracing
+    # context fails.
+    import torch
+    import torchvision
+
+    def nms(
+        boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, offset: int
+    ) -> torch.Tensor:
+        if offset:
+            boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
+        kept: torch.Tensor = torchvision.ops.nms(boxes, scores, iou_threshold)
+        return kept
+
+    module = _OperatorStandIn("mmcv._ext")
+    module.nms = nms  # type: ignore[method-assign, assignment]
+    # find_spec() raises on a module without a spec.
+    module.__spec__ = importlib.util.spec_from_loader("mmcv._ext", loader=None)
+    sys.modules["mmcv._ext"] = module
+
+
+# --- mmengine's checkpoints hold more than tensors -------------------------------------------
+
+
+def _weights_only_is_default() -> bool:
+    import torch
+
+    return tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 6)
+
+
+def _allow_checkpoint_types() -> None:
+    """Name the harmless types; the loader still refuses every other, so it runs no code."""
+    import numpy as np
+    import torch
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    reconstruct = np._core.multiarray._reconstruct  # type: ignore[attr-defined]
+    scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
+    dtypes = [type(np.dtype(name)) for name in ("f4", "f8", "i4", "i8", "u1", "?")]
+    torch.serialization.add_safe_globals(
+        [
+            HistoryBuffer,
+            np.ndarray,
+            np.dtype,
+            *dtypes,
+            reconstruct,
+            scalar,
+            # the names under which numpy 1 wrote them
+            (reconstruct, "numpy.core.multiarray._reconstruct"),
+            (scalar, "numpy.core.multiarray.scalar"),
+        ]
+    )
+
+
+# --- mmdeploy needs the TorchScript exporter ---------------------------------------------------
+
+
+def _dynamo_is_default() -> bool:
+    import torch
+
+    return inspect.signature(torch.onnx.export).parameters["dynamo"].default is not False
+
+
+def _use_torchscript_exporter() -> None:
+    import functools
+
+    import torch
+
+    torch.onnx.export = functools.partial(torch.onnx.export, dynamo=False)
+
+
+# --- mmdeploy's graph extractor is written for onnx <= 1.16 -----------------------------------
+
+
+def _extractor_has_changed() -> bool:
+    import onnx.utils
+
+    search = onnx.utils.Extractor._dfs_search_reachable_nodes
+    return list(inspect.signature(search).parameters) != [
+        "self",
+        "node_output_name",
+        "graph_input_nodes",
+        "reachable_nodes",
+    ]
+
+
+def _use_plain_extractor() -> None:
+    import mmdeploy.apis.onnx.partition as partition
+    import mmdeploy.core.optimizers as optimizers
+    import mmdeploy.core.optimizers.extractor as extractor
+    import onnx.utils
+
+    for module in (partition, optimizers, extractor):
+        module.create_extractor = onnx.utils.Extractor
+
+
+MENDS: tuple[Mend, ...] = (
+    Mend(
+        "compiled-operators",
+        "mmcv-lite",
+        "mmcv-lite ships no mmcv._ext; nms is torchvision's, other operators refuse when called",
+        _no_compiled_operators,
+        _install_operators,
+    ),
+    Mend(
+        "safe-checkpoint-types",
+        "mmengine",
+        "torch >= 2.6 loads weights only; mmengine's HistoryBuffer and numpy scalars are allowed",
+        _weights_only_is_default,
+        _allow_checkpoint_types,
+    ),
+    Mend(
+        "torchscript-exporter",
+        "mmdeploy",
+        "torch.onnx.export defaults to dynamo; mmdeploy's rewriters need the TorchScript tracer",
+        _dynamo_is_default,
+        _use_torchscript_exporter,
+        for_export=True,
+    ),
+    Mend(
+        "plain-extractor",
+        "mmdeploy",
+        "mmdeploy replaces a private method of onnx.utils.Extractor that changed after onnx 1.16",
+        _extractor_has_changed,
+        _use_plain_extractor,
+        for_export=True,
+    ),
+)
+
+
+def main() -> None:
+    """Print name, package, version, reason and state of every mend as a JSON list."""
+    states = [
+        {
+            "name": mend.name,
+            "package": mend.package,
+            "version": version(mend.package),
+            "reason": mend.reason,
+            "active": mend.needed(),
+        }
+        for mend in MENDS
+    ]
+    print(json.dumps(states))
+
+
+if __name__ == "__main__":
+    main()

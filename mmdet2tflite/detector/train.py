@@ -1,0 +1,98 @@
+"""Stage: data set → checkpoint, by mmdet's Runner in a child process. Goes on where it stopped."""
+
+import json
+import shutil
+from pathlib import Path
+
+from mmdet2tflite.artifacts import Checkpoint, Dataset
+from mmdet2tflite.config import Detector, Section, Training
+from mmdet2tflite.detector.config_file import config_digests
+from mmdet2tflite.digest import file_sha256
+from mmdet2tflite.stage import Job, Stage
+from mmdet2tflite.store import LOGS, Store
+from mmdet2tflite.toolchain import run_python
+
+CURVES = f"{LOGS}/curves.json"
+
+
+class TrainConfig(Section):
+    """The sections of an experiment that decide about the weights."""
+
+    detector: Detector
+    training: Training
+
+
+def train(job: Job, config: TrainConfig, *, dataset: Dataset) -> Checkpoint:
+    """Train, and keep the weights of the best validation. Raises UserError."""
+    spec = job.work / LOGS / "train.json"
+    spec.write_text(
+        json.dumps(
+            {
+                "detector": config.detector.model_dump(mode="json"),
+                "training": config.training.model_dump(mode="json"),
+                "data": data_paths(job.store, dataset),
+                "work": str(job.work),
+            }
+        ),
+        encoding="utf-8",
+    )
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if config.training.device == "cpu" else {}
+    run_python(
+        "mmdet",
+        "mmdet2tflite.detector.train_worker",
+        [spec],
+        log=job.work / LOGS / "train.log",
+        silence=job.timeout,
+        environment=hidden,
+        on_progress=job.on_progress,
+    )
+    result_file = job.work / "checkpoint.json"
+    result = json.loads(result_file.read_text(encoding="utf-8"))
+    curves = result.pop("curves")
+    (job.work / CURVES).write_text(json.dumps(curves), encoding="utf-8")
+    result_file.unlink()
+    shutil.rmtree(job.work / "run", ignore_errors=True)  # what only an interrupted run needs
+    return Checkpoint.model_validate({**result, "metrics": _metrics(curves)})
+
+
+def data_paths(store: Store, dataset: Dataset) -> dict[str, object]:
+    """Absolute paths of annotations and images of both splits, as JSON."""
+
+    def split(name: str) -> list[str]:
+        part = getattr(dataset, name)
+        folder = store.path(dataset).resolve()
+        return [str(folder / part.annotations), part.image_root or str(folder)]
+
+    return {"classes": dataset.classes, "train": split("train"), "val": split("val")}
+
+
+def _metrics(curves: list[dict[str, float]]) -> dict[str, float]:
+    scored = [line for line in curves if "map" in line]
+    if not scored:
+        return {}
+    best = max(scored, key=lambda line: line["map"])
+    return {f"val.{name}": value for name, value in best.items() if name.startswith("map")}
+
+
+def _files(config: TrainConfig) -> dict[str, object]:
+    start: Path | None = config.training.checkpoint
+    return {
+        "config": config_digests(config.detector.config),
+        "checkpoint": file_sha256(start) if start and start.is_file() else None,
+    }
+
+
+TRAIN: Stage[Checkpoint] = Stage(
+    name="checkpoint",
+    run=train,
+    tools=("torch", "torchvision", "mmengine", "mmcv-lite", "mmdet"),
+    sources=(
+        "mmdet2tflite.detector.augment",
+        "mmdet2tflite.detector.mmdet_config",
+        "mmdet2tflite.detector.mmlab",
+        "mmdet2tflite.detector.recorder",
+        "mmdet2tflite.detector.train_worker",
+    ),
+    outside=_files,
+    resumable=True,
+)

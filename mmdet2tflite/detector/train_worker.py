@@ -1,0 +1,162 @@
+"""Child process: trains with mmdet's Runner, or takes a given checkpoint, and leaves weights + config.
+
+Argument: a JSON file with ``detector``, ``training``, ``data``, ``work``.
+"""
+
+import json
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+from mmdet2tflite.detector import mmlab
+
+mmlab.prepare()  # before anything imports mmdet
+
+import torch  # noqa: E402
+from mmengine.config import Config  # noqa: E402
+from mmengine.runner import Runner  # noqa: E402
+from mmengine.runner.checkpoint import _load_checkpoint  # noqa: E402
+
+from mmdet2tflite.config import Detector, Training  # noqa: E402
+from mmdet2tflite.detector import augment, recorder  # noqa: E402, F401  (they register themselves)
+from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
+    DataPaths,
+    build_config,
+    check_classes,
+    describe_head,
+    describe_preprocessing,
+)
+from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
+
+RUN = "run"
+WEIGHTS, CONFIG, RESULT = "weights.pth", "config.py", "checkpoint.json"
+
+
+def main() -> None:
+    """Train or adopt, then write ``weights.pth``, ``config.py`` and ``checkpoint.json``."""
+    spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    work = Path(spec["work"])
+    detector = Detector.model_validate(spec["detector"])
+    training = Training.model_validate(spec["training"])
+    data = DataPaths.model_validate(spec["data"])
+    _check_device(training.device)
+    cfg = build_config(detector, training, data, work / RUN)
+    start = load_start(training, data.classes)
+    if training.epochs:
+        epoch = _train(cfg, start)
+        (work / RUN / recorder.BEST).replace(work / WEIGHTS)
+    else:
+        epoch = _adopt(cfg, start, data.classes, work / WEIGHTS)
+    cfg.dump(str(work / CONFIG))
+    result = {
+        "head": describe_head(cfg, data.classes).model_dump(mode="json"),
+        "preprocessing": describe_preprocessing(detector, cfg).model_dump(mode="json"),
+        "epoch": epoch,
+        "curves": recorder.read_curves(work / RUN),
+    }
+    (work / RESULT).write_text(json.dumps(result), encoding="utf-8")
+
+
+def _check_device(device: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "training.device is cuda, and PyTorch finds no CUDA device",
+            "a GPU with a driver that this PyTorch supports",
+            "set training.device=auto, or look at `mmdet2tflite doctor`",
+        )
+
+
+def load_start(training: Training, classes: tuple[str, ...]) -> dict[str, Any] | None:
+    """Read the checkpoint to start from, without running code from it. Raises ModelError."""
+    path = training.checkpoint
+    if path is None:
+        return None
+    if not path.is_file():
+        raise ModelError(f"there is no checkpoint {path}", "a .pth file", "check training.checkpoint")
+    try:
+        checkpoint = _load_checkpoint(str(path), map_location="cpu")
+        state = checkpoint["state_dict"]
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"{path} holds more than weights: {str(error).splitlines()[0]}",
+            "tensors and plain values only; anything else could run code when it is loaded",
+            "save it again with torch.save({'state_dict': …, 'meta': …}) on a machine you trust",
+        ) from error
+    except Exception as error:
+        raise ModelError(
+            f"{path} is no readable checkpoint: {type(error).__name__}: {error}",
+            "a file that torch.save wrote, with a `state_dict`",
+        ) from error
+    found = (checkpoint.get("meta") or {}).get("dataset_meta") or {}
+    names = found.get("classes") or found.get("CLASSES")
+    check_classes(tuple(names) if names else None, classes, path)
+    return {"state_dict": state, "meta": checkpoint.get("meta") or {}, "path": path}
+
+
+def _load_strictly(model: torch.nn.Module, start: dict[str, Any]) -> None:
+    try:
+        model.load_state_dict(start["state_dict"], strict=True)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{start['path']} does not fit the network: " + "; ".join(str(error).splitlines()[1:4]),
+            "the weights of the same detector config with the same number of classes",
+            "check detector.config and training.checkpoint",
+        ) from None
+
+
+def _train(cfg: Config, start: dict[str, Any] | None) -> int:
+    """Train to the end, from the last saved epoch if there is one; the best epoch's number."""
+    folder = Path(cfg.work_dir)
+    saved = latest_readable(folder)
+    if saved is not None:
+        cfg.load_from, cfg.resume = str(saved), True
+        print(f"going on from {saved.name}", flush=True)
+    runner = Runner.from_cfg(cfg)
+    if start is not None and saved is None:
+        _load_strictly(runner.model, start)
+        runner._has_loaded = True
+    runner.train()
+    lines = recorder.read_curves(folder)
+    # Killed between the last epoch and its validation, a run resumes after both.
+    if not any(line["epoch"] == runner.max_epochs and "map" in line for line in lines):
+        runner.val()
+        lines = recorder.read_curves(folder)
+    best = max((line for line in lines if "map" in line), key=lambda line: line["map"])
+    return int(best["epoch"])
+
+
+def latest_readable(folder: Path) -> Path | None:
+    """The newest complete ``epoch_N.pth``: a kill may have cut the last one short."""
+    numbered = sorted(
+        folder.glob("epoch_*.pth"), key=lambda path: int(path.stem.partition("_")[2]), reverse=True
+    )
+    for path in numbered:
+        try:
+            _load_checkpoint(str(path), map_location="cpu")
+        except Exception as error:
+            print(f"{path.name} is incomplete ({type(error).__name__}); trying the one before")
+            path.unlink()
+            continue
+        return path
+    return None
+
+
+def _adopt(
+    cfg: Config, start: dict[str, Any] | None, classes: tuple[str, ...], target: Path
+) -> int:
+    """Take the given weights as they are, after a strict fit into the network."""
+    from mmdet.registry import MODELS
+    from mmdet.utils import register_all_modules
+
+    assert start is not None  # config.Training: epochs 0 only with a checkpoint
+    register_all_modules(init_default_scope=True)
+    model = MODELS.build(cfg.model)
+    _load_strictly(model, start)
+    epoch = int(start["meta"].get("epoch") or 0)
+    recorder.save_weights(target, model, {"classes": classes}, epoch)
+    return epoch
+
+
+if __name__ == "__main__":
+    main()
