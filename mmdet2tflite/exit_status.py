@@ -1,0 +1,30 @@
+"""How a command of ours ends, decided in one place."""
+
+import sys
+from collections.abc import Callable
+
+from mmdet2tflite.errors import UserError
+
+WRONG_INPUT = 2
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+
+def run_and_report(function: Callable[[], object]) -> int:
+    """Call ``function`` and return the process's exit status.
+
+    0 when it returns; 2 with the message and no traceback for what the user can mend; 130 after
+    Ctrl-C. Any other exception is a bug and passes through with its traceback.
+    """
+
+    try:
+        function()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print(
+            "interrupted; finished stages are kept, run the same command again to go on",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    return 0
