@@ -113,7 +113,7 @@ def split_glyphs(seed: int) -> dict[str, Glyphs]:
         By split and label: pictures (n, 8, 8) with values from 0 (paper) to 1 (ink).
     """
     # Takes a second: not to be paid by every import of this module.
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits
 
     pictures, labels = load_digits(return_X_y=True)
     pictures = (pictures.reshape(-1, 8, 8) / 16).astype(np.float32)

@@ -1,0 +1,262 @@
+"""Validation of a data set before training: finds what is wrong and mends what can be mended.
+
+Rules, in this order:
+
+1. An image id names one image: an entry that is there twice is left out the second time
+   (``duplicate_id``); two files under one id make their boxes ambiguous (``ambiguous_id``).
+2. Every image file is there (``missing_file``), decodes (``undecodable``) and has the size that
+   the json gives (``size``). An image that fails is left out with its boxes.
+3. A box belongs to an image (``unknown_image``) and a category (``unknown_category``) of the json,
+   and its annotation id is its own (``duplicate_id``).
+4. A box is finite (``non_finite``), has an area (``zero_area``) and lies inside the image but for
+   ``ROUNDING`` pixels (``outside``).
+5. The training json's categories are the classes; the validation json has no others.
+6. No picture is in a split twice (``duplicate_file``) or in both (``leak``): warnings.
+7. What is left has images and boxes in both splits (``empty``).
+
+Everything is mended as if it were allowed to be; ``problems.judge`` decides whether it is.
+"""
+
+import difflib
+import hashlib
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from mmdet2tflite.config import Size
+from mmdet2tflite.data.coco import Annotation, Coco, Image
+from mmdet2tflite.data.problems import Findings
+from mmdet2tflite.errors import DataError
+from mmdet2tflite.stage import Job
+
+ROUNDING = 1.0
+"""Pixels by which a box may leave its image: annotation tools round."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is behind a file name: a picture of ``size`` (width, height), or a flaw."""
+
+    sha256: str = ""
+    size: Size = (0, 0)
+    flaw: Literal["missing_file", "undecodable"] | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A split as it is after mending. ``pictures`` belong to ``coco.images``, in their order."""
+
+    coco: Coco
+    pictures: tuple[Picture, ...]
+
+
+def check_split(coco: Coco, folder: Path, findings: Findings, job: Job) -> Checked:
+    """Check one split against its image files (rules 1 to 4).
+
+    Args:
+        folder: what the ``file_name`` entries are relative to.
+        job: how long reading all images may take, and who hears of its progress.
+
+    Raises:
+        DataError: it took longer.
+    """
+    entries = _distinct_images(coco.images, findings)
+    found = look_at_pictures([folder / image.file_name for image in entries], job)
+    sound = list(_sound_images(zip(entries, found, strict=True), findings))
+    images = tuple(image for image, _ in sound)
+    annotations = tuple(_sound_annotations(coco, sound, findings))
+    mended = Coco(images=images, annotations=annotations, categories=coco.categories)
+    return Checked(mended, tuple(picture for _, picture in sound))
+
+
+def look_at_pictures(paths: Sequence[Path], job: Job) -> list[Picture]:
+    """Read and decode every file, on all cores. Raises DataError when the time is up."""
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        pictures = []
+        for picture in pool.map(_look_at, paths, timeout=job.timeout):
+            pictures.append(picture)
+            progress = {"completed": len(pictures), "total": len(paths)}
+            job.on_progress({"description": "reading images", **progress})
+        return pictures
+    except TimeoutError:
+        raise DataError(
+            f"reading {len(paths)} images took longer than {job.timeout:g} s",
+            "all images read by then",
+            "check the disk or network they lie on, or raise timeouts.dataset",
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def check_classes(
+    parts: Mapping[str, Coco], wanted: Sequence[str] | None, findings: Mapping[str, Findings]
+) -> tuple[str, ...]:
+    """Determine the classes in the order of their indices (rule 5).
+
+    Args:
+        parts: ``train`` and ``val``.
+        wanted: the classes to learn; None for all categories of ``train`` by their ids.
+    """
+    for split, coco in parts.items():
+        for what in ("id", "name"):
+            for value in _repeated(getattr(category, what) for category in coco.categories):
+                findings[split].add(
+                    "duplicate_class", "categories", f"two categories have the {what} {value!r}"
+                )
+    names = [category.name for category in sorted(parts["train"].categories, key=lambda c: c.id)]
+    for category in parts["val"].categories:
+        if category.name not in names:
+            message = f"'{category.name}' is no category of the training json"
+            findings["val"].add(
+                "unknown_category", "categories", message + _near(category.name, names), category.id
+            )
+    for name in wanted or ():
+        if name not in names:
+            message = f"there is no category '{name}'{_near(name, names)}"
+            findings["train"].add("unknown_class", "dataset.classes", message)
+    for name in _repeated(wanted or ()):
+        findings["train"].add("duplicate_class", "dataset.classes", f"'{name}' is there twice")
+    return tuple(names if wanted is None else wanted)
+
+
+def check_repeated_pictures(parts: Mapping[str, Checked], findings: Mapping[str, Findings]) -> None:
+    """Find files with the same content, whatever their names (rule 6)."""
+    seen: dict[str, tuple[str, str]] = {}
+    for split, part in parts.items():
+        for image, picture in zip(part.coco.images, part.pictures, strict=True):
+            if picture.sha256 not in seen:
+                seen[picture.sha256] = (split, image.file_name)
+                continue
+            other_split, other = seen[picture.sha256]
+            findings[split].add(
+                "duplicate_file" if other_split == split else "leak",
+                image.file_name,
+                f"the same picture as {other} of {other_split}",
+                image.id,
+            )
+
+
+def check_not_empty(parts: Mapping[str, Coco], findings: Mapping[str, Findings]) -> None:
+    """Find splits in which nothing is left (rule 7)."""
+    for split, coco in parts.items():
+        if not coco.images:
+            findings[split].add("empty", "images", "there are no images")
+        elif not coco.boxes:
+            findings[split].add("empty", "annotations", "there are no boxes of the classes")
+
+
+def _distinct_images(images: Iterable[Image], findings: Findings) -> list[Image]:
+    first: dict[int, Image] = {}
+    for image in images:
+        if image.id not in first:
+            first[image.id] = image
+        elif first[image.id].file_name == image.file_name:
+            findings.add("duplicate_id", image.file_name, "the image is listed twice", image.id)
+        else:
+            message = f"{first[image.id].file_name} has the same id: whose boxes are they?"
+            findings.add("ambiguous_id", image.file_name, message, image.id)
+    return list(first.values())
+
+
+def _look_at(path: Path) -> Picture:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return Picture(flaw="missing_file", message=f"{path} cannot be read: {error.strerror}")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # an empty file, or one that claims to be larger than memory
+        pixels = None
+    if pixels is None:
+        return Picture(flaw="undecodable", message="OpenCV cannot decode it: damaged, or no image")
+    height, width = pixels.shape[:2]
+    return Picture(hashlib.sha256(content).hexdigest(), (width, height))
+
+
+def _sound_images(
+    images: Iterable[tuple[Image, Picture]], findings: Findings
+) -> Iterable[tuple[Image, Picture]]:
+    """Images that can be used, with the size that they have (rule 2)."""
+    for image, picture in images:
+        if picture.flaw:
+            findings.add(picture.flaw, image.file_name, picture.message, image.id)
+            continue
+        width, height = picture.size
+        if (image.width, image.height) != picture.size:
+            message = f"the json says {image.width}x{image.height}, the file is {width}x{height}"
+            if (image.height, image.width) == picture.size:
+                message += " (turned by its EXIF orientation?)"
+            findings.add("size", image.file_name, message, image.id)
+        yield image.model_copy(update={"width": width, "height": height}), picture
+
+
+def _sound_annotations(
+    coco: Coco, images: Iterable[tuple[Image, Picture]], findings: Findings
+) -> Iterable[Annotation]:
+    """Annotations that can be used, their boxes clipped (rules 3 and 4)."""
+    usable = {image.id: (image.file_name, picture.size) for image, picture in images}
+    listed = {image.id for image in coco.images}
+    categories = {category.id for category in coco.categories}
+    ids: set[int] = set()
+    for annotation in coco.annotations:
+        if annotation.image_id not in listed:
+            message = f"there is no image {annotation.image_id}"
+            findings.add("unknown_image", "annotations", message, annotation.id)
+            continue
+        if annotation.image_id not in usable:
+            continue  # left out with its image, which was reported
+        file, size = usable[annotation.image_id]
+        if annotation.category_id not in categories:
+            message = f"there is no category {annotation.category_id}"
+            findings.add("unknown_category", file, message, annotation.id)
+            continue
+        if annotation.id in ids:
+            message = "another annotation has the same id"
+            findings.add("duplicate_id", file, message, annotation.id)
+        ids.add(annotation.id)
+        mended = _sound_box(annotation, file, size, findings)
+        if mended is not None:
+            yield mended
+
+
+def _sound_box(
+    annotation: Annotation, file: str, size: Size, findings: Findings
+) -> Annotation | None:
+    x, y, width, height = annotation.bbox
+    box = f"box [{x:g}, {y:g}, {width:g}, {height:g}]"
+    if not all(map(math.isfinite, annotation.bbox)):
+        findings.add("non_finite", file, box, annotation.id)
+        return None
+    if width <= 0 or height <= 0:
+        findings.add("zero_area", file, box, annotation.id)
+        return None
+    right, bottom = x + width, y + height
+    left, top = max(x, 0.0), max(y, 0.0)
+    width, height = min(right, size[0]) - left, min(bottom, size[1]) - top
+    overhang = max(-x, -y, right - size[0], bottom - size[1])
+    visible = width > 0 and height > 0
+    if visible and overhang <= ROUNDING:
+        return annotation
+    message = f"{box} leaves the image of {size[0]}x{size[1]}"
+    findings.add("outside", file, message, annotation.id)
+    clipped = {"bbox": (left, top, width, height), "area": width * height}
+    return annotation.model_copy(update=clipped) if visible else None
+
+
+def _repeated[T](values: Iterable[T]) -> list[T]:
+    return [value for value, number in Counter(values).items() if number > 1]
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"; the nearest is '{near[0]}'" if near else ""
