@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.errors import ConfigError
@@ -34,7 +35,7 @@ def parse_experiment(values: Mapping[str, Any], origin: str = "experiment") -> E
     try:
         return Experiment.model_validate(values)
     except ValidationError as error:
-        problems = [_explain(item) for item in error.errors()]
+        problems = [_explain(item) for item in error.errors() if not _is_of_another_member(item)]
         raise ConfigError(
             f"{origin}: " + "\n    ".join(problems),
             "the keys and values described in mmdet2tflite/config.py",
@@ -77,27 +78,50 @@ def _apply(values: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {key}: {text!r} is not YAML ({error})", "a YAML value") from None
 
 
-def _explain(item: Mapping[str, Any]) -> str:
-    location = [str(part) for part in item["loc"]]
-    key = ".".join(location)
+def _explain(item: ErrorDetails) -> str:
     if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(location[-1], _siblings(location), n=1, cutoff=0.0)
-        return f"unknown key '{key}'" + (f"; the nearest known key is '{near[0]}'" if near else "")
-    message = item["msg"].removeprefix("Value error, ")
+        *parents, unknown = item["loc"]
+        keys, models = _enter(parents)
+        known = sorted({name for model in models for name in model.model_fields})
+        near = difflib.get_close_matches(str(unknown), known, n=1, cutoff=0.0)
+        suggestion = f"; the nearest known key is '{near[0]}'" if near else ""
+        return f"unknown key '{'.'.join([*keys, str(unknown)])}'{suggestion}"
+    key = ".".join(_enter(item["loc"])[0])
     if item["type"] == "missing":
         return f"'{key}' is missing"
+    message = item["msg"].removeprefix("Value error, ")
     return f"'{key}': {message} (found {item['input']!r})" if key else message
 
 
-def _siblings(location: Sequence[str]) -> list[str]:
-    """Known keys beside ``location``; a union's tag or class in the path selects its member."""
+def _is_of_another_member(item: ErrorDetails) -> bool:
+    """A section where a union also allows a word: what is wrong in the section is said already."""
+    is_word = bool(item["loc"]) and str(item["loc"][-1]).startswith("literal[")
+    return is_word and isinstance(item["input"], Mapping)
+
+
+def _enter(location: Iterable[int | str]) -> tuple[list[str], list[type[BaseModel]]]:
+    """The keys of ``location`` as they stand in the file, and the models that it leads to.
+
+    Pydantic's location also holds the member of a union that was tried (``coco``,
+    ``Augmentation``); that selects the model and is no key.
+    """
+    keys: list[str] = []
     models: list[type[BaseModel]] = [Experiment]
-    for part in location[:-1]:
+    for part in location:
         fields = [m.model_fields[part].annotation for m in models if part in m.model_fields]
-        # A part that is no field is a union's tag (``coco``): the candidates stay the same.
         if fields:
             models = list(_models_in(fields))
-    return sorted({name for model in models for name in model.model_fields})
+            keys.append(str(part))
+        elif isinstance(part, int):
+            keys.append(str(part))
+        else:
+            models = [model for model in models if part in _union_labels(model)]
+    return keys, models
+
+
+def _union_labels(model: type[BaseModel]) -> set[str]:
+    kind = model.model_fields.get("kind")
+    return {model.__name__, *(get_args(kind.annotation) if kind else ())}
 
 
 def _models_in(annotations: Iterable[Any]) -> Iterable[type[BaseModel]]:
