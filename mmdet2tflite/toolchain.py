@@ -15,11 +15,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.errors import ToolFailed
+from mmdet2tflite import errors
+from mmdet2tflite.errors import ToolFailed, UserError
 
 PROGRESS = "PROGRESS "
 USER_ERROR = "USER_ERROR "
@@ -54,6 +56,8 @@ def run_python(
 
     Raises:
         ToolFailed: the child ended with an error, was killed, or ran into a time-out.
+        UserError: the one that the child raised.
+        OSError: the log cannot be written.
     """
     words = [str(argument) for argument in arguments]
     command = [sys.executable, "-m", "mmdet2tflite.child", module, *words]
@@ -77,7 +81,10 @@ def run_python(
         _stop(child)
         raise
     finally:
-        reader.join()
+        _kill_group(child)  # whatever the child left running would keep the pipe open
+        reader.join(SECONDS_TO_DIE)  # a daemon that left the group may keep it open for ever
+    if reader.error:
+        raise reader.error
     if reason or child.returncode:
         what = reason or _describe_exit(child.returncode)
         raise _failure(tool, what, reader, log, script)
@@ -98,24 +105,43 @@ class _Reader(threading.Thread):
         super().__init__(daemon=True)
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.user_error: dict[str, str] | None = None
+        self.error: Exception | None = None
         self.last_line = time.monotonic()
         self._child, self._log, self._on_progress = child, log, on_progress
         self.start()
 
     def run(self) -> None:
+        try:
+            self._copy()
+        except Exception as error:  # a full disk, a faulty callback: the child would block for ever
+            self.error = error
+            _kill_group(self._child)
+
+    def _copy(self) -> None:
         assert self._child.stdout is not None
         with self._log.open("a", encoding="utf-8") as log:
             for line in self._child.stdout:
                 self.last_line = time.monotonic()
-                if line.startswith(PROGRESS):
-                    self._on_progress(json.loads(line.removeprefix(PROGRESS)))
+                message = _message(line, PROGRESS)
+                if message is not None:
+                    self._on_progress(message)
                     continue
-                if line.startswith(USER_ERROR):
-                    self.user_error = json.loads(line.removeprefix(USER_ERROR))
+                self.user_error = _message(line, USER_ERROR) or self.user_error
                 log.write(line)
                 log.flush()
                 if line.strip():
                     self.tail.append(line.rstrip())
+
+
+def _message(line: str, prefix: str) -> dict[str, Any] | None:
+    """The JSON object behind ``prefix``; None for a tool's own line that only begins like it."""
+    if not line.startswith(prefix):
+        return None
+    try:
+        message = json.loads(line.removeprefix(prefix))
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
 
 
 def _wait(
@@ -150,6 +176,11 @@ def _stop(child: subprocess.Popen[str]) -> None:
             continue
 
 
+def _kill_group(child: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
 def _describe_exit(status: int) -> str:
     if status >= 0:
         return f"ended with status {status}"
@@ -157,17 +188,13 @@ def _describe_exit(status: int) -> str:
     return f"was killed by {signal.Signals(-status).name}{hint}"
 
 
-def _failure(tool: str, what: str, reader: _Reader, log: Path, script: Path) -> Exception:
-    from mmdet2tflite import errors
-
+def _failure(tool: str, what: str, reader: _Reader, log: Path, script: Path) -> UserError:
     if reader.user_error:
-        kind = getattr(errors, reader.user_error["kind"])
+        kind: type[UserError] = getattr(errors, reader.user_error["kind"])
         fields = (reader.user_error[name] for name in ("found", "expected", "remedy"))
-        return kind(*fields)  # type: ignore[no-any-return]
-    try:
+        return kind(*fields)
+    with suppress(PackageNotFoundError):
         tool = f"{tool} {version(tool)}"
-    except PackageNotFoundError:
-        pass
     tail = "\n".join(f"    | {line}" for line in reader.tail)
     return ToolFailed(
         f"{tool} {what}; the end of its log:\n{tail}",
@@ -180,6 +207,9 @@ def _write_script(
     script: Path, module: str, words: Sequence[str], environment: Mapping[str, str]
 ) -> None:
     variables = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in environment.items())
+    folder = shlex.quote(os.getcwd())
     command = shlex.join([sys.executable, "-m", module, *words])
-    script.write_text(f"#!/bin/sh\n# Runs this stage's tool again.\n{variables}exec {command}\n")
+    script.write_text(
+        f"#!/bin/sh\n# Runs this stage's tool again.\n{variables}cd {folder} && exec {command}\n"
+    )
     script.chmod(0o755)

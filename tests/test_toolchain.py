@@ -1,0 +1,282 @@
+"""Tools in child processes: what is reported, what is left on the disk, and that nothing stays."""
+
+import _thread
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from mmdet2tflite import toolchain
+from mmdet2tflite.errors import DataError, ToolFailed
+from mmdet2tflite.toolchain import run_python
+
+SECONDS = 10.0
+"""How long a test waits for what should happen at once."""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log" / "tool.log"
+
+
+@pytest.fixture
+def run(tmp_path: Path, log: Path) -> Callable[..., None]:
+    """``run(source, **options)`` runs Python source as the module ``fake_tool``."""
+
+    def run_source(source: str, *arguments: str, tool: str = "fake", **options: Any) -> None:
+        (tmp_path / "fake_tool.py").write_text(source)
+        environment = {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}", **options.pop("environment", {})}
+        run_python(tool, "fake_tool", arguments, log=log, environment=environment, **options)
+
+    return run_source
+
+
+def wait_for(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.02)
+    raise AssertionError("did not happen in time")
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def read_pid(path: Path) -> int:
+    return int(wait_for(lambda: path.exists() and path.read_text()))
+
+
+def test_what_the_tool_prints_is_in_the_log_in_order(run: Callable[..., None], log: Path) -> None:
+    run("import sys; print('one'); print('two', file=sys.stderr); print('three')")
+    assert log.read_text() == "one\ntwo\nthree\n"
+
+
+def test_the_arguments_arrive_unchanged(run: Callable[..., None], log: Path) -> None:
+    run("import sys; print(sys.argv[1:])", "a b", "--x=$HOME", "'")
+    assert log.read_text() == "['a b', '--x=$HOME', \"'\"]\n"
+
+
+def test_a_second_attempt_is_appended_to_the_log(run: Callable[..., None], log: Path) -> None:
+    run("print('first')")
+    run("print('second')")
+    assert log.read_text() == "first\nsecond\n"
+
+
+def test_progress_messages_arrive_and_stay_out_of_the_log(
+    run: Callable[..., None], log: Path
+) -> None:
+    messages: list[dict[str, Any]] = []
+    run(
+        "from mmdet2tflite.toolchain import progress\n"
+        "progress(completed=1, total=2); print('work'); progress(completed=2, total=2, loss=0.5)",
+        on_progress=messages.append,
+    )
+    assert messages == [
+        {"completed": 1, "total": 2},
+        {"completed": 2, "total": 2, "loss": 0.5},
+    ]
+    assert log.read_text() == "work\n"
+
+
+@pytest.mark.parametrize("line", ["PROGRESS 10 %", "PROGRESS 10", "USER_ERROR oh"])
+def test_a_line_of_the_tool_that_only_looks_like_a_message_is_logged(
+    run: Callable[..., None], log: Path, line: str
+) -> None:
+    run(f"print({line!r})")
+    assert log.read_text() == f"{line}\n"
+
+
+def test_a_tool_that_dies_is_reported_with_the_last_15_lines_of_its_log(
+    run: Callable[..., None], log: Path
+) -> None:
+    with pytest.raises(ToolFailed) as caught:
+        run("for i in range(40): print('line', i)\nraise SystemExit(3)")
+    found = caught.value.found
+    assert found.startswith("fake ended with status 3")
+    assert "line 25\n" in found
+    assert found.endswith("line 39")
+    assert "line 24\n" not in found
+    assert str(log) in caught.value.remedy
+
+
+def test_the_report_names_the_version_of_an_installed_tool(run: Callable[..., None]) -> None:
+    with pytest.raises(ToolFailed, match=f"pytest {pytest.__version__} ended with status 1"):
+        run("raise SystemExit(1)", tool="pytest")
+
+
+def test_a_traceback_is_part_of_the_report(run: Callable[..., None]) -> None:
+    with pytest.raises(ToolFailed, match="ZeroDivisionError"):
+        run("1 / 0")
+
+
+def test_reproduce_runs_the_tool_again_with_its_environment_folder_and_arguments(
+    run: Callable[..., None], log: Path, tmp_path: Path
+) -> None:
+    source = "import os, sys; print(os.getcwd(), os.environ['COLOUR'], sys.argv[1:]); sys.exit(7)"
+    with pytest.raises(ToolFailed):
+        run(source, "a b", environment={"COLOUR": "deep blue"})
+    script = log.with_suffix(".reproduce.sh")
+    again = subprocess.run([script], cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 7
+    assert again.stdout == log.read_text() == f"{os.getcwd()} deep blue ['a b']\n"
+
+
+def test_a_tool_that_takes_too_long_is_stopped(run: Callable[..., None]) -> None:
+    started = time.monotonic()
+    with pytest.raises(ToolFailed, match=r"stopped after its time-out of 0\.6 s"):
+        run("import time\nwhile True: print('busy'); time.sleep(0.1)", timeout=0.6)
+    assert time.monotonic() - started < SECONDS
+
+
+def test_a_tool_that_falls_silent_is_stopped_with_what_it_said_last(
+    run: Callable[..., None],
+) -> None:
+    with pytest.raises(ToolFailed, match=r"0\.6 s without a line of output(.|\n)*last words"):
+        run("import time; print('last words'); time.sleep(60)", silence=0.6)
+
+
+def test_a_tool_that_keeps_talking_may_take_longer_than_the_silence_allowed(
+    run: Callable[..., None],
+) -> None:
+    run("import time\nfor _ in range(6): print('busy'); time.sleep(0.25)", silence=1.0)
+
+
+def test_a_tool_that_ignores_sigterm_is_killed(
+    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolchain, "SECONDS_TO_DIE", 0.3)
+    with pytest.raises(ToolFailed, match="time-out"):
+        run(
+            "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "while True: time.sleep(1)",
+            timeout=0.6,
+        )
+
+
+def test_a_tool_killed_by_the_kernel_is_reported_with_the_likely_cause(
+    run: Callable[..., None],
+) -> None:
+    with pytest.raises(ToolFailed, match=r"killed by SIGKILL \(out of memory"):
+        run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+
+
+def test_a_crash_is_reported_with_its_signal(run: Callable[..., None]) -> None:
+    with pytest.raises(ToolFailed, match="killed by SIGSEGV"):
+        run("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+
+
+def test_a_mistake_of_the_user_found_in_the_child_arrives_as_the_same_error(
+    run: Callable[..., None],
+) -> None:
+    with pytest.raises(DataError) as caught:
+        run(
+            "from mmdet2tflite.errors import DataError\n"
+            "raise DataError('box 7', 'a positive area', 'fix: [zero_area]')"
+        )
+    error = caught.value
+    assert (error.found, error.expected, error.remedy) == (
+        "box 7",
+        "a positive area",
+        "fix: [zero_area]",
+    )
+
+
+def test_what_a_finished_tool_left_running_is_stopped(
+    run: Callable[..., None], tmp_path: Path
+) -> None:
+    run(
+        "import subprocess, pathlib\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text("
+        "str(subprocess.Popen(['sleep', '60']).pid))"
+    )
+    wait_for(lambda: is_gone(read_pid(tmp_path / "pid")))
+
+
+def test_what_a_hung_tool_started_is_stopped_with_it(
+    run: Callable[..., None], tmp_path: Path
+) -> None:
+    with pytest.raises(ToolFailed, match="time-out"):
+        run(
+            "import subprocess, pathlib\n"
+            "sleeper = subprocess.Popen(['sleep', '60'])\n"
+            f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(sleeper.pid))\n"
+            "sleeper.wait()",
+            timeout=1.0,
+        )
+    wait_for(lambda: is_gone(read_pid(tmp_path / "pid")))
+
+
+def test_a_daemon_that_keeps_the_pipe_open_does_not_hold_up_the_run(
+    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(toolchain, "SECONDS_TO_DIE", 0.3)
+    started = time.monotonic()
+    run(
+        "import subprocess, pathlib\n"
+        "daemon = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(daemon.pid))"
+    )
+    assert time.monotonic() - started < SECONDS
+    os.kill(read_pid(tmp_path / "pid"), signal.SIGKILL)
+
+
+def test_ctrl_c_stops_the_tool(run: Callable[..., None], tmp_path: Path) -> None:
+    def interrupt() -> None:
+        read_pid(tmp_path / "pid")
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        run(
+            "import os, pathlib, time\n"
+            f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+            "time.sleep(60)"
+        )
+    assert is_gone(read_pid(tmp_path / "pid"))
+
+
+def test_the_tool_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "fake_tool.py").write_text(
+        "import os, pathlib, time\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+        "time.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import pathlib; from mmdet2tflite.toolchain import run_python\n"
+            f"run_python('fake', 'fake_tool', [], log=pathlib.Path({str(tmp_path / 'log')!r}))",
+        ],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path.cwd()}"},
+    )
+    tool = read_pid(tmp_path / "pid")
+    assert not is_gone(tool)
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: is_gone(tool))
+
+
+def test_a_log_that_cannot_be_written_ends_the_tool_instead_of_blocking_it(
+    run: Callable[..., None], log: Path
+) -> None:
+    log.parent.mkdir()
+    log.symlink_to("/dev/full")  # every write fails with ENOSPC
+    with pytest.raises(OSError, match="No space left") as caught:
+        run("while True: print('x' * 100)")
+    assert caught.value.errno == errno.ENOSPC
