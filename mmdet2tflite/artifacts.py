@@ -136,6 +136,24 @@ class TfliteModel(Artifact):
         return f"{self.strategy} · {self.converter} · {self.precision}"
 
 
+class Passport(Frozen):
+    """What a TFLite file says of itself in its metadata: all that is needed to run it rightly.
+
+    ``outputs`` are in the file's own layout (NHWC). ``tools`` are versions, ``ancestors`` digests
+    of the artefacts that the file was made of.
+    """
+
+    version: Literal[1] = 1
+    head: Head
+    preprocessing: Preprocessing
+    outputs: tuple[Tensor, ...]
+    strategy: str
+    converter: str
+    precision: str
+    tools: dict[str, str]
+    ancestors: dict[str, str]
+
+
 class Report(Artifact):
     """One model on the validation images: accuracy, parity with its source, latency, size, ops."""
 

@@ -188,7 +188,7 @@ def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPat
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.num_workers = training.workers
         loader.persistent_workers = training.workers > 0
-    cfg.test_dataloader = cfg.val_dataloader
+    cfg.test_dataloader, cfg.test_pipeline = cfg.val_dataloader, test_pipeline(detector)
     cfg.val_evaluator = cfg.test_evaluator = dict(
         type="CocoMetric", ann_file=str(data.val[0]), metric="bbox", classwise=False
     )

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from mmdet2tflite.artifacts import Checkpoint, Dataset
 from mmdet2tflite.config import Detector, Section, Training
+from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.detector.config_file import config_digests
 from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store import LOGS, Store
+from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
 
 CURVES = f"{LOGS}/curves.json"
@@ -30,7 +31,11 @@ def train(job: Job, config: TrainConfig, *, dataset: Dataset) -> Checkpoint:
             {
                 "detector": config.detector.model_dump(mode="json"),
                 "training": config.training.model_dump(mode="json"),
-                "data": data_paths(job.store, dataset),
+                "data": {
+                    "classes": dataset.classes,
+                    "train": [str(path) for path in split_paths(job.store, dataset, "train")],
+                    "val": [str(path) for path in split_paths(job.store, dataset, "val")],
+                },
                 "work": str(job.work),
             }
         ),
@@ -53,17 +58,6 @@ def train(job: Job, config: TrainConfig, *, dataset: Dataset) -> Checkpoint:
     result_file.unlink()
     shutil.rmtree(job.work / "run", ignore_errors=True)  # what only an interrupted run needs
     return Checkpoint.model_validate({**result, "metrics": _metrics(curves)})
-
-
-def data_paths(store: Store, dataset: Dataset) -> dict[str, object]:
-    """Absolute paths of annotations and images of both splits, as JSON."""
-
-    def split(name: str) -> list[str]:
-        part = getattr(dataset, name)
-        folder = store.path(dataset).resolve()
-        return [str(folder / part.annotations), part.image_root or str(folder)]
-
-    return {"classes": dataset.classes, "train": split("train"), "val": split("val")}
 
 
 def _metrics(curves: list[dict[str, float]]) -> dict[str, float]:

@@ -1,0 +1,32 @@
+"""ONNX → TFLite float32 by onnx2tf's default back end, which writes the file without TensorFlow."""
+
+from pathlib import Path
+
+from mmdet2tflite.convert.converter import ToolRun
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.toolchain import run_python
+
+TOOLS = ("onnx2tf", "onnx", "onnxsim")
+OUTPUT = "onnx2tf"
+
+
+def convert(source: Path, run: ToolRun) -> Path:
+    """Convert and return the float32 file; onnx2tf's other files are not to be trusted.
+
+    Raises:
+        ToolFailed: onnx2tf ended with an error or ran into the time-out.
+        ModelError: it ended well and left no file.
+    """
+    folder = run.work / OUTPUT
+    run_python(
+        "onnx2tf",
+        "onnx2tf",
+        ["-i", source, "-o", folder, "-coion", "-n"],
+        log=run.log,
+        timeout=run.timeout,
+        environment={"TQDM_DISABLE": "1"},
+    )
+    result = folder / f"{source.stem}_float32.tflite"
+    if not result.exists():
+        raise ModelError(f"onnx2tf left no {result.name}", "a float32 file", f"read {run.log}")
+    return result

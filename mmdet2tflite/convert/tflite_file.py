@@ -1,0 +1,118 @@
+"""Reads and annotates TFLite files: which output is what, and the passport in the metadata."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+from mmdet2tflite.artifacts import Passport, Tensor
+from mmdet2tflite.errors import ModelError
+
+PASSPORT = "mmdet2tflite"
+"""Name of the metadata entry that holds the passport (JSON, UTF-8)."""
+IDENTIFIER = b"TFL3"
+
+
+def read_model(path: Path) -> schema.ModelT:
+    """The file as a tree of objects. Raises ModelError if it is not TFLite."""
+    content = path.read_bytes()
+    if content[4:8] != IDENTIFIER:
+        raise ModelError(f"{path} is not a TFLite file", "the identifier TFL3 at byte 4")
+    return schema.ModelT.InitFromPackedBuf(content, 0)
+
+
+def write_model(model: schema.ModelT, path: Path) -> None:
+    """Serialise a tree of objects."""
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
+    path.write_bytes(builder.Output())
+
+
+def output_tensors(model: schema.ModelT) -> list[Tensor]:
+    """Name and shape (NHWC) of every output, in the file's own order."""
+    graph = model.subgraphs[0]
+    tensors = [graph.tensors[index] for index in graph.outputs]
+    return [Tensor(name=t.name.decode(), shape=tuple(int(n) for n in t.shape)) for t in tensors]
+
+
+def match_outputs(expected: Sequence[Tensor], found: Sequence[Tensor]) -> dict[str, str]:
+    """Find each ONNX output (NCHW) among a TFLite file's outputs (NHWC), never by order.
+
+    1. An output of the same name must have the transposed shape.
+    2. A converter that invents names is followed by shape, as long as only one output has it.
+
+    Returns:
+        The TFLite name by ONNX name.
+
+    Raises:
+        ModelError: an output is missing, has another shape, or cannot be told from its like.
+    """
+    free = {tensor.name: tensor.shape for tensor in found}
+    names = {}
+    for tensor in sorted(expected, key=lambda tensor: tensor.name not in free):  # rule 1 first
+        shape = to_nhwc(tensor.shape)
+        alike = [name for name, other in free.items() if other == shape]
+        choice = [tensor.name] if tensor.name in free else alike
+        if len(choice) != 1 or free[choice[0]] != shape:
+            described = ", ".join(f"{name} {list(shape)}" for name, shape in free.items())
+            raise ModelError(
+                f"no single output of the TFLite file can be {tensor.name} {list(shape)}; "
+                f"left to choose from: {described or 'nothing'}",
+                "one output for each output of the ONNX model, by name or by a shape of its own",
+            )
+        names[tensor.name] = choice[0]
+        del free[choice[0]]
+    return names
+
+
+def rename_outputs(model: schema.ModelT, names: Mapping[str, str]) -> None:
+    """Give the outputs the ONNX names, in the tensors and in the signature.
+
+    Args:
+        names: the present name by the new one (what ``match_outputs`` returns).
+    """
+    new_names = {old: new for new, old in names.items()}
+    graph = model.subgraphs[0]
+    by_index = {}
+    for index in graph.outputs:
+        tensor = graph.tensors[index]
+        tensor.name = new_names[tensor.name.decode()].encode()
+        by_index[index] = tensor.name
+    for signature in model.signatureDefs or ():
+        for output in signature.outputs:
+            output.name = by_index[output.tensorIndex]
+
+
+def to_nhwc(shape: Sequence[int]) -> tuple[int, ...]:
+    """``(N, C, H, W)`` → ``(N, H, W, C)``; other ranks stay."""
+    if len(shape) != 4:
+        return tuple(shape)
+    n, c, h, w = shape
+    return n, h, w, c
+
+
+def write_passport(model: schema.ModelT, passport: Passport) -> None:
+    """Put the passport into the metadata, in place of an earlier one."""
+    buffer = schema.BufferT()
+    buffer.data = list(passport.model_dump_json().encode())
+    entries = list(model.metadata or ())
+    for entry in entries:
+        if entry.name.decode() == PASSPORT:
+            model.buffers[entry.buffer] = buffer
+            return
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = PASSPORT.encode(), len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*entries, entry]
+
+
+def read_passport(path: Path) -> Passport:
+    """The passport of a file that this project made. Raises ModelError."""
+    model = read_model(path)
+    for entry in model.metadata or ():
+        if entry.name.decode() == PASSPORT:
+            return Passport.model_validate_json(bytes(model.buffers[entry.buffer].data))
+    raise ModelError(
+        f"{path} has no passport", "a file that mmdet2tflite made", "convert the model again"
+    )

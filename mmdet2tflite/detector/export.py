@@ -1,0 +1,74 @@
+"""Stage: checkpoint → ONNX, cut before the post-processing, by mmdeploy in a child process."""
+
+import json
+
+from mmdet2tflite.artifacts import Checkpoint, Dataset, OnnxModel
+from mmdet2tflite.config import Export
+from mmdet2tflite.data.files import image_files
+from mmdet2tflite.detector.config_file import config_digests
+from mmdet2tflite.stage import Job, Stage
+from mmdet2tflite.store import LOGS
+from mmdet2tflite.toolchain import run_python
+
+PARITY_IMAGES = 8
+
+
+def export(
+    job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset
+) -> OnnxModel:
+    """Trace, cut, fold and name; then compare with PyTorch on real validation images.
+
+    Raises:
+        ParityError: an output differs from PyTorch's by more than ``config.tolerance`` of its range.
+        UserError: anything else that went wrong in the child.
+    """
+    images = image_files(job.store, dataset, "val")[:PARITY_IMAGES]
+    spec = job.work / LOGS / "export.json"
+    spec.write_text(
+        json.dumps(
+            {
+                "export": config.model_dump(mode="json"),
+                "head": checkpoint.head.model_dump(mode="json"),
+                "preprocessing": checkpoint.preprocessing.model_dump(mode="json"),
+                "weights": str(job.store.path(checkpoint, checkpoint.weights)),
+                "config": str(job.store.path(checkpoint, checkpoint.config)),
+                "images": [str(image) for image in images],
+                "work": str(job.work),
+            }
+        ),
+        encoding="utf-8",
+    )
+    run_python(
+        "mmdeploy",
+        "mmdet2tflite.detector.export_worker",
+        [spec],
+        log=job.work / LOGS / "export.log",
+        timeout=job.timeout,
+        on_progress=job.on_progress,
+    )
+    result = json.loads((job.work / LOGS / "result.json").read_text(encoding="utf-8"))
+    return OnnxModel(
+        head=checkpoint.head,
+        preprocessing=checkpoint.preprocessing,
+        opset=config.opset,
+        outputs=result["outputs"],
+        metrics=result["metrics"],
+    )
+
+
+EXPORT: Stage[OnnxModel] = Stage(
+    name="onnx",
+    run=export,
+    tools=("torch", "torchvision", "mmengine", "mmcv-lite", "mmdet", "mmdeploy", "onnx", "onnxsim"),
+    sources=(
+        "mmdet2tflite.detector.augment",
+        "mmdet2tflite.detector.export",
+        "mmdet2tflite.detector.export_worker",
+        "mmdet2tflite.detector.mmlab",
+        "mmdet2tflite.evaluate.decode",
+        "mmdet2tflite.evaluate.parity",
+        "mmdet2tflite.evaluate.promise",
+        "mmdet2tflite.evaluate.torch_runner",
+    ),
+    outside=lambda config: config_digests(config.deploy_config),
+)

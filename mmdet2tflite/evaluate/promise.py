@@ -1,0 +1,65 @@
+"""A conversion promises its source's numbers; here the promise is checked on real images."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from mmdet2tflite.errors import DataError, ParityError
+from mmdet2tflite.evaluate.decode import Floats, PreprocessingValues, letterbox
+from mmdet2tflite.evaluate.parity import compare_outputs, worst
+
+
+class Infers(Protocol):
+    """What is needed of a runner."""
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]: ...
+
+
+def run_on_images(
+    runner: Infers, images: Sequence[Path], preprocessing: PreprocessingValues
+) -> dict[str, Floats]:
+    """Raw outputs by name (images x C x H x W). Raises DataError for an unreadable image."""
+    outputs = []
+    for path in images:
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise DataError(f"{path} is no readable image", "a JPEG or PNG file", "restore the file")
+        tensor, _ = letterbox(picture, preprocessing)
+        outputs.append(runner.infer(tensor))
+    return {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0]}
+
+
+def check_promise(
+    reference: Mapping[str, Floats], candidate: Mapping[str, Floats], tolerance: float, what: str
+) -> dict[str, float]:
+    """Compare two models' outputs on the same images.
+
+    Args:
+        tolerance: largest absolute error allowed, as a fraction of the tensor's range.
+        what: names the two models (``model.onnx against PyTorch``).
+
+    Returns:
+        The worst errors as metrics: ``check.max_abs``, ``check.relative``, ``check.snr_db``.
+
+    Raises:
+        ParityError: a tensor misses the tolerance.
+    """
+    errors = compare_outputs(reference, candidate)
+    missed = {name: error for name, error in errors.items() if error.relative > tolerance}
+    if missed:
+        name, error = max(missed.items(), key=lambda item: item[1].relative)
+        raise ParityError(
+            f"{what}: {len(missed)} of {len(errors)} outputs differ, {name} by {error.max_abs:.3g}, "
+            f"{error.relative:.2g} of its range ({error.snr_db:.0f} dB)",
+            f"at most {tolerance:g} of the range",
+            "a wrong conversion; a larger `tolerance` in the experiment only hides it",
+        )
+    total = worst(list(errors.values()))
+    return {
+        "check.max_abs": total.max_abs,
+        "check.relative": total.relative,
+        "check.snr_db": total.snr_db,
+    }

@@ -1,0 +1,64 @@
+"""PyTorch as a runtime: mmdet's own model, pipeline, decoding and NMS. Child processes only."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mmdet2tflite.detector import mmlab
+
+mmlab.prepare()  # before anything imports mmdet
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from mmdet.apis import inference_detector, init_detector  # noqa: E402
+
+from mmdet2tflite.artifacts import Head  # noqa: E402
+from mmdet2tflite.detector import augment  # noqa: E402, F401  (the config names its classes)
+from mmdet2tflite.evaluate.decode import Detections, Floats  # noqa: E402
+
+MEANINGS = {"yolox": ("cls", "box", "obj")}
+"""What the lists are that mmdet's head returns, in its order."""
+
+
+class TorchRunner:
+    """A checkpoint in mmdet, on the CPU.
+
+    Args:
+        weights: the ``.pth`` file.
+        config: the complete mmdet config that belongs to it.
+        threads: of PyTorch's intra-op pool.
+    """
+
+    def __init__(self, weights: Path, config: Path, head: Head, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._model = init_detector(str(config), str(weights), palette="random", device="cpu")
+        self._head = head
+
+    def predict(self, image: Path) -> Detections:
+        """mmdet's own predict, in pixels of the image; the best ``max_detections``."""
+        found = inference_detector(self._model, str(image)).pred_instances
+        detections = Detections(
+            boxes=found.bboxes.numpy().astype(np.float32),
+            scores=found.scores.numpy().astype(np.float32),
+            labels=found.labels.numpy().astype(np.int64),
+        )
+        return detections.best(self._head.max_detections)
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Raw outputs of the head (1 x C x H x W) by meaning and stride."""
+        levels_by_meaning = zip(MEANINGS[self._head.family], self._forward(tensor), strict=True)
+        return {
+            f"{meaning}_{stride}": level.numpy()
+            for meaning, levels in levels_by_meaning
+            for stride, level in zip(self._head.strides, levels, strict=True)
+        }
+
+    def bind(self, tensor: Floats) -> Callable[[], object]:
+        """A function that runs the network, without decoding."""
+        return lambda: self._forward(tensor)
+
+    @torch.inference_mode()
+    def _forward(self, tensor: Floats) -> tuple[list[torch.Tensor], ...]:
+        # The letterboxed tensor is raw pixels for YOLOX; where the network normalises, decode's
+        # letterbox has done so already.
+        outputs: tuple[list[torch.Tensor], ...] = self._model(torch.from_numpy(tensor))
+        return outputs
