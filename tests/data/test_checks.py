@@ -1,0 +1,397 @@
+"""Each kind of problem is found with its file and id; each mend does what it says, and no more."""
+
+import json
+import math
+import time
+from typing import Any, get_args
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmdet2tflite.config import Fix
+from mmdet2tflite.data import checks
+from mmdet2tflite.data.checks import ROUNDING, _sound_box, look_at_pictures
+from mmdet2tflite.data.coco import Annotation
+from mmdet2tflite.data.prepare import DATASET
+from mmdet2tflite.data.problems import MENDS, SHOWN, Findings
+from mmdet2tflite.errors import DataError
+from mmdet2tflite.stage import Job
+
+from .conftest import HEIGHT, WIDTH
+
+
+def facts(problems) -> list[tuple[Any, ...]]:
+    return [(problem.kind, problem.split, problem.file, problem.id) for problem in problems]
+
+
+def add_box(source, **changes) -> None:
+    """One more box in a.png, beside the sound one."""
+    box = {"id": 9, "image_id": 1, "category_id": 3, "bbox": [5, 5, 5, 5]} | changes
+    source.train["annotations"].append(box)
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+def test_a_missing_annotation_file_is_reported(source, store) -> None:
+    (source.root / "val.json").unlink()
+    with pytest.raises(DataError, match=r"1 missing_annotations\n.*val\.json"):
+        DATASET.build(store, source.config(), timeout=60)
+
+
+@pytest.mark.parametrize("text", ["", "{", "{'images': []}", '{"images": [1,]}'])
+def test_text_that_is_not_json_is_reported(text, source, store) -> None:
+    (source.root / "train.json").write_text(text)
+    with pytest.raises(DataError, match=r"1 corrupt_json\n.*train\.json"):
+        DATASET.build(store, source.config(), timeout=60)
+
+
+@pytest.mark.parametrize("key", ["images", "annotations", "categories"])
+def test_a_json_without_one_of_the_three_lists_is_not_coco(key, source, refuse) -> None:
+    del source.train[key]
+    (problem,) = refuse()
+    assert facts([problem]) == [("not_coco", "train", "train.json", None)]
+    assert key in problem.message
+
+
+def test_a_list_is_not_coco(source, refuse) -> None:
+    source.train = [1, 2]
+    assert facts(refuse()) == [("not_coco", "train", "train.json", None)]
+
+
+@pytest.mark.parametrize("box", [[1, 2, 3], None, ["a", 1, 2, 3]])
+def test_an_entry_of_the_wrong_form_is_named_by_its_place(box, source, refuse) -> None:
+    source.train["annotations"][1]["bbox"] = box
+    problems = refuse()
+    assert {problem.kind for problem in problems} == {"not_coco"}
+    assert all(problem.message.startswith("annotations.1.bbox") for problem in problems)
+
+
+def test_a_missing_image_is_reported_with_its_id(source, refuse) -> None:
+    (source.root / "images/b.png").unlink()
+    assert facts(refuse()) == [("missing_file", "train", "b.png", 2)]
+
+
+def test_a_missing_image_is_left_out_with_its_boxes(source, build, contents) -> None:
+    (source.root / "images/b.png").unlink()
+    train = contents(build(fix=["missing_file"]), "train.json")
+    assert [image["id"] for image in train["images"]] == [1]
+    assert [box["image_id"] for box in train["annotations"]] == [1]
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "text"])
+def test_an_image_that_does_not_decode_is_reported(damage, source, refuse) -> None:
+    path = source.root / "images/b.png"
+    content = path.read_bytes()
+    path.write_bytes({"empty": b"", "truncated": content[:-20], "text": b"no image"}[damage])
+    assert facts(refuse()) == [("undecodable", "train", "b.png", 2)]
+
+
+def test_a_truncated_jpeg_does_not_decode(tmp_path, store) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    content = cv2.imencode(".jpg", noise)[1].tobytes()
+    (tmp_path / "whole.jpg").write_bytes(content)
+    (tmp_path / "half.jpg").write_bytes(content[: len(content) // 2])
+    paths = [tmp_path / "whole.jpg", tmp_path / "half.jpg"]
+    whole, half = look_at_pictures(paths, Job(store, tmp_path, timeout=60))
+    assert (whole.flaw, whole.size) == (None, (64, 64))
+    assert half.flaw == "undecodable"
+
+
+def test_an_image_that_does_not_decode_is_left_out_with_its_boxes(source, build, contents) -> None:
+    (source.root / "images/b.png").write_bytes(b"")
+    train = contents(build(fix=["undecodable"]), "train.json")
+    assert [image["id"] for image in train["images"]] == [1]
+    assert [box["image_id"] for box in train["annotations"]] == [1]
+
+
+def test_boxes_of_an_image_that_is_left_out_are_no_problem(source, build) -> None:
+    (source.root / "images/b.png").unlink()
+    add_box(source, image_id=2, bbox=[0, 0, 0, 0])
+    assert build(fix=["missing_file"]).train.boxes == 1
+
+
+def test_a_size_that_is_not_the_files_is_reported(source, refuse) -> None:
+    source.train["images"][0]["width"] = WIDTH + 1
+    (problem,) = refuse()
+    assert facts([problem]) == [("size", "train", "a.png", 1)]
+    assert "41x30" in problem.message
+    assert "40x30" in problem.message
+
+
+def test_swapped_sides_point_at_the_exif_orientation(source, refuse) -> None:
+    source.train["images"][0] |= {"width": HEIGHT, "height": WIDTH}
+    (problem,) = refuse()
+    assert "EXIF" in problem.message
+
+
+def test_a_wrong_or_absent_size_is_taken_from_the_file(source, build, contents) -> None:
+    source.train["images"][0]["width"] = WIDTH + 1
+    del source.train["images"][1]["height"]
+    train = contents(build(fix=["size"]), "train.json")
+    assert [(image["width"], image["height"]) for image in train["images"]] == [(40, 30)] * 2
+
+
+def test_images_that_take_too_long_stop_the_run(tmp_path, store, monkeypatch) -> None:
+    monkeypatch.setattr(checks, "_look_at", lambda path: time.sleep(0.5))
+    with pytest.raises(DataError, match=r"longer than 0\.05 s"):
+        look_at_pictures([tmp_path], Job(store, tmp_path, timeout=0.05))
+
+
+def test_progress_counts_the_images_read(source, store, tmp_path) -> None:
+    heard = []
+    paths = [source.root / "images" / name for name in ("a.png", "b.png")]
+    look_at_pictures(paths, Job(store, tmp_path, 60, heard.append))
+    assert [(message["completed"], message["total"]) for message in heard] == [(1, 2), (2, 2)]
+
+
+# --- boxes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("box", [[5, 5, 0, 5], [5, 5, 5, 0], [5, 5, -3, 5]])
+def test_a_box_of_zero_area_is_reported_with_its_id(box, source, refuse) -> None:
+    add_box(source, bbox=box)
+    assert facts(refuse()) == [("zero_area", "train", "a.png", 9)]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_box_that_is_not_finite_is_reported_with_its_id(value, source, refuse) -> None:
+    add_box(source, bbox=[5, 5, value, 5])
+    assert facts(refuse()) == [("non_finite", "train", "a.png", 9)]
+
+
+@pytest.mark.parametrize(
+    "box", [[-1.5, 5, 9, 9], [5, -1.5, 9, 9], [35, 5, 6.5, 9], [5, 25, 9, 6.5], [50, 5, 9, 9]]
+)
+def test_a_box_that_leaves_the_image_by_more_than_a_pixel_is_reported(box, source, refuse) -> None:
+    add_box(source, bbox=box)
+    assert facts(refuse()) == [("outside", "train", "a.png", 9)]
+
+
+@pytest.mark.parametrize("box", [[-1, 5, 9, 9], [5, -1, 9, 9], [35, 5, 6, 9], [5, 25, 9, 6]])
+def test_a_box_that_leaves_the_image_by_a_pixel_is_kept_as_it_is(
+    box, source, build, contents
+) -> None:
+    add_box(source, bbox=box)
+    assert contents(build(), "train.json")["annotations"][-1]["bbox"] == box
+
+
+def test_a_box_within_a_pixel_of_the_edge_but_wholly_outside_is_reported(source, refuse) -> None:
+    add_box(source, bbox=[WIDTH, 5, 0.5, 9])
+    assert facts(refuse()) == [("outside", "train", "a.png", 9)]
+
+
+@pytest.mark.parametrize(
+    ("box", "clipped"),
+    [
+        ([-5, 5, 10, 10], [0, 5, 5, 10]),
+        ([30, 20, 20, 20], [30, 20, 10, 10]),
+        ([-5, -5, 100, 100], [0, 0, 40, 30]),
+    ],
+)
+def test_a_box_that_leaves_the_image_is_clipped(box, clipped, source, build, contents) -> None:
+    add_box(source, bbox=box, area=box[2] * box[3])
+    mended = contents(build(fix=["outside"]), "train.json")["annotations"][-1]
+    assert mended["bbox"] == clipped
+    assert mended["area"] == clipped[2] * clipped[3]
+
+
+finite = st.floats(-1e6, 1e6)
+
+
+@given(finite, finite, finite, finite)
+def test_what_is_left_of_a_finite_box_is_inside_the_image_and_the_box(x, y, w, h) -> None:
+    findings = Findings("train")
+    box = Annotation(id=1, image_id=1, category_id=0, bbox=(x, y, w, h))
+    mended = _sound_box(box, "a.png", (WIDTH, HEIGHT), findings)
+    if not findings.problems:
+        assert mended == box
+        assert x >= -ROUNDING
+        assert x + w <= WIDTH + ROUNDING
+    elif mended is not None:
+        left, top, width, height = mended.bbox
+        assert width > 0
+        assert height > 0
+        assert max(x, 0) == left
+        assert max(y, 0) == top
+        assert left + width == pytest.approx(min(x + w, WIDTH), rel=1e-12, abs=1e-9)
+        assert top + height == pytest.approx(min(y + h, HEIGHT), rel=1e-12, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("zero_area", {"bbox": [5, 5, 0, 5]}),
+        ("outside", {"bbox": [50, 5, 9, 9]}),
+        ("non_finite", {"bbox": [5, 5, math.nan, 5]}),
+        ("unknown_category", {"category_id": 99}),
+        ("unknown_image", {"image_id": 99}),
+    ],
+)
+def test_a_box_that_cannot_be_used_is_left_out(kind, changes, source, build, contents) -> None:
+    add_box(source, **changes)
+    dataset = build(fix=[kind])
+    assert [box["id"] for box in contents(dataset, "train.json")["annotations"]] == [1, 2]
+    assert dataset.metrics[f"problems.{kind}"] == 1
+
+
+# --- categories and classes --------------------------------------------------------------------
+
+
+def test_a_box_of_an_unknown_category_is_reported_with_its_id(source, refuse) -> None:
+    add_box(source, category_id=99)
+    assert facts(refuse()) == [("unknown_category", "train", "a.png", 9)]
+
+
+def test_a_validation_category_that_training_lacks_is_reported_with_the_nearest(
+    source, refuse
+) -> None:
+    source.val["categories"][0]["name"] = "cats"
+    problems = refuse()
+    assert facts(problems)[0] == ("unknown_category", "val", "categories", 7)
+    assert problems[0].message == "'cats' is no category of the training json; the nearest is 'cat'"
+
+
+def test_validation_boxes_are_matched_by_the_name_of_their_category(
+    source, build, contents
+) -> None:
+    source.val["categories"] = [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}]
+    source.val["annotations"][0]["category_id"] = 2
+    dataset = build()
+    assert dataset.classes == ("dog", "cat")
+    assert contents(dataset, "val.json")["annotations"][0]["category_id"] == 1
+
+
+def test_a_configured_class_that_does_not_exist_is_reported_with_the_nearest(refuse) -> None:
+    problems = refuse(classes=["cat", "dgo"])
+    assert facts(problems) == [("unknown_class", "train", "dataset.classes", None)]
+    assert problems[0].message == "there is no category 'dgo'; the nearest is 'dog'"
+
+
+def test_a_class_that_is_configured_twice_is_reported(refuse) -> None:
+    assert facts(refuse(classes=["cat", "cat"])) == [
+        ("duplicate_class", "train", "dataset.classes", None)
+    ]
+
+
+@pytest.mark.parametrize("change", [{"id": 3}, {"name": "dog"}])
+def test_two_categories_of_the_same_id_or_name_are_reported(change, source, refuse) -> None:
+    source.train["categories"].append({"id": 11, "name": "owl"} | change)
+    assert facts(refuse()) == [("duplicate_class", "train", "categories", None)]
+
+
+# --- ids ---------------------------------------------------------------------------------------
+
+
+def test_a_box_of_an_unknown_image_is_reported_with_its_id(source, refuse) -> None:
+    add_box(source, image_id=99)
+    assert facts(refuse()) == [("unknown_image", "train", "annotations", 9)]
+
+
+def test_an_annotation_id_that_is_there_twice_is_reported(source, refuse) -> None:
+    add_box(source, id=2)
+    assert facts(refuse()) == [("duplicate_id", "train", "a.png", 2)]
+
+
+def test_annotations_of_the_same_id_are_renumbered(source, build, contents) -> None:
+    add_box(source, id=2)
+    boxes = contents(build(fix=["duplicate_id"]), "train.json")["annotations"]
+    assert [(box["id"], box["image_id"]) for box in boxes] == [(1, 1), (2, 2), (3, 1)]
+
+
+def test_an_image_that_is_listed_twice_counts_once(source, build, refuse) -> None:
+    source.train["images"].append(source.train["images"][0])
+    assert facts(refuse()) == [("duplicate_id", "train", "a.png", 1)]
+    assert build(fix=["duplicate_id"]).train.images == 2
+
+
+def test_two_images_of_the_same_id_cannot_be_mended(source, refuse) -> None:
+    source.train["images"][1]["id"] = 1
+    problems = refuse(fix=get_args(Fix))
+    assert ("ambiguous_id", "train", "b.png", 1) in facts(problems)
+
+
+# --- the set as a whole ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_without_images_is_empty(split, source, refuse) -> None:
+    getattr(source, split).update(images=[], annotations=[])
+    assert facts(refuse()) == [("empty", split, "images", None)]
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_without_boxes_is_empty(split, source, refuse) -> None:
+    getattr(source, split)["annotations"] = []
+    assert facts(refuse()) == [("empty", split, "annotations", None)]
+
+
+def test_a_split_of_nothing_but_crowds_is_empty(source, refuse) -> None:
+    source.val["annotations"][0]["iscrowd"] = 1
+    assert facts(refuse()) == [("empty", "val", "annotations", None)]
+
+
+def test_a_split_that_is_empty_after_mending_is_empty(source, refuse) -> None:
+    (source.root / "images/c.png").unlink()
+    problems = refuse(fix=["missing_file"])
+    assert [problem.kind for problem in problems] == ["missing_file", "empty"]
+
+
+def test_a_picture_in_both_splits_is_a_leak_whatever_its_name_and_only_a_warning(
+    source, build, contents
+) -> None:
+    (source.root / "images/c.png").write_bytes((source.root / "images/a.png").read_bytes())
+    dataset = build()
+    (leak,) = contents(dataset, "log/problems.json")
+    assert (leak["kind"], leak["split"], leak["file"], leak["id"]) == ("leak", "val", "c.png", 3)
+    assert leak["message"] == "the same picture as a.png of train"
+    assert dataset.metrics["problems.leak"] == 1
+
+
+def test_a_picture_that_is_twice_in_a_split_is_only_a_warning(source, build) -> None:
+    (source.root / "images/b.png").write_bytes((source.root / "images/a.png").read_bytes())
+    assert build().metrics["problems.duplicate_file"] == 1
+
+
+# --- the refusal -------------------------------------------------------------------------------
+
+
+def test_the_refusal_counts_names_and_tells_what_would_mend_it(source, build, store) -> None:
+    for number in range(SHOWN + 2):
+        add_box(source, id=100 + number, bbox=[5, 5, 0, 5])
+    add_box(source, id=200, bbox=[50, 5, 5, 5])
+    with pytest.raises(DataError) as caught:
+        build(fix=["size"])
+    error = caught.value
+    assert error.found.startswith("12 zero_area, 1 outside\n")
+    assert "zero_area: train: a.png (id 100)" in error.found
+    assert error.found.endswith("... and 3 more")
+    assert error.remedy.startswith("--set dataset.fix=[size,zero_area,outside]\n")
+    assert MENDS["zero_area"] in error.remedy
+    (report,) = store.work.glob("dataset/*/log/problems.json")
+    assert str(report) in error.expected
+    assert len(json.loads(report.read_text())) == SHOWN + 3
+
+
+def test_the_remedy_of_a_refusal_makes_it_go_away(source, build) -> None:
+    add_box(source, bbox=[5, 5, 0, 5])
+    (source.root / "images/b.png").unlink()
+    with pytest.raises(DataError) as caught:
+        build()
+    entries = caught.value.remedy.splitlines()[0].partition("[")[2].rstrip("]").split(",")
+    assert build(fix=entries).train.boxes == 1
+
+
+def test_a_problem_that_cannot_be_mended_offers_no_fix(source, build) -> None:
+    source.val["annotations"] = []
+    with pytest.raises(DataError) as caught:
+        build()
+    assert "dataset.fix" not in caught.value.remedy
+    assert "empty" in caught.value.remedy
+
+
+def test_every_fix_of_the_config_says_what_it_does() -> None:
+    assert set(MENDS) == set(get_args(Fix))
