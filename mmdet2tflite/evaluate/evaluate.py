@@ -1,0 +1,100 @@
+"""Stage: one model → its report, in a child process that has the machine to itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mmdet2tflite.artifacts import Dataset, Report
+from mmdet2tflite.config import Evaluation
+from mmdet2tflite.evaluate import machine
+from mmdet2tflite.evaluate.runtimes import RUNTIMES, Model
+from mmdet2tflite.evaluate.spec import REPORT, Spec
+from mmdet2tflite.stage import Job, Stage
+from mmdet2tflite.store import LOGS
+from mmdet2tflite.toolchain import run_python
+
+
+def evaluate(
+    job: Job,
+    config: Evaluation,
+    *,
+    model: Model,
+    dataset: Dataset,
+    reference: Report | None = None,
+) -> Report:
+    """Measure a model on the validation images.
+
+    Args:
+        reference: the report of the model that this one was made of; parity is computed from the
+            files that both left, so two models never share a process.
+
+    Raises:
+        DataError: an image cannot be read.
+        ModelError: the model does not load, or its outputs are not what they should be.
+        ConfigError: the reference is about other images.
+        ToolFailed: the child failed or ran into its time-out.
+    """
+    annotations = job.store.path(dataset, dataset.val.annotations).resolve()
+    spec = Spec(
+        model=model,
+        model_folder=job.store.path(model).resolve(),
+        annotations=annotations,
+        images=Path(dataset.val.image_root or annotations.parent),
+        reference=job.store.path(reference).resolve() if reference else None,
+        config=config,
+        work=job.work.resolve(),
+    )
+    spec_file = job.work / LOGS / "evaluate.json"
+    spec_file.write_text(spec.model_dump_json(indent=1), encoding="utf-8")
+    runtime = RUNTIMES[model.kind]
+    # Not only the timing: another model's pass over the images would disturb it just as much, and
+    # a pass uses all cores anyway. Waiting does not count as the child's time.
+    with machine.alone():
+        run_python(
+            runtime.tool,
+            "mmdet2tflite.evaluate.worker",
+            [spec_file],
+            log=job.work / LOGS / "evaluate.log",
+            timeout=job.timeout,
+            on_progress=job.on_progress,
+        )
+    details = json.loads((job.work / REPORT).read_text(encoding="utf-8"))
+    return Report(
+        runtime=runtime.name,
+        variant=runtime.label(model),
+        model=model.digest,
+        compared_with=reference.digest if reference else "",
+        metrics=details["metrics"],
+    )
+
+
+def _machine(config: Evaluation) -> dict[str, Any]:
+    return {"cpu": machine.cpu_model(), "cores": machine.cores()}
+
+
+EVALUATE: Stage[Report] = Stage(
+    name="report",
+    run=evaluate,
+    tools=(
+        "ai-edge-litert",
+        "faster-coco-eval",
+        "mmdet",
+        "numpy",
+        "onnxruntime",
+        "opencv-python",
+        "torch",
+    ),
+    sources=(
+        "mmdet2tflite.evaluate.accuracy",
+        "mmdet2tflite.evaluate.census",
+        "mmdet2tflite.evaluate.decode",
+        "mmdet2tflite.evaluate.latency",
+        "mmdet2tflite.evaluate.parity",
+        "mmdet2tflite.evaluate.results",
+        "mmdet2tflite.evaluate.runners",
+        "mmdet2tflite.evaluate.runtimes",
+        "mmdet2tflite.evaluate.torch_runner",
+        "mmdet2tflite.evaluate.worker",
+    ),
+    outside=_machine,
+)

@@ -1,0 +1,153 @@
+"""One protocol for every runtime: a tensor in, the head's raw outputs by name out, all NCHW."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.evaluate.decode import Detections, Floats
+
+
+class Runner(Protocol):
+    """A model loaded into a runtime with a fixed number of threads."""
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Raw head outputs (1 x C x H x W) by name, for an input of 1 x 3 x H x W."""
+        ...
+
+    def bind(self, tensor: Floats) -> Callable[[], object]:
+        """A function that runs the model on this input and does nothing else, to be timed."""
+        ...
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """A runner with a post-processing of its own, which is then the one to evaluate."""
+
+    def predict(self, image: Path) -> Detections:
+        """Detections in pixels of the image."""
+        ...
+
+
+class OnnxRunner:
+    """ONNX Runtime on the CPU.
+
+    Raises:
+        ModelError: the file does not load, or has not exactly one input.
+    """
+
+    def __init__(self, path: Path, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors only
+        try:
+            self._session = onnxruntime.InferenceSession(
+                path, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors have no common base class of their own
+            raise _does_not_load(path, "ONNX Runtime", error) from error
+        inputs = [value.name for value in self._session.get_inputs()]
+        self._input = _only(inputs, path)
+        self._outputs = [value.name for value in self._session.get_outputs()]
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Raw head outputs by name."""
+        values = self._session.run(self._outputs, {self._input: tensor})
+        return dict(zip(self._outputs, values, strict=True))
+
+    def bind(self, tensor: Floats) -> Callable[[], object]:
+        """A function that runs the session."""
+        feed = {self._input: tensor}
+        return lambda: self._session.run(self._outputs, feed)
+
+
+class TfliteRunner:
+    """LiteRT on the CPU, through the XNNPACK delegate or by its builtin kernels alone.
+
+    The file's input and outputs are NHWC. Integer inputs and outputs are (de)quantised here.
+
+    Args:
+        path: the file.
+        outputs: names of the output tensors; the file's own order means nothing.
+        threads: for the kernels and the delegate.
+        xnnpack: False leaves out the delegate that LiteRT applies by default.
+
+    Raises:
+        ModelError: the file does not load, has not exactly one input, or lacks an output.
+    """
+
+    def __init__(self, path: Path, outputs: Sequence[str], threads: int, xnnpack: bool) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        resolver = (
+            OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        )
+        try:
+            self._interpreter = Interpreter(
+                str(path), num_threads=threads, experimental_op_resolver_type=resolver
+            )
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise _does_not_load(path, "LiteRT", error) from error
+        self._input = _only(self._interpreter.get_input_details(), path)
+        details = {detail["name"]: detail for detail in self._interpreter.get_output_details()}
+        missing = [name for name in outputs if name not in details]
+        if missing:
+            raise ModelError(
+                f"{path} has the outputs {', '.join(details)}",
+                f"outputs named {', '.join(missing)}",
+                "convert the model again with this version",
+            )
+        self._outputs = {name: details[name] for name in outputs}
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Raw head outputs by name, NCHW and float32 whatever the file has."""
+        self.bind(tensor)()
+        return {name: self._read(detail) for name, detail in self._outputs.items()}
+
+    def bind(self, tensor: Floats) -> Callable[[], object]:
+        """Set the input; the function invokes the interpreter, without any copying."""
+        value = np.ascontiguousarray(tensor.transpose(0, 2, 3, 1))
+        self._interpreter.set_tensor(self._input["index"], quantise(value, self._input))
+        return self._interpreter.invoke
+
+    def _read(self, detail: Mapping[str, Any]) -> Floats:
+        value = dequantise(self._interpreter.get_tensor(detail["index"]), detail)
+        return np.ascontiguousarray(value.transpose(0, 3, 1, 2))
+
+
+def quantise(value: Floats, detail: Mapping[str, Any]) -> NDArray[Any]:
+    """Reals as a tensor stores them: ``round(real / scale) + zero_point``, saturated.
+
+    A float tensor's values stay as they are. ``detail`` is LiteRT's description of the tensor.
+    """
+    dtype = np.dtype(detail["dtype"])
+    if dtype.kind == "f":
+        return value.astype(dtype, copy=False)
+    scale, zero_point = detail["quantization"]
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(value / scale) + zero_point, limits.min, limits.max).astype(dtype)
+
+
+def dequantise(value: NDArray[Any], detail: Mapping[str, Any]) -> Floats:
+    """The reals that a tensor's stored values stand for: ``scale * (stored - zero_point)``."""
+    if value.dtype.kind == "f":
+        return value.astype(np.float32, copy=False)
+    scale, zero_point = detail["quantization"]
+    return (value.astype(np.float32) - zero_point) * np.float32(scale)
+
+
+def _only[T](inputs: Sequence[T], path: Path) -> T:
+    if len(inputs) != 1:
+        raise ModelError(f"{path} has {len(inputs)} inputs", "one input, the image")
+    return inputs[0]
+
+
+def _does_not_load(path: Path, runtime: str, error: Exception) -> ModelError:
+    return ModelError(f"{path} does not load in {runtime}: {error}", "a file that it can run")

@@ -1,0 +1,89 @@
+"""The table of runtimes: which kind of artefact runs in what, and how.
+
+Every runtime is imported when a model is opened, in the child process, and not before.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmdet2tflite.artifacts import Checkpoint, OnnxModel, TfliteModel
+from mmdet2tflite.evaluate.runners import Runner
+
+type Model = Checkpoint | OnnxModel | TfliteModel
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How one kind of artefact is run.
+
+    Args:
+        name: as it stands in a report.
+        tool: the distribution, for error messages.
+        engines: the runtime's ways to compute. The first is evaluated, all are timed.
+        label: the variant's name in a report.
+        open: ``open(model, folder, engine, threads)``, the folder being the artefact's.
+        census: counts the file's operators; None for a model without a graph of its own.
+    """
+
+    name: str
+    tool: str
+    engines: tuple[str, ...]
+    label: Callable[[Any], str]
+    open: Callable[[Any, Path, str, int], Runner]
+    census: Callable[[Path], Counter[str]] | None = None
+
+
+def _open_torch(model: Checkpoint, folder: Path, engine: str, threads: int) -> Runner:
+    from mmdet2tflite.evaluate.torch_runner import TorchRunner
+
+    return TorchRunner(folder / model.weights, folder / model.config, model.head, threads)
+
+
+def _open_onnx(model: OnnxModel, folder: Path, engine: str, threads: int) -> Runner:
+    from mmdet2tflite.evaluate.runners import OnnxRunner
+
+    return OnnxRunner(folder / model.file, threads)
+
+
+def _open_tflite(model: TfliteModel, folder: Path, engine: str, threads: int) -> Runner:
+    from mmdet2tflite.evaluate.runners import TfliteRunner
+
+    names = [output.name for output in model.outputs]
+    return TfliteRunner(folder / model.file, names, threads, xnnpack=engine == "xnnpack")
+
+
+def _count_onnx(path: Path) -> Counter[str]:
+    from mmdet2tflite.evaluate.census import onnx_ops
+
+    return onnx_ops(path)
+
+
+def _count_tflite(path: Path) -> Counter[str]:
+    from mmdet2tflite.evaluate.census import tflite_ops
+
+    return tflite_ops(path)
+
+
+RUNTIMES: dict[str, Runtime] = {
+    "checkpoint": Runtime("pytorch", "torch", ("pytorch",), lambda model: "PyTorch", _open_torch),
+    "onnx": Runtime(
+        "onnxruntime",
+        "onnxruntime",
+        ("onnxruntime",),
+        lambda model: "ONNX",
+        _open_onnx,
+        _count_onnx,
+    ),
+    "tflite": Runtime(
+        "litert",
+        "ai-edge-litert",
+        ("xnnpack", "builtin"),
+        lambda model: model.variant,
+        _open_tflite,
+        _count_tflite,
+    ),
+}
+"""By ``kind`` of the artefact."""

@@ -1,0 +1,28 @@
+"""What the parent tells the child that evaluates a model."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from mmdet2tflite.artifacts import Checkpoint, Frozen, OnnxModel, TfliteModel
+from mmdet2tflite.config import Evaluation
+
+REPORT = "report.json"
+"""Metrics and all details, left in ``Spec.work``."""
+
+
+class Spec(Frozen):
+    """What to evaluate.
+
+    ``model_folder`` is the model's artefact, ``reference`` that of the report to compare with.
+    ``annotations`` is a COCO json with paths relative to ``images``.
+    """
+
+    model: Annotated[Checkpoint | OnnxModel | TfliteModel, Field(discriminator="kind")]
+    model_folder: Path
+    annotations: Path
+    images: Path
+    reference: Path | None
+    config: Evaluation
+    work: Path

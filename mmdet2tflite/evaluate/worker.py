@@ -1,0 +1,187 @@
+"""Child process: runs one model over the validation images and measures everything.
+
+Argument: a JSON file with a ``Spec``. Leaves ``detections.json`` and ``outputs.npz`` (see
+``results.py``) and ``report.json`` with the metrics and all details.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet2tflite.artifacts import Checkpoint
+from mmdet2tflite.config import Latency
+from mmdet2tflite.errors import ConfigError, DataError, ModelError
+from mmdet2tflite.evaluate import latency, machine, parity
+from mmdet2tflite.evaluate.accuracy import accuracy
+from mmdet2tflite.evaluate.census import census_metrics
+from mmdet2tflite.evaluate.decode import Detections, Floats, decode, letterbox
+from mmdet2tflite.evaluate.results import Evaluated
+from mmdet2tflite.evaluate.runners import Detector, Runner
+from mmdet2tflite.evaluate.runtimes import RUNTIMES, Model
+from mmdet2tflite.evaluate.spec import REPORT, Spec
+from mmdet2tflite.toolchain import progress
+
+IMAGES_PER_PROGRESS_LINE = 10
+
+
+def main() -> None:
+    """Evaluate the model that the file named on the command line describes."""
+    measure(Spec.model_validate_json(Path(sys.argv[1]).read_bytes()))
+
+
+def measure(spec: Spec) -> None:
+    """Accuracy, parity, census and latency of one model. Raises UserError."""
+    load_before = machine.load()
+    annotations = json.loads(spec.annotations.read_text(encoding="utf-8"))
+    images = {
+        entry["id"]: spec.images / entry["file_name"]
+        for entry in annotations["images"][: spec.config.images]
+    }
+    evaluated = run_images(spec, images)
+    evaluated.save(spec.work)
+    metrics, classes = accuracy(annotations, evaluated.coco_results(), list(images))
+    details: dict[str, Any] = {"images": len(images), "average_precision": classes}
+    for measured, section in (
+        _parity(spec),
+        _census(spec.model, spec.model_folder),
+        _latency(spec, next(iter(images.values()))),
+    ):
+        metrics |= measured
+        details |= section
+    runtime = RUNTIMES[spec.model.kind]
+    details["machine"] = {
+        "cpu": machine.cpu_model(),
+        "cores": machine.cores(),
+        "load_before": load_before,
+        runtime.tool: version(runtime.tool),
+    }
+    text = json.dumps({"metrics": metrics, **details}, indent=1, allow_nan=False)
+    (spec.work / REPORT).write_text(text, encoding="utf-8")
+
+
+def run_images(spec: Spec, images: Mapping[int, Path]) -> Evaluated:
+    """Detections of all images, raw outputs of the first few."""
+    runtime = RUNTIMES[spec.model.kind]
+    runner = runtime.open(spec.model, spec.model_folder, runtime.engines[0], machine.cores())
+    detections: dict[int, Detections] = {}
+    outputs: list[dict[str, Floats]] = []
+    for done, (image_id, path) in enumerate(images.items()):
+        if done % IMAGES_PER_PROGRESS_LINE == 0:
+            progress(completed=done, total=len(images), description="evaluate")
+        wanted = done < spec.config.parity_images
+        detections[image_id], raw = detect(runner, spec.model, path, outputs_wanted=wanted)
+        if wanted:
+            outputs.append(_finite(raw, path))
+    progress(completed=len(images), total=len(images), description="evaluate")
+    stacked = {name: np.concatenate([raw[name] for raw in outputs]) for name in outputs[0]}
+    return Evaluated(detections, stacked)
+
+
+def detect(
+    runner: Runner, model: Model, path: Path, *, outputs_wanted: bool
+) -> tuple[Detections, dict[str, Floats]]:
+    """One image's detections, and raw outputs if they are wanted or were needed anyway.
+
+    A runner with a post-processing of its own is evaluated with that; the others with ``decode``.
+    """
+    tensor, scale_factor = input_tensor(path, model)
+    if isinstance(runner, Detector):
+        raw = runner.infer(tensor) if outputs_wanted else {}
+        return runner.predict(path), raw
+    raw = runner.infer(tensor)
+    return decode(raw, model.head, model.preprocessing, scale_factor), raw
+
+
+def input_tensor(path: Path, model: Model) -> tuple[Floats, float]:
+    """The letterboxed image and its scale factor. Raises DataError, which names the file."""
+    try:
+        return letterbox(read_image(path), model.preprocessing)
+    except DataError as error:
+        raise DataError(f"{path}: {error.found}", error.expected, error.remedy) from None
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """An image as H x W x 3, BGR, turned upright by its EXIF data, as mmdet reads it.
+
+    Raises:
+        DataError: there is no such file, or OpenCV cannot decode it.
+    """
+    try:
+        content = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", "an image file") from None
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    if image is None:
+        raise DataError(
+            "cannot be decoded as an image",
+            "a complete image file",
+            "replace the file, or take it out of the data set",
+        )
+    return image.astype(np.uint8, copy=False)
+
+
+def _finite(outputs: dict[str, Floats], path: Path) -> dict[str, Floats]:
+    wrong = [name for name, value in outputs.items() if not np.isfinite(value).all()]
+    if wrong:
+        raise ModelError(
+            f"the outputs {', '.join(wrong)} hold NaN or infinity for {path}",
+            "finite numbers",
+            "the weights have diverged, or the conversion went wrong",
+        )
+    return outputs
+
+
+def _parity(spec: Spec) -> tuple[dict[str, float], dict[str, Any]]:
+    if spec.reference is None:
+        return {}, {}
+    reference, candidate = Evaluated.load(spec.reference), Evaluated.load(spec.work)
+    counts = [
+        f"{len(side.detections)} images, raw outputs of {len(next(iter(side.outputs.values())))}"
+        for side in (reference, candidate)
+    ]
+    if list(reference.detections) != list(candidate.detections) or counts[0] != counts[1]:
+        raise ConfigError(
+            f"the report to compare with is about other images: {counts[0]}",
+            f"the same images: {counts[1]}",
+            "evaluate both models on one data set with the same settings",
+        )
+    tensors = parity.compare_outputs(reference.outputs, candidate.outputs)
+    found = parity.compare_detections(reference.detections, candidate.detections)
+    metrics = parity.parity_metrics(tensors, found)
+    return metrics, {"parity": parity.parity_details(tensors, found)}
+
+
+def _census(model: Model, folder: Path) -> tuple[dict[str, float], dict[str, Any]]:
+    count = RUNTIMES[model.kind].census
+    if count is None or isinstance(model, Checkpoint):
+        return {}, {}
+    ops = count(folder / model.file)
+    return census_metrics(ops, folder / model.file), {"ops": dict(ops.most_common())}
+
+
+def _latency(spec: Spec, image: Path) -> tuple[dict[str, float], dict[str, Any]]:
+    tensor, _ = input_tensor(image, spec.model)
+    settings: Latency = spec.config.latency
+    runtime = RUNTIMES[spec.model.kind]
+    candidates = {
+        f"{engine}.{threads}": runtime.open(spec.model, spec.model_folder, engine, threads).bind(
+            tensor
+        )
+        for engine in runtime.engines
+        for threads in latency.thread_counts(settings.threads)
+    }
+    timings = latency.measure(candidates, settings.warmup, settings.runs)
+    details = {name: asdict(timing) for name, timing in timings.items()}
+    return latency.latency_metrics(timings), {"latency_ms": details}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Our letterbox and decoder against mmdet's own, on random images and random head outputs."""
+
+import numpy as np
+import pytest
+
+from mmdet2tflite.artifacts import Head, Preprocessing
+from mmdet2tflite.evaluate.decode import decode, letterbox
+
+pytestmark = pytest.mark.toolchain
+
+CLASSES = 7
+STRIDES = (8, 16, 32)
+SIZES = {  # (width, height) of an image
+    "landscape": (1280, 720),
+    "portrait": (333, 500),
+    "the input's own": (320, 192),
+    "one pixel off": (321, 193),
+    "odd": (457, 311),
+    "tiny": (5, 3),
+    "a single pixel": (1, 1),
+    "a strip": (997, 13),
+    "a column": (17, 1003),
+    "the second rounding matters": (1051, 700),
+}
+
+
+@pytest.fixture(scope="module")
+def mmdet():
+    from mmdet2tflite.detector import mmlab
+
+    mmlab.prepare()
+    import mmdet.datasets.transforms
+    import mmdet.models
+    from mmengine.registry import init_default_scope
+
+    init_default_scope("mmdet")
+    return mmdet
+
+
+def mmdet_letterbox(mmdet, image, preprocessing):
+    """mmdet's transform and its data preprocessor: tensor and scale factor."""
+    import torch
+
+    resize = mmdet.datasets.transforms.FixShapeResize(
+        width=preprocessing.width,
+        height=preprocessing.height,
+        keep_ratio=True,
+        pad_val=dict(img=(preprocessing.pad_value,) * 3),
+    )
+    results = resize.transform({"img": image})
+    normalise = mmdet.models.DetDataPreprocessor(
+        mean=preprocessing.mean,
+        std=preprocessing.std,
+        bgr_to_rgb=preprocessing.colour_order == "rgb",
+    )
+    pixels = torch.from_numpy(results["img"].transpose(2, 0, 1).copy())
+    batch = normalise({"inputs": [pixels], "data_samples": None})["inputs"]
+    return batch.numpy(), results["scale_factor"]
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("network", ["yolox", "normalised rgb"])
+def test_letterbox_equals_the_mmdet_pipeline_bit_for_bit(mmdet, size, network):
+    preprocessing = Preprocessing(width=320, height=192)
+    if network != "yolox":
+        preprocessing = Preprocessing(
+            width=256,
+            height=320,
+            colour_order="rgb",
+            mean=(103.53, 116.28, 123.675),
+            std=(57.375, 57.12, 58.395),
+        )
+    rng = np.random.default_rng(size[0])
+    image = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+
+    expected, expected_scale = mmdet_letterbox(mmdet, image.copy(), preprocessing)
+    tensor, scale_factor = letterbox(image, preprocessing)
+
+    assert tensor.dtype == np.float32
+    np.testing.assert_array_equal(tensor, expected)
+    assert (scale_factor, scale_factor) == expected_scale
+
+
+def test_letterbox_equals_the_mmdet_pipeline_for_two_hundred_random_sizes(mmdet):
+    rng = np.random.default_rng(0)
+    preprocessing = Preprocessing(width=160, height=96)
+    for width, height in rng.integers(20, 700, (200, 2)):
+        image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        expected, _ = mmdet_letterbox(mmdet, image.copy(), preprocessing)
+        tensor, _ = letterbox(image, preprocessing)
+        np.testing.assert_array_equal(tensor, expected, err_msg=f"{width} x {height}")
+
+
+def random_outputs(rng, width, height, shift):
+    """Raw maps as a head might give; ``shift`` of the logits decides how many boxes pass."""
+    maps = {}
+    for stride in STRIDES:
+        rows, columns = height // stride, width // stride
+        maps[f"cls_{stride}"] = rng.normal(shift, 2, (1, CLASSES, rows, columns))
+        maps[f"box_{stride}"] = rng.normal(0.3, 0.8, (1, 4, rows, columns))
+        maps[f"obj_{stride}"] = rng.normal(shift, 2, (1, 1, rows, columns))
+    return {name: value.astype(np.float32) for name, value in maps.items()}
+
+
+def mmdet_decode(mmdet, outputs, head, scale_factor):
+    import torch
+    from mmengine.config import ConfigDict
+
+    yolox = mmdet.models.YOLOXHead(num_classes=CLASSES, in_channels=8, strides=list(head.strides))
+    cfg = ConfigDict(
+        score_thr=head.score_threshold, nms=dict(type="nms", iou_threshold=head.nms_iou)
+    )
+    levels = (
+        [torch.from_numpy(outputs[f"{meaning}_{stride}"]) for stride in head.strides]
+        for meaning in ("cls", "box", "obj")
+    )
+    meta = [{"scale_factor": (scale_factor, scale_factor)}]
+    return yolox.predict_by_feat(*levels, batch_img_metas=meta, cfg=cfg, rescale=True)[0]
+
+
+@pytest.mark.parametrize("shift", [-6.0, -2.0, 1.0], ids=["few", "hundreds", "thousands"])
+@pytest.mark.parametrize("scale_factor", [1.0, 320 / 1051, 2.7])
+@pytest.mark.parametrize("seed", range(3))
+def test_decode_equals_mmdets_own_predict(mmdet, shift, scale_factor, seed):
+    preprocessing = Preprocessing(width=320, height=192)
+    head = Head(
+        family="yolox",
+        classes=tuple("abcdefg"),
+        strides=STRIDES,
+        score_threshold=0.01,
+        nms_iou=0.65,
+        max_detections=10_000,
+    )
+    outputs = random_outputs(np.random.default_rng(seed), 320, 192, shift)
+
+    expected = mmdet_decode(mmdet, outputs, head, scale_factor)
+    found = decode(outputs, head, preprocessing, scale_factor)
+
+    assert len(found) == len(expected) > 0
+    np.testing.assert_array_equal(found.labels, expected.labels.numpy())
+    np.testing.assert_allclose(found.scores, expected.scores.numpy(), rtol=0, atol=1e-6)
+    # Boxes reach a few hundred pixels, whose last float32 bit is 3e-5; times 1 / 0.3 rescaled.
+    np.testing.assert_allclose(found.boxes, expected.bboxes.numpy(), rtol=1e-6, atol=1e-4)
+    best = decode(
+        outputs, head.model_copy(update={"max_detections": 5}), preprocessing, scale_factor
+    )
+    np.testing.assert_array_equal(best.boxes, found.boxes[:5])
+
+
+def test_decode_equals_mmdets_own_predict_when_nothing_passes_the_threshold(mmdet):
+    head = Head(
+        family="yolox",
+        classes=tuple("abcdefg"),
+        strides=STRIDES,
+        score_threshold=0.01,
+        nms_iou=0.65,
+        max_detections=100,
+    )
+    outputs = random_outputs(np.random.default_rng(0), 320, 192, shift=-40.0)
+    assert len(mmdet_decode(mmdet, outputs, head, 1.0)) == 0
+    assert len(decode(outputs, head, Preprocessing(width=320, height=192), 1.0)) == 0
