@@ -32,8 +32,10 @@ from mmdet2tflite.digest import file_sha256, json_sha256
 from mmdet2tflite.errors import StoreError
 
 MANIFEST = "manifest.json"
+PARTIAL_MANIFEST = f".{MANIFEST}.partial"
 LOGS = "log"
 """Sub-folder of an artefact for what does not define it: logs, curves, reproduce.sh."""
+REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 
 class Store:
@@ -52,22 +54,30 @@ class Store:
     def find(self, stage: str, key: str) -> Artifact | None:
         """The finished artefact, or None."""
         try:
-            manifest = json.loads(self._fs.cat_file(f"{self.root}/{stage}/{key}/{MANIFEST}"))
+            value = json.loads(self._fs.cat_file(f"{self.root}/{stage}/{key}/{MANIFEST}"))["value"]
+            return KINDS[value["kind"]].model_validate(value)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{stage}/{key}/{MANIFEST} cannot be read: {error}") from None
-        return KINDS[manifest["value"]["kind"]].model_validate(manifest["value"])
+        except (OSError, ValueError, KeyError) as error:
+            raise StoreError(
+                f"{stage}/{key}/{MANIFEST} cannot be read: {error}",
+                "a manifest that this version wrote",
+                f"delete {self.root}/{stage}/{key} and run again",
+            ) from None
 
     def manifest(self, artifact: Artifact) -> dict[str, Any]:
-        """All that is known about how an artefact came about."""
+        """All that is known about how an artefact came about. Raises StoreError if it is gone."""
         name = f"{self.root}/{artifact.stage}/{artifact.key}/{MANIFEST}"
-        return dict(json.loads(self._fs.cat_file(name)))
+        try:
+            return dict(json.loads(self._fs.cat_file(name)))
+        except FileNotFoundError:
+            raise StoreError(f"{name} is gone", "a complete artefact", "run again") from None
 
     def path(self, artifact: Artifact, name: str = "") -> Path:
         """Local path of an artefact's file (or folder, without a name); fetched once if remote."""
         folder = self._cache / artifact.stage / artifact.key
-        if not self.is_local and not (folder / MANIFEST).exists():
+        if not self.is_local and _digest_in(folder) != artifact.digest:
+            shutil.rmtree(folder, ignore_errors=True)  # nothing, or an earlier artefact of the key
             self._fetch(artifact, folder)
         path = folder / name
         if not path.exists():
@@ -96,7 +106,7 @@ class Store:
         Raises:
             StoreError: the disk is full or the root cannot be written.
         """
-        with _disk_errors(self.root):
+        with _disk_errors(self._cache):
             work = self.work / stage / key
             work.parent.mkdir(parents=True, exist_ok=True)
             with _exclusive(work.with_suffix(".lock"), on_wait):
@@ -106,6 +116,8 @@ class Store:
                 if not resumable:
                     shutil.rmtree(work, ignore_errors=True)
                 (work / LOGS).mkdir(parents=True, exist_ok=True)
+                for name in (MANIFEST, PARTIAL_MANIFEST):  # of an attempt that was not published
+                    (work / name).unlink(missing_ok=True)
                 started = time.monotonic()
                 artifact = make(work)
                 artifact = self._seal(work, stage, key, artifact, origin, started)
@@ -139,7 +151,7 @@ class Store:
             "value": artifact.model_dump(mode="json"),
             "files": files,
         }
-        _write_atomically(work / MANIFEST, json.dumps(manifest, indent=1))
+        _write_manifest(work, manifest)
         return artifact
 
     def _publish(self, work: Path, stage: str, key: str) -> None:
@@ -171,7 +183,7 @@ class Store:
                         f"sha256 {file['sha256']}",
                         f"delete {source} and run again",
                     )
-            _write_atomically(Path(temporary) / MANIFEST, json.dumps(manifest, indent=1))
+            _write_manifest(Path(temporary), manifest)
             try:
                 Path(temporary).rename(folder)
             except OSError:  # another process was quicker; its copy was checked as well
@@ -189,13 +201,22 @@ def _is_log(name: str) -> bool:
     return name.startswith(f"{LOGS}/")
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
+def _digest_in(folder: Path) -> str | None:
+    """Digest of the artefact whose copy is in a local folder."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return str(manifest["value"]["digest"])
+
+
+def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    partial = folder / PARTIAL_MANIFEST
     with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
+        json.dump(manifest, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
-    partial.rename(path)
+    partial.rename(folder / MANIFEST)
 
 
 @contextmanager
@@ -214,16 +235,21 @@ def _exclusive(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _disk_errors(root: str) -> Iterator[None]:
+def _disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(
-                f"no space left on the disk of {root}",
+                f"no space left on the disk of {folder}",
                 "room for the artefact",
                 "free some space and run again; finished stages are kept",
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise StoreError(f"{error.filename or root} cannot be written: {error}") from error
+        # A stage reads from many places: only what lies in the store is the store's problem.
+        if error.errno in REFUSALS and str(error.filename).startswith(str(folder)):
+            raise StoreError(
+                f"{error.filename} cannot be written: {error.strerror}",
+                "a folder that this user may write to",
+                "correct its permissions, or set `store` to another folder",
+            ) from error
         raise
