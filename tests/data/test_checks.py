@@ -38,14 +38,14 @@ def add_box(source, **changes) -> None:
 
 def test_a_missing_annotation_file_is_reported(source, store) -> None:
     (source.root / "val.json").unlink()
-    with pytest.raises(DataError, match=r"1 missing_annotations\n.*val\.json"):
+    with pytest.raises(DataError, match=r"missing_annotations: val: val\.json: "):
         DATASET.build(store, source.config(), timeout=60)
 
 
 @pytest.mark.parametrize("text", ["", "{", "{'images': []}", '{"images": [1,]}'])
 def test_text_that_is_not_json_is_reported(text, source, store) -> None:
     (source.root / "train.json").write_text(text)
-    with pytest.raises(DataError, match=r"1 corrupt_json\n.*train\.json"):
+    with pytest.raises(DataError, match=r"corrupt_json: train: train\.json: "):
         DATASET.build(store, source.config(), timeout=60)
 
 

@@ -10,6 +10,11 @@ from hypothesis import strategies as st
 
 from mmdet2tflite.config import DigitsData
 from mmdet2tflite.data.digits import (
+    CLOUDS,
+    CONTRAST,
+    GRADIENT,
+    GRAIN,
+    LUMINANCE_BGR,
     OVERLAP,
     SPLITS,
     compose_scene,
@@ -99,6 +104,22 @@ def test_boxes_lie_inside_the_image_and_hardly_overlap(scene) -> None:
     assert all(x >= 0 and y >= 0 and x + w <= width and y + h <= height for x, y, w, h in boxes)
     for number, box in enumerate(boxes):
         assert all(overlap(box, other) <= OVERLAP for other in boxes[:number])
+
+
+@settings(max_examples=50, deadline=None)
+@given(scenes)
+def test_a_digit_stands_out_from_every_pixel_of_the_background(scene) -> None:
+    # Cubic interpolation overshoots by at most 1.375 in each direction (a = -0.75, half-way), the
+    # gradient reaches half its amplitude times |cos| + |sin| <= sqrt(2).
+    deviation = CLOUDS * 1.375**2 + GRADIENT * 2**0.5 / 2 + GRAIN
+    for digit in scene.digits:
+        difference = np.abs((scene.background - digit.colour) @ LUMINANCE_BGR)
+        assert difference.min() >= CONTRAST - deviation > 0
+
+
+def test_training_and_validation_have_other_backgrounds() -> None:
+    train, val = (compose_scene(SMALL, GLYPHS["val"], split, 0) for split in SPLITS)
+    assert not np.array_equal(train.background, val.background)
 
 
 def test_the_overlap_is_a_share_of_the_smaller_box() -> None:
