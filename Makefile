@@ -42,7 +42,8 @@ lint: install ## ruff, formatting and types
 
 .PHONY: ui
 ui: install ## MLflow on what was tracked; PORT=5000
-	$(PYTHON) -m mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1 --port $(PORT)
+	$(PYTHON) -m mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1 \
+	    --port $(PORT) --workers 1
 
 .PHONY: lock
 lock: install ## resolve requirements.lock after a change of pyproject.toml; UPGRADE=1 for newer versions

@@ -40,7 +40,10 @@ install_lock() {
         local base
         base=$(find_python)
         echo "making $venv with $("$base" --version)" >&2
-        "$base" -m venv --clear "$venv"
+        mkdir -p "$venv"
+        find "$venv" -mindepth 1 -delete
+        echo incomplete >"$stamp"
+        "$base" -m venv "$venv"
     fi
     echo incomplete >"$stamp"
     echo "installing requirements.lock into $venv (the first time: several GB)" >&2
