@@ -1,11 +1,12 @@
 """What a model file is made of: operators by name, and how many only move data."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import onnx_ir
+import onnx
 from ai_edge_litert import schema_py_generated as schema
+from google.protobuf.message import DecodeError
 
 from mmdet2tflite.errors import ModelError
 
@@ -56,12 +57,20 @@ def onnx_ops(path: Path) -> Counter[str]:
         ModelError: this is not an ONNX file.
     """
     try:
-        graph = onnx_ir.load(path).graph
-    except Exception as error:  # protobuf's DecodeError and onnx_ir's own have no common base
+        graph = onnx.load(path, load_external_data=False).graph
+    except DecodeError as error:
         raise ModelError(
             f"{path} is not an ONNX file: {error}", "a serialised ONNX model"
         ) from None
-    return Counter(node.op_type for node in graph.all_nodes() if node.op_type != "Constant")
+    return Counter(node.op_type for node in _nodes(graph) if node.op_type != "Constant")
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for subgraph in (attribute.g, *attribute.graphs):
+                yield from _nodes(subgraph)
 
 
 def census_metrics(ops: Mapping[str, int], path: Path) -> dict[str, float]:

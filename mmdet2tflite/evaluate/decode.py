@@ -99,8 +99,9 @@ def letterbox(image: NDArray[Any], preprocessing: PreprocessingValues) -> tuple[
 
     1. The scale factor is the largest that fits the image into the input.
     2. Both sides are scaled by it and rounded: the size wanted.
-    3. mmcv's ``imrescale`` fits the image into the size wanted *once more* and rounds again, which
-       can cost a pixel on one side.
+    3. mmcv's ``imrescale`` fits the image into the size wanted *once more* and rounds again: a
+       pixel less on one side of every fifth image, and several of a narrow one (997 x 13 into
+       320 x 192 becomes 307 x 4, not 320 x 4).
     4. The result lies in the top-left corner, the rest is ``pad_value``.
     5. ``(pixel - mean) / std`` per channel, in the colour order of the network.
 
