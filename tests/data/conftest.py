@@ -63,6 +63,17 @@ def sound_source(root: Path) -> Source:
     return Source(root, split(["a.png", "b.png"], 1), split(["c.png"], 3)).save()
 
 
+def facts(problems: list[Problem]) -> list[tuple[Any, ...]]:
+    """What a test asserts of problems: kind, split, file, id."""
+    return [(problem.kind, problem.split, problem.file, problem.id) for problem in problems]
+
+
+def add_box(source: Source, **changes: Any) -> None:
+    """One more box in a.png, beside the sound one."""
+    box = {"id": 9, "image_id": 1, "category_id": 3, "bbox": [5, 5, 5, 5]} | changes
+    source.train["annotations"].append(box)
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
     return sound_source(tmp_path / "source")

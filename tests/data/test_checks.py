@@ -1,39 +1,20 @@
-"""Each kind of problem is found with its file and id; each mend does what it says, and no more."""
+"""Each problem of files, classes and ids is found with its file and id; mends do what they say."""
 
-import json
-import math
 import time
-from typing import Any, get_args
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mmdet2tflite.config import Fix
 from mmdet2tflite.data import checks
-from mmdet2tflite.data.checks import ROUNDING, _sound_box, look_at_pictures
-from mmdet2tflite.data.coco import Annotation
+from mmdet2tflite.data.checks import look_at_pictures
 from mmdet2tflite.data.prepare import DATASET
-from mmdet2tflite.data.problems import MENDS, SHOWN, Findings
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.stage import Job
 
-from .conftest import HEIGHT, WIDTH
-
-
-def facts(problems) -> list[tuple[Any, ...]]:
-    return [(problem.kind, problem.split, problem.file, problem.id) for problem in problems]
-
-
-def add_box(source, **changes) -> None:
-    """One more box in a.png, beside the sound one."""
-    box = {"id": 9, "image_id": 1, "category_id": 3, "bbox": [5, 5, 5, 5]} | changes
-    source.train["annotations"].append(box)
-
-
-# --- files -------------------------------------------------------------------------------------
+from .conftest import HEIGHT, WIDTH, add_box, facts
 
 
 def test_a_missing_annotation_file_is_reported(source, store) -> None:
@@ -148,99 +129,6 @@ def test_progress_counts_the_images_read(source, store, tmp_path) -> None:
     assert [(message["completed"], message["total"]) for message in heard] == [(1, 2), (2, 2)]
 
 
-# --- boxes -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("box", [[5, 5, 0, 5], [5, 5, 5, 0], [5, 5, -3, 5]])
-def test_a_box_of_zero_area_is_reported_with_its_id(box, source, refuse) -> None:
-    add_box(source, bbox=box)
-    assert facts(refuse()) == [("zero_area", "train", "a.png", 9)]
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_box_that_is_not_finite_is_reported_with_its_id(value, source, refuse) -> None:
-    add_box(source, bbox=[5, 5, value, 5])
-    assert facts(refuse()) == [("non_finite", "train", "a.png", 9)]
-
-
-@pytest.mark.parametrize(
-    "box", [[-1.5, 5, 9, 9], [5, -1.5, 9, 9], [35, 5, 6.5, 9], [5, 25, 9, 6.5], [50, 5, 9, 9]]
-)
-def test_a_box_that_leaves_the_image_by_more_than_a_pixel_is_reported(box, source, refuse) -> None:
-    add_box(source, bbox=box)
-    assert facts(refuse()) == [("outside", "train", "a.png", 9)]
-
-
-@pytest.mark.parametrize("box", [[-1, 5, 9, 9], [5, -1, 9, 9], [35, 5, 6, 9], [5, 25, 9, 6]])
-def test_a_box_that_leaves_the_image_by_a_pixel_is_kept_as_it_is(
-    box, source, build, contents
-) -> None:
-    add_box(source, bbox=box)
-    assert contents(build(), "train.json")["annotations"][-1]["bbox"] == box
-
-
-def test_a_box_within_a_pixel_of_the_edge_but_wholly_outside_is_reported(source, refuse) -> None:
-    add_box(source, bbox=[WIDTH, 5, 0.5, 9])
-    assert facts(refuse()) == [("outside", "train", "a.png", 9)]
-
-
-@pytest.mark.parametrize(
-    ("box", "clipped"),
-    [
-        ([-5, 5, 10, 10], [0, 5, 5, 10]),
-        ([30, 20, 20, 20], [30, 20, 10, 10]),
-        ([-5, -5, 100, 100], [0, 0, 40, 30]),
-    ],
-)
-def test_a_box_that_leaves_the_image_is_clipped(box, clipped, source, build, contents) -> None:
-    add_box(source, bbox=box, area=box[2] * box[3])
-    mended = contents(build(fix=["outside"]), "train.json")["annotations"][-1]
-    assert mended["bbox"] == clipped
-    assert mended["area"] == clipped[2] * clipped[3]
-
-
-finite = st.floats(-1e6, 1e6)
-
-
-@given(finite, finite, finite, finite)
-def test_what_is_left_of_a_finite_box_is_inside_the_image_and_the_box(x, y, w, h) -> None:
-    findings = Findings("train")
-    box = Annotation(id=1, image_id=1, category_id=0, bbox=(x, y, w, h))
-    mended = _sound_box(box, "a.png", (WIDTH, HEIGHT), findings)
-    if not findings.problems:
-        assert mended == box
-        assert x >= -ROUNDING
-        assert x + w <= WIDTH + ROUNDING
-    elif mended is not None:
-        left, top, width, height = mended.bbox
-        assert width > 0
-        assert height > 0
-        assert max(x, 0) == left
-        assert max(y, 0) == top
-        assert left + width == pytest.approx(min(x + w, WIDTH), rel=1e-12, abs=1e-9)
-        assert top + height == pytest.approx(min(y + h, HEIGHT), rel=1e-12, abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("kind", "changes"),
-    [
-        ("zero_area", {"bbox": [5, 5, 0, 5]}),
-        ("outside", {"bbox": [50, 5, 9, 9]}),
-        ("non_finite", {"bbox": [5, 5, math.nan, 5]}),
-        ("unknown_category", {"category_id": 99}),
-        ("unknown_image", {"image_id": 99}),
-    ],
-)
-def test_a_box_that_cannot_be_used_is_left_out(kind, changes, source, build, contents) -> None:
-    add_box(source, **changes)
-    dataset = build(fix=[kind])
-    assert [box["id"] for box in contents(dataset, "train.json")["annotations"]] == [1, 2]
-    assert dataset.metrics[f"problems.{kind}"] == 1
-
-
-# --- categories and classes --------------------------------------------------------------------
-
-
 def test_a_box_of_an_unknown_category_is_reported_with_its_id(source, refuse) -> None:
     add_box(source, category_id=99)
     assert facts(refuse()) == [("unknown_category", "train", "a.png", 9)]
@@ -283,9 +171,6 @@ def test_two_categories_of_the_same_id_or_name_are_reported(change, source, refu
     assert facts(refuse()) == [("duplicate_class", "train", "categories", None)]
 
 
-# --- ids ---------------------------------------------------------------------------------------
-
-
 def test_a_box_of_an_unknown_image_is_reported_with_its_id(source, refuse) -> None:
     add_box(source, image_id=99)
     assert facts(refuse()) == [("unknown_image", "train", "annotations", 9)]
@@ -312,9 +197,6 @@ def test_two_images_of_the_same_id_cannot_be_mended(source, refuse) -> None:
     source.train["images"][1]["id"] = 1
     problems = refuse(fix=get_args(Fix))
     assert ("ambiguous_id", "train", "b.png", 1) in facts(problems)
-
-
-# --- the set as a whole ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
@@ -354,44 +236,3 @@ def test_a_picture_in_both_splits_is_a_leak_whatever_its_name_and_only_a_warning
 def test_a_picture_that_is_twice_in_a_split_is_only_a_warning(source, build) -> None:
     (source.root / "images/b.png").write_bytes((source.root / "images/a.png").read_bytes())
     assert build().metrics["problems.duplicate_file"] == 1
-
-
-# --- the refusal -------------------------------------------------------------------------------
-
-
-def test_the_refusal_counts_names_and_tells_what_would_mend_it(source, build, store) -> None:
-    for number in range(SHOWN + 2):
-        add_box(source, id=100 + number, bbox=[5, 5, 0, 5])
-    add_box(source, id=200, bbox=[50, 5, 5, 5])
-    with pytest.raises(DataError) as caught:
-        build(fix=["size"])
-    error = caught.value
-    assert error.found.startswith("12 zero_area, 1 outside\n")
-    assert "zero_area: train: a.png (id 100)" in error.found
-    assert error.found.endswith("... and 3 more")
-    assert error.remedy.startswith("--set dataset.fix=[size,zero_area,outside]\n")
-    assert MENDS["zero_area"] in error.remedy
-    (report,) = store.work.glob("dataset/*/log/problems.json")
-    assert str(report) in error.expected
-    assert len(json.loads(report.read_text())) == SHOWN + 3
-
-
-def test_the_remedy_of_a_refusal_makes_it_go_away(source, build) -> None:
-    add_box(source, bbox=[5, 5, 0, 5])
-    (source.root / "images/b.png").unlink()
-    with pytest.raises(DataError) as caught:
-        build()
-    entries = caught.value.remedy.splitlines()[0].partition("[")[2].rstrip("]").split(",")
-    assert build(fix=entries).train.boxes == 1
-
-
-def test_a_problem_that_cannot_be_mended_offers_no_fix(source, build) -> None:
-    source.val["annotations"] = []
-    with pytest.raises(DataError) as caught:
-        build()
-    assert "dataset.fix" not in caught.value.remedy
-    assert "empty" in caught.value.remedy
-
-
-def test_every_fix_of_the_config_says_what_it_does() -> None:
-    assert set(MENDS) == set(get_args(Fix))
