@@ -13,6 +13,8 @@ from mmdet2tflite.exit_status import run_and_report
 FLOW_ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # The terminal is ours: a bar and a line per stage. Prefect's own log still goes to its server.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
 

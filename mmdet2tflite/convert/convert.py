@@ -37,9 +37,7 @@ class ConvertConfig(Section):
     tolerance: float
 
 
-def convert(
-    job: Job, config: ConvertConfig, *, model: OnnxModel, dataset: Dataset
-) -> TfliteModel:
+def convert(job: Job, config: ConvertConfig, *, model: OnnxModel, dataset: Dataset) -> TfliteModel:
     """Convert, identify the outputs, write the passport, compare with the ONNX on real images.
 
     Raises:

@@ -13,9 +13,7 @@ from mmdet2tflite.toolchain import run_python
 PARITY_IMAGES = 8
 
 
-def export(
-    job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset
-) -> OnnxModel:
+def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset) -> OnnxModel:
     """Trace, cut, fold and name; then compare with PyTorch on real validation images.
 
     Raises:

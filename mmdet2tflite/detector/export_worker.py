@@ -93,9 +93,7 @@ def cut(deploy: Config, work: Path) -> None:
     """Keep what lies between the marks."""
     (partition,) = deploy.partition_config.partition_cfg
     with no_mp():
-        extract_model(
-            str(work / UNCUT), partition.start, partition.end, save_file=str(work / CUT)
-        )
+        extract_model(str(work / UNCUT), partition.start, partition.end, save_file=str(work / CUT))
 
 
 def fold(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -142,7 +140,11 @@ def check_input(model: onnx_ir.Model, preprocessing: Preprocessing) -> None:
 
 
 def compare_with_pytorch(
-    spec: dict[str, Any], head: Head, preprocessing: Preprocessing, onnx_file: Path, tolerance: float
+    spec: dict[str, Any],
+    head: Head,
+    preprocessing: Preprocessing,
+    onnx_file: Path,
+    tolerance: float,
 ) -> dict[str, float]:
     """ONNX Runtime against PyTorch on real images. Raises ParityError."""
     images = [Path(image) for image in spec["images"]]

@@ -29,9 +29,7 @@ class DataPaths(Frozen):
     val: tuple[Path, Path]
 
 
-def build_config(
-    detector: Detector, training: Training, data: DataPaths, work_dir: Path
-) -> Config:
+def build_config(detector: Detector, training: Training, data: DataPaths, work_dir: Path) -> Config:
     """The mmdet config of a training run, ready for ``Runner.from_cfg``.
 
     Raises:
@@ -165,9 +163,11 @@ def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPat
     if training.augmentation == "config":
         _redirect(cfg.train_dataloader, coco(data.train))
     else:
-        load = [dict(type="LoadImageFromFile", backend_args=None),
-                dict(type="LoadAnnotations", with_bbox=True),
-                letterbox(detector)]
+        load = [
+            dict(type="LoadImageFromFile", backend_args=None),
+            dict(type="LoadAnnotations", with_bbox=True),
+            letterbox(detector),
+        ]
         cfg.train_dataloader = dict(
             sampler=dict(type="DefaultSampler", shuffle=True),
             # A last batch of one image would give batch norm a poor estimate.

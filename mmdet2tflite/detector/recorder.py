@@ -69,7 +69,9 @@ class RunRecorder(Hook):  # type: ignore[misc]
         if score > self._best:
             self._best = score
             model = getattr(runner.model, "module", runner.model)
-            save_weights(self._folder / BEST, model, runner.val_dataloader.dataset.metainfo, runner.epoch)
+            save_weights(
+                self._folder / BEST, model, runner.val_dataloader.dataset.metainfo, runner.epoch
+            )
         self._append(runner, runner.epoch, map=score, **more)
         self._last_map = score
 

@@ -10,7 +10,7 @@ from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.detector.config_file import config_digests
 from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store import LOGS
+from mmdet2tflite.store import LOGS, Store
 from mmdet2tflite.toolchain import run_python
 
 CURVES = f"{LOGS}/curves.json"
@@ -58,6 +58,12 @@ def train(job: Job, config: TrainConfig, *, dataset: Dataset) -> Checkpoint:
     result_file.unlink()
     shutil.rmtree(job.work / "run", ignore_errors=True)  # what only an interrupted run needs
     return Checkpoint.model_validate({**result, "metrics": _metrics(curves)})
+
+
+def read_curves(store: Store, checkpoint: Checkpoint) -> list[dict[str, float]]:
+    """One record per epoch and one per validation: ``epoch``, ``iteration``, named values."""
+    curves: list[dict[str, float]] = json.loads(store.path(checkpoint, CURVES).read_text())
+    return curves
 
 
 def _metrics(curves: list[dict[str, float]]) -> dict[str, float]:

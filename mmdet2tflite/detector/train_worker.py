@@ -73,7 +73,9 @@ def load_start(training: Training, classes: tuple[str, ...]) -> dict[str, Any] |
     if path is None:
         return None
     if not path.is_file():
-        raise ModelError(f"there is no checkpoint {path}", "a .pth file", "check training.checkpoint")
+        raise ModelError(
+            f"there is no checkpoint {path}", "a .pth file", "check training.checkpoint"
+        )
     try:
         checkpoint = _load_checkpoint(str(path), map_location="cpu")
         state = checkpoint["state_dict"]

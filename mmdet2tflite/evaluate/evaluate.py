@@ -4,14 +4,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from mmdet2tflite.artifacts import Dataset, Report
 from mmdet2tflite.config import Evaluation
 from mmdet2tflite.evaluate import machine
+from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.evaluate.runtimes import RUNTIMES, Model
 from mmdet2tflite.evaluate.spec import REPORT, Spec
+from mmdet2tflite.report.pictures import draw_comparison
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
+
+PICTURE = "detections.png"
+"""Ground truth beside the detections of the first images."""
 
 
 def evaluate(
@@ -59,6 +66,10 @@ def evaluate(
             on_progress=job.on_progress,
         )
     details = json.loads((job.work / REPORT).read_text(encoding="utf-8"))
+    truth = json.loads(annotations.read_text(encoding="utf-8"))
+    detections = Evaluated.load(job.work).detections
+    picture = draw_comparison(truth, spec.images, detections, model.head.classes)
+    cv2.imwrite(str(job.work / PICTURE), picture)
     return Report(
         runtime=runtime.name,
         variant=runtime.label(model),
@@ -95,6 +106,7 @@ EVALUATE: Stage[Report] = Stage(
         "mmdet2tflite.evaluate.runtimes",
         "mmdet2tflite.evaluate.torch_runner",
         "mmdet2tflite.evaluate.worker",
+        "mmdet2tflite.report.pictures",
     ),
     outside=_machine,
 )

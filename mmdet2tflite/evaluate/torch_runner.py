@@ -29,7 +29,7 @@ class TorchRunner:
     """
 
     def __init__(self, weights: Path, config: Path, head: Head, threads: int) -> None:
-        torch.set_num_threads(threads)
+        self._threads = threads
         self._model = init_detector(str(config), str(weights), palette="random", device="cpu")
         self._head = head
 
@@ -60,5 +60,6 @@ class TorchRunner:
     def _forward(self, tensor: Floats) -> tuple[list[torch.Tensor], ...]:
         # The letterboxed tensor is raw pixels for YOLOX; where the network normalises, decode's
         # letterbox has done so already.
+        torch.set_num_threads(self._threads)  # process-wide, and several runners take turns
         outputs: tuple[list[torch.Tensor], ...] = self._model(torch.from_numpy(tensor))
         return outputs

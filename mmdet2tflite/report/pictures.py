@@ -1,0 +1,82 @@
+"""Ground truth beside detections, drawn by supervision."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import supervision as sv
+from numpy.typing import NDArray
+
+from mmdet2tflite.evaluate.decode import Detections
+
+SHOWN_SCORE = 0.3
+CELL_WIDTH = 480
+IMAGES = 6
+BAR = 24
+
+type Picture = NDArray[np.uint8]
+
+
+def draw_comparison(
+    annotations: Mapping[str, Any],
+    image_root: Path,
+    detections: Mapping[int, Detections],
+    classes: Sequence[str],
+    images: int = IMAGES,
+) -> Picture:
+    """One row per image: on the left its ground truth, on the right what was found.
+
+    Args:
+        annotations: a COCO json; its first images are drawn.
+        detections: by image id, in pixels; those below a score of 0.3 are left out.
+
+    Returns:
+        Height x width x 3, BGR.
+    """
+    rows = []
+    for entry in annotations["images"][:images]:
+        picture = cv2.imread(str(image_root / entry["file_name"]), cv2.IMREAD_COLOR)
+        if picture is None:
+            continue  # evaluation has already refused such an image
+        scale = CELL_WIDTH / picture.shape[1]
+        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        truth = _ground_truth(annotations, entry["id"])
+        found = detections[entry["id"]]
+        found = found[found.scores >= SHOWN_SCORE]
+        rows.append(
+            np.hstack(
+                [
+                    _cell(picture, truth, scale, classes, f"ground truth: {len(truth)}"),
+                    _cell(picture, found, scale, classes, f"detected: {len(found)}"),
+                ]
+            )
+        )
+    return np.vstack(rows)
+
+
+def _ground_truth(annotations: Mapping[str, Any], image_id: int) -> Detections:
+    entries = [a for a in annotations["annotations"] if a["image_id"] == image_id]
+    boxes = np.array([a["bbox"] for a in entries], np.float32).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]  # COCO's x, y, width, height
+    labels = np.array([a["category_id"] for a in entries], np.int64)
+    return Detections(boxes, np.ones(len(entries), np.float32), labels)
+
+
+def _cell(
+    picture: Picture, found: Detections, scale: float, classes: Sequence[str], title: str
+) -> Picture:
+    drawn = sv.Detections(
+        xyxy=found.boxes * np.float32(scale), confidence=found.scores, class_id=found.labels
+    )
+    names = [classes[label] for label in found.labels]
+    texts = [
+        name if score == 1 else f"{name} {score:.2f}"
+        for name, score in zip(names, found.scores, strict=True)
+    ]
+    scene = sv.BoxAnnotator(thickness=2).annotate(picture.copy(), drawn)
+    scene = sv.LabelAnnotator(text_scale=0.4, text_padding=2).annotate(scene, drawn, labels=texts)
+    bar = np.full((BAR, scene.shape[1], 3), 255, np.uint8)
+    cv2.putText(bar, title, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.vstack([bar, scene]).astype(np.uint8, copy=False)

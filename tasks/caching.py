@@ -1,0 +1,102 @@
+"""Turns a stage into a Prefect task; the only place where a cache key is made.
+
+An arrow file describes one call: which section of the experiment the stage gets, which artefacts
+go in, how long it may take. Key, cache, progress and messages are the same for all and live here.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prefect import Task, task
+from prefect.cache_policies import CachePolicy
+from prefect.context import TaskRunContext
+from prefect.runtime import task_run
+from prefect.settings import get_current_settings
+
+from mmdet2tflite.artifacts import Artifact
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.digest import json_sha256
+from mmdet2tflite.errors import UserError
+from mmdet2tflite.report.terminal import announce, progress_bar, say_waiting
+from mmdet2tflite.stage import Stage
+from mmdet2tflite.store import Store
+
+RECORDS = "mmdet2tflite-keys"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a stage. ``label`` tells calls of the same stage apart in the terminal."""
+
+    config: Any
+    timeout: float
+    inputs: Mapping[str, Artifact | None] = field(default_factory=dict)
+    label: str = ""
+
+
+class StoreKey(CachePolicy):
+    """Prefect's cache key is the store's key; a record whose folder is gone does not count."""
+
+    def __init__(self, stage: Stage[Any], describe: Callable[..., Call]) -> None:
+        records = Path(get_current_settings().results.local_storage_path) / RECORDS
+        super().__init__(key_storage=records)
+        self._records, self._stage, self._describe = records, stage, describe
+
+    def compute_key(
+        self,
+        task_ctx: TaskRunContext,
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],
+        **kwargs: Any,
+    ) -> str | None:
+        """``<stage>-<key>-<store>``, or None where the call is wrong (its body will say how)."""
+        try:
+            call = self._describe(**inputs)
+            key = self._stage.key(call.config, **call.inputs)
+        except UserError:
+            return None
+        store = Store(inputs["experiment"].store)
+        record = f"{self._stage.name}-{key}-{json_sha256(store.root)[:8]}"
+        if store.find(self._stage.name, key) is None:
+            # Prefect has no other way to take a record back for one set of inputs.
+            (self._records / record).unlink(missing_ok=True)
+        return record
+
+
+def arrow[T: Artifact](stage: Stage[T]) -> Callable[[Callable[..., Call]], Task[..., T]]:
+    """Decorator: ``describe(experiment, …) → Call`` becomes the task that runs the stage."""
+
+    def decorate(describe: Callable[..., Call]) -> Task[..., T]:
+        @functools.wraps(describe)
+        def run(experiment: Experiment, *args: Any, **inputs: Any) -> T:
+            call = describe(experiment, *args, **inputs)
+            title = f"{stage.name} {call.label}".strip()
+            with progress_bar(title) as on_progress:
+                return stage.build(
+                    Store(experiment.store),
+                    call.config,
+                    timeout=call.timeout,
+                    on_progress=on_progress,
+                    on_wait=lambda: say_waiting(title),
+                    **call.inputs,
+                )
+
+        return task(
+            run,
+            name=describe.__name__,
+            description=describe.__doc__,
+            cache_policy=StoreKey(stage, describe),
+            persist_result=True,
+            task_run_name=lambda: describe(**task_run.parameters).label or describe.__name__,
+            on_completion=[_report],
+        )
+
+    return decorate
+
+
+def _report(task: Task[..., Any], run: Any, state: Any) -> None:
+    label = "" if run.name == task.name else run.name
+    announce(task.name, label, state.name, run.total_run_time.total_seconds())

@@ -1,0 +1,13 @@
+"""checkpoint → ONNX"""
+
+from mmdet2tflite.artifacts import Checkpoint, Dataset
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.detector.export import EXPORT
+from tasks.caching import Call, arrow
+
+
+@arrow(EXPORT)
+def checkpoint_to_onnx(experiment: Experiment, checkpoint: Checkpoint, dataset: Dataset) -> Call:
+    """Export with mmdeploy, cut before the post-processing, and compare with PyTorch."""
+    inputs = {"checkpoint": checkpoint, "dataset": dataset}
+    return Call(experiment.export, experiment.timeouts.export, inputs)

@@ -1,0 +1,11 @@
+"""config → data set"""
+
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.data.prepare import DATASET
+from tasks.caching import Call, arrow
+
+
+@arrow(DATASET)
+def config_to_dataset(experiment: Experiment) -> Call:
+    """Draw or read the data set, and check it before hours are spent on it."""
+    return Call(experiment.dataset, experiment.timeouts.dataset)

@@ -1,0 +1,24 @@
+"""model → report"""
+
+from mmdet2tflite.artifacts import Checkpoint, Dataset, OnnxModel, Report, TfliteModel
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.evaluate.evaluate import EVALUATE
+from mmdet2tflite.evaluate.runtimes import RUNTIMES
+from tasks.caching import Call, arrow
+
+
+@arrow(EVALUATE)
+def model_to_report(
+    experiment: Experiment,
+    model: Checkpoint | OnnxModel | TfliteModel,
+    dataset: Dataset,
+    reference: Report | None = None,
+) -> Call:
+    """Measure a model on the validation images, and compare it with its source's report."""
+    inputs = {"model": model, "dataset": dataset, "reference": reference}
+    return Call(
+        experiment.evaluation,
+        experiment.timeouts.evaluate,
+        inputs,
+        label=RUNTIMES[model.kind].label(model),
+    )

@@ -1,0 +1,143 @@
+"""Tells MLflow what the manifests say: one parent run per flow run, a child per model.
+
+The only module that imports mlflow. Nothing is measured here, so a run whose stages were all
+cached is as complete as the first one.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import yaml
+from mlflow.entities import Metric
+
+from mmdet2tflite.artifacts import Artifact, Checkpoint, Dataset, OnnxModel, Report, TfliteModel
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.detector.train import read_curves
+from mmdet2tflite.evaluate.evaluate import PICTURE
+from mmdet2tflite.store import LOGS, MANIFEST, Store
+
+DATABASE = Path("mlruns/mlflow.db")
+FILES = Path("mlruns/artifacts")
+METRICS_PER_CALL = 1000  # MLflow's limit for log_batch
+
+
+class Tracker:
+    """Logs a run's artefacts as they come. Use ``tracked_run``."""
+
+    def __init__(self, experiment: Experiment, run_id: str) -> None:
+        self._store, self._parent = Store(experiment.store), run_id
+
+    def dataset(self, dataset: Dataset) -> None:
+        """Numbers of images and boxes on the parent run."""
+        mlflow.log_metrics(dataset.metrics)
+        mlflow.log_param("classes", ", ".join(dataset.classes)[:250])
+        self._origin(dataset)
+
+    def checkpoint(self, checkpoint: Checkpoint, experiment: Experiment) -> None:
+        """The child ``training``: settings, curves, weights, the complete mmdet config, the log."""
+        with self._child("training", {"stage": "training"}):
+            mlflow.log_params(_short(experiment.training.model_dump(mode="json")))
+            mlflow.log_metrics({**checkpoint.metrics, "best_epoch": checkpoint.epoch})
+            self._curves(checkpoint)
+            for name in (checkpoint.weights, checkpoint.config, f"{LOGS}/train.log"):
+                self._file(checkpoint, name)
+            self._origin(checkpoint)
+
+    def variant(self, model: Checkpoint | OnnxModel | TfliteModel, report: Report) -> None:
+        """A child with everything known of one model; its source is the checkpoint at last."""
+        tags = {"runtime": report.runtime, "stage": "variant", **_variant_tags(model)}
+        with self._child(report.variant, tags):
+            mlflow.log_params({**_variant_tags(model), "runtime": report.runtime})
+            mlflow.log_metrics({**model.metrics, **report.metrics})
+            if not isinstance(model, Checkpoint):  # its weights are in the child `training`
+                self._file(model, model.file)
+            for name in ("report.json", "detections.json", PICTURE):
+                self._file(report, name)
+            self._origin(model)
+            self._origin(report)
+
+    @contextmanager
+    def _child(self, name: str, tags: Mapping[str, str]) -> Iterator[None]:
+        with mlflow.start_run(run_name=name, nested=True, tags=dict(tags)):
+            yield
+
+    def _curves(self, checkpoint: Checkpoint) -> None:
+        points = [
+            Metric(name, float(value), timestamp=0, step=int(line["epoch"]))
+            for line in read_curves(self._store, checkpoint)
+            for name, value in line.items()
+            if name != "epoch"
+        ]
+        run = mlflow.active_run()
+        assert run is not None
+        for start in range(0, len(points), METRICS_PER_CALL):
+            mlflow.MlflowClient().log_batch(
+                run.info.run_id, metrics=points[start : start + METRICS_PER_CALL]
+            )
+
+    def _file(self, artifact: Artifact, name: str) -> None:
+        mlflow.log_artifact(str(self._store.path(artifact, name)))
+
+    def _origin(self, artifact: Artifact) -> None:
+        mlflow.set_tag(f"artefact.{artifact.stage}", f"{artifact.stage}/{artifact.key}")
+        path = self._store.path(artifact, MANIFEST)
+        mlflow.log_artifact(str(path), artifact_path=f"manifests/{artifact.stage}")
+
+
+@contextmanager
+def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
+    """Open the parent run; it ends as FAILED with the reason if an exception passes through."""
+    _connect(experiment.name)
+    with mlflow.start_run(run_name=experiment.name) as run:
+        values = experiment.model_dump(mode="json")
+        mlflow.log_text(yaml.safe_dump(values, sort_keys=False), "experiment.yaml")
+        mlflow.log_params(
+            {
+                "detector": experiment.detector.config.stem,
+                "input_size": "x".join(str(side) for side in experiment.detector.input_size),
+                "epochs": experiment.training.epochs,
+                "dataset": experiment.dataset.kind,
+            }
+        )
+        try:
+            yield Tracker(experiment, run.info.run_id)
+        except BaseException as error:
+            mlflow.set_tag("failed", f"{type(error).__name__}: {error}"[:1000])
+            raise
+
+
+def _connect(experiment_name: str) -> None:
+    if "MLFLOW_TRACKING_URI" in os.environ:
+        mlflow.set_experiment(experiment_name)
+        return
+    DATABASE.parent.mkdir(exist_ok=True)
+    mlflow.set_tracking_uri(f"sqlite:///{DATABASE}")
+    if mlflow.get_experiment_by_name(experiment_name) is None:
+        location = (FILES / experiment_name).absolute().as_uri()
+        mlflow.create_experiment(experiment_name, artifact_location=location)
+    mlflow.set_experiment(experiment_name)
+
+
+def _variant_tags(model: Artifact) -> dict[str, str]:
+    if isinstance(model, TfliteModel):
+        return {
+            "strategy": model.strategy,
+            "converter": model.converter,
+            "precision": model.precision,
+        }
+    return {"precision": "float32"}
+
+
+def _short(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"augmentation": {"flip": 0}}`` → ``{"augmentation.flip": 0}``"""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _short(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
