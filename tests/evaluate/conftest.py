@@ -92,8 +92,10 @@ class _Tflite:
 
     def operator(self, name: str, inputs: list[int], output: int, **options: object) -> None:
         code = getattr(schema.BuiltinOperator, name)
+        # As files of old converters: the wide field is used only where one byte does not do.
+        old, new = (code, 0) if code < 127 else (127, code)
         self.model.operatorCodes.append(
-            schema.OperatorCodeT(builtinCode=code, deprecatedBuiltinCode=code, version=1)
+            schema.OperatorCodeT(builtinCode=new, deprecatedBuiltinCode=old, version=1)
         )
         index = len(self.model.operatorCodes) - 1
         self.graph.operators.append(
@@ -111,9 +113,12 @@ def _write_tflite(
     value = builder.tensor("image", nhwc)
     builder.graph.inputs = [value]
     for number, name in enumerate(before):
-        operand = builder.tensor(f"operand_{number}", IDENTITY[name].shape, IDENTITY[name])
+        operands = [value]
+        if name in IDENTITY:
+            operand = IDENTITY[name]
+            operands.append(builder.tensor(f"operand_{number}", operand.shape, operand))
         result = builder.tensor(f"step_{number}", nhwc)
-        builder.operator(name, [value, operand], result)
+        builder.operator(name, operands, result)
         value = result
     for name, (weights, bias) in layers.items():
         ohwi = weights.astype(np.float32).transpose(0, 2, 3, 1)

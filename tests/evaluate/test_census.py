@@ -16,6 +16,11 @@ def test_a_tflite_files_operators_are_counted_by_name(tmp_path, write_tflite):
     assert tflite_ops(path) == {"PAD": 2, "TRANSPOSE": 1, "CONV_2D": 2}
 
 
+def test_an_operator_whose_code_needs_more_than_one_byte_has_its_own_name(tmp_path, write_tflite):
+    path = write_tflite(tmp_path / "m.tflite", SHAPE, {"cls_8": LAYER}, before=["GELU"])
+    assert tflite_ops(path) == {"GELU": 1, "CONV_2D": 1}
+
+
 def test_an_onnx_graphs_operators_are_counted_by_name(tmp_path, write_onnx):
     path = write_onnx(tmp_path / "m.onnx", SHAPE, LAYERS, before=["Pad", "Transpose", "Pad"])
     assert onnx_ops(path) == {"Pad": 2, "Transpose": 1, "Conv": 2}

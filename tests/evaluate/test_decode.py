@@ -154,6 +154,12 @@ def test_nms_is_the_definition(found, threshold):
     assert class_aware_nms(*found, float(threshold), limit=100).tolist() == expected
 
 
+def test_a_box_whose_overlap_equals_the_threshold_stays():
+    boxes = np.array([[0, 0, 4, 4], [0, 0, 4, 2], [0, 0, 4, 3]], np.float32)  # IoU 1/2 and 3/4
+    scores = np.array([0.9, 0.8, 0.7], np.float32)
+    assert class_aware_nms(boxes, scores, np.zeros(3, int), 0.5, limit=9).tolist() == [0, 1]
+
+
 @given(candidates(), st.integers(0, 5))
 def test_nms_with_a_limit_is_the_beginning_of_nms_without(found, limit):
     unlimited = class_aware_nms(*found, 0.5, limit=100)
@@ -183,6 +189,15 @@ def test_a_wide_image_touches_both_sides_and_is_padded_below():
     for channel, value in enumerate((10, 20, 30)):
         assert (tensor[0, channel, :8] == value).all()
     assert (tensor[0, :, 8:] == 114).all()
+
+
+def test_a_narrow_image_is_rounded_twice_as_mmdet_does():
+    # 320 / 997 makes it 320 x 4 (4.17 rounded); 4 / 13 then makes it 307 x 4 (306.8 rounded)
+    tensor, scale_factor = letterbox(plain(997, 13), Preprocessing(width=320, height=192))
+    assert (tensor[0, 0, :4, :307] == 10).all()
+    assert (tensor[0, 0, :, 307:] == 114).all()
+    assert (tensor[0, 0, 4:] == 114).all()
+    assert scale_factor == 320 / 997
 
 
 def test_a_small_image_is_enlarged():

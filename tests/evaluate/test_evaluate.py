@@ -308,3 +308,13 @@ def test_every_kind_of_model_has_its_runtime():
     kinds = [model.model_fields["kind"].default for model in (Checkpoint, OnnxModel, TfliteModel)]
     assert list(RUNTIMES) == kinds
     assert [runtime.name for runtime in RUNTIMES.values()] == ["pytorch", "onnxruntime", "litert"]
+
+
+@pytest.mark.parametrize(("engine", "delegated"), [("xnnpack", True), ("builtin", False)])
+def test_the_engines_of_litert_are_with_and_without_the_delegate(
+    tmp_path, write_tflite, capfd, engine, delegated
+):
+    model = tflite_model(write_tflite, tmp_path)
+    RUNTIMES["tflite"].open(model, tmp_path, engine, 1)
+    # LiteRT itself reports the delegate on standard error.
+    assert ("XNNPACK delegate" in capfd.readouterr().err) == delegated

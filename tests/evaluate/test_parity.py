@@ -109,11 +109,16 @@ def test_classes_are_not_matched_with_each_other():
     assert (error.pairs, error.lost, error.new) == (0, 1, 1)
 
 
-def test_the_best_scored_detection_chooses_first_and_takes_the_highest_overlap():
-    reference = [(0, 0, 10, 10, 0.5, 0), (0, 0, 10, 9, 0.8, 0)]
-    candidate = [(0, 0, 10, 10, 0.5, 0), (0, 0, 10, 9, 0.8, 0)]
-    error = compare(reference, candidate)
-    assert (error.pairs, error.iou_min, error.score_difference_max) == (2, 1.0, 0.0)
+def test_a_detection_takes_the_highest_overlap():
+    reference, better = (0, 0, 10, 10, 0.9, 0), (0, 0, 10, 9, 0.8, 0)
+    error = compare([reference], [(0, 0, 10, 6, 0.9, 0), better])
+    assert (error.pairs, error.iou_mean, error.new) == (1, 0.9, 1)
+
+
+def test_the_detection_of_highest_score_chooses_first():
+    # Both overlap the candidate; the pair with the second one differs by 0.0, with the first by 0.3
+    error = compare([(0, 0, 10, 10, 0.5, 0), (0, 0, 10, 9, 0.8, 0)], [(0, 0, 10, 10, 0.8, 0)])
+    assert (error.pairs, error.lost, error.score_difference_max) == (1, 1, 0.0)
 
 
 def test_a_detection_is_matched_once():
