@@ -82,6 +82,7 @@ def run_python(
         raise
     finally:
         _kill_group(child)  # whatever the child left running would keep the pipe open
+        child.wait()
         reader.join(SECONDS_TO_DIE)  # a daemon that left the group may keep it open for ever
     if reader.error:
         raise reader.error
@@ -164,16 +165,10 @@ def _wait(
 
 
 def _stop(child: subprocess.Popen[str]) -> None:
-    """End the child and everything it started: politely, then by force."""
-    for sent in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(child.pid, sent)
-        except ProcessLookupError:
-            return
-        try:
-            child.wait(SECONDS_TO_DIE)
-        except subprocess.TimeoutExpired:
-            continue
+    """Ask the child and everything it started to end, and give it a moment to do so."""
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(child.pid, signal.SIGTERM)
+        child.wait(SECONDS_TO_DIE)
 
 
 def _kill_group(child: subprocess.Popen[str]) -> None:

@@ -143,6 +143,12 @@ def test_a_section_where_a_word_is_allowed_too_gets_one_message_per_mistake() ->
     )
 
 
+def test_a_wrong_word_where_a_section_is_allowed_too_is_answered_with_both() -> None:
+    found = mistake(experiment(training={"augmentation": "none"}))
+    assert "'training.augmentation': Input should be a valid dictionary" in found
+    assert "'training.augmentation': Input should be 'config'" in found
+
+
 def test_a_section_where_only_a_word_is_allowed_is_refused() -> None:
     assert "'training.optimizer': Input should be 'adamw'" in mistake(
         experiment(training={"optimizer": {"type": "SGD"}})

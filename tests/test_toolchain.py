@@ -235,7 +235,7 @@ def test_a_daemon_that_keeps_the_pipe_open_does_not_hold_up_the_run(
     os.kill(read_pid(tmp_path / "pid"), signal.SIGKILL)
 
 
-def test_ctrl_c_stops_the_tool(run: Callable[..., None], tmp_path: Path) -> None:
+def test_ctrl_c_stops_the_tool(run: Callable[..., None], log: Path, tmp_path: Path) -> None:
     def interrupt() -> None:
         read_pid(tmp_path / "pid")
         _thread.interrupt_main()
@@ -243,11 +243,27 @@ def test_ctrl_c_stops_the_tool(run: Callable[..., None], tmp_path: Path) -> None
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         run(
-            "import os, pathlib, time\n"
+            "import os, pathlib, signal, sys, time\n"
+            "signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('asked to end')))\n"
             f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
             "time.sleep(60)"
         )
     assert is_gone(read_pid(tmp_path / "pid"))
+    assert log.read_text() == "asked to end\n"
+
+
+def test_a_tool_that_is_stopped_may_tidy_up(run: Callable[..., None], tmp_path: Path) -> None:
+    with pytest.raises(ToolFailed, match="time-out"):
+        run(
+            "import pathlib, signal, sys, time\n"
+            "def tidy_up(*_):\n"
+            f"    pathlib.Path({str(tmp_path / 'tidy')!r}).touch()\n"
+            "    sys.exit()\n"
+            "signal.signal(signal.SIGTERM, tidy_up)\n"
+            "time.sleep(60)",
+            timeout=1.0,
+        )
+    assert (tmp_path / "tidy").exists()
 
 
 def test_the_tool_dies_when_its_parent_is_killed(tmp_path: Path) -> None:
