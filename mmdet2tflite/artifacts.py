@@ -3,7 +3,7 @@
 ``Experiment → Dataset → Checkpoint → OnnxModel → TfliteModel → Report``
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, override
 
 from pydantic import BaseModel, ConfigDict
 
@@ -55,6 +55,7 @@ class Dataset(Artifact):
     train: Split
     val: Split
 
+    @override
     def identity(self) -> dict[str, Any]:
         # Where the images lie is no part of what they are.
         fields = super().identity()
@@ -101,7 +102,7 @@ class Checkpoint(Artifact):
 
 
 class Tensor(Frozen):
-    """A model's output: ``name`` by meaning and stride (``cls_8``), shape in the file's own layout."""
+    """A model's output: ``name`` by meaning and stride (``cls_8``), shape as in the file."""
 
     name: str
     shape: tuple[int, ...]

@@ -19,7 +19,7 @@ KEY_LENGTH = 20
 
 @dataclass(frozen=True)
 class Job:
-    """What a stage function receives besides its inputs: where to write, and how long it may take."""
+    """What a stage function receives besides its inputs: where to write, for how long."""
 
     store: Store
     work: Path
@@ -38,7 +38,7 @@ class Stage[T: Artifact]:
 
     Args:
         name: the folder in the store.
-        run: ``run(job, config, **inputs)``, writes its files into ``job.work`` and returns the value.
+        run: ``run(job, config, **inputs)`` writes its files into ``job.work``, returns the value.
         tools: distributions whose versions enter the key.
         sources: library modules whose source text enters the key. The infrastructure (config,
             store, toolchain) is left out: it decides how a stage is run, not what comes out.
