@@ -199,3 +199,5 @@ class Experiment(Section):
     timeouts: Timeouts = Timeouts()
     store: str = "artifacts"
     """Folder or fsspec URL of the artefact store."""
+    tracking: Path = Path("mlruns")
+    """Folder of MLflow's database and files; MLFLOW_TRACKING_URI, where set, wins."""

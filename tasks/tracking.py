@@ -7,7 +7,6 @@ cached is as complete as the first one.
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -20,8 +19,7 @@ from mmdet2tflite.detector.train import read_curves
 from mmdet2tflite.evaluate.evaluate import PICTURE
 from mmdet2tflite.store import LOGS, MANIFEST, Store
 
-DATABASE = Path("mlruns/mlflow.db")
-FILES = Path("mlruns/artifacts")
+DATABASE, FILES = "mlflow.db", "artifacts"
 METRICS_PER_CALL = 1000  # MLflow's limit for log_batch
 
 
@@ -91,7 +89,7 @@ class Tracker:
 @contextmanager
 def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
     """Open the parent run; it ends as FAILED with the reason if an exception passes through."""
-    _connect(experiment.name)
+    _connect(experiment)
     with mlflow.start_run(run_name=experiment.name) as run:
         values = experiment.model_dump(mode="json")
         mlflow.log_text(yaml.safe_dump(values, sort_keys=False), "experiment.yaml")
@@ -110,16 +108,15 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
             raise
 
 
-def _connect(experiment_name: str) -> None:
-    if "MLFLOW_TRACKING_URI" in os.environ:
-        mlflow.set_experiment(experiment_name)
-        return
-    DATABASE.parent.mkdir(exist_ok=True)
-    mlflow.set_tracking_uri(f"sqlite:///{DATABASE}")
-    if mlflow.get_experiment_by_name(experiment_name) is None:
-        location = (FILES / experiment_name).absolute().as_uri()
-        mlflow.create_experiment(experiment_name, artifact_location=location)
-    mlflow.set_experiment(experiment_name)
+def _connect(experiment: Experiment) -> None:
+    name = experiment.name
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        folder = experiment.tracking.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(f"sqlite:///{folder / DATABASE}")
+        if mlflow.get_experiment_by_name(name) is None:
+            mlflow.create_experiment(name, artifact_location=(folder / FILES / name).as_uri())
+    mlflow.set_experiment(name)
 
 
 def _variant_tags(model: Artifact) -> dict[str, str]:

@@ -38,6 +38,10 @@ GRADIENT, CLOUDS, GRAIN = 20.0, 14.0, 6.0
 """Amplitudes of the background around its base colour, in grey levels."""
 CLOUD_SIZE = 24
 """Distance of the support points of the low-frequency noise in pixels."""
+BOARD = 130.0
+"""Brightest base colour per channel: chalk on a board, always lighter than what it is written on.
+Ink of both polarities would double what there is to learn in the minutes that the built-in run has.
+"""
 CONTRAST = 90.0
 """Smallest difference in luminance between a digit and the background's base colour."""
 LUMINANCE_BGR = np.array((0.114, 0.587, 0.299))  # ITU-R BT.601
@@ -86,7 +90,7 @@ def write_digits(config: DigitsData, folder: Path) -> dict[str, dict[str, Any]]:
 def compose_scene(config: DigitsData, glyphs: Glyphs, split: str, index: int) -> Scene:
     """Choose background, digits, sizes, places and colours of one scene (rule 1)."""
     rng = np.random.default_rng([config.seed, SPLITS.index(split), index])
-    base = rng.uniform(0, 255, 3)
+    base = rng.uniform(0, BOARD, 3)
     background = _background(rng, base, config.size)
     digits: list[Digit] = []
     for _ in range(rng.integers(*config.digits_per_image, endpoint=True)):
@@ -222,10 +226,10 @@ def _ink(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
 
 
 def _contrasting_colour(rng: np.random.Generator, base: NDArray[np.float64]) -> NDArray[np.float64]:
-    # One side of any luminance has more than CONTRAST to spare, so this ends.
+    # The board leaves 255 - BOARD > CONTRAST above any luminance of its own, so this ends.
     while True:
         colour = rng.uniform(0, 255, 3)
-        if abs((colour - base) @ LUMINANCE_BGR) >= CONTRAST:
+        if (colour - base) @ LUMINANCE_BGR >= CONTRAST:
             return colour
 
 

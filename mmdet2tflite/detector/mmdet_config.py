@@ -268,15 +268,16 @@ def _set_hooks(cfg: Config, training: Training) -> None:
                 priority=49,
             )
         ]
-        if training.augmentation.mosaic:
-            hooks.append(
-                dict(
-                    type="YOLOXModeSwitchHook",
-                    num_last_epochs=training.augmentation.plain_epochs,
-                    skip_type_keys=("Mosaic",),
-                    priority=48,
-                )
+        # Switches YOLOX's L1 loss on together with whole images; without mosaic that is throughout.
+        settings = training.augmentation
+        hooks.append(
+            dict(
+                type="YOLOXModeSwitchHook",
+                num_last_epochs=settings.plain_epochs if settings.mosaic else training.epochs,
+                skip_type_keys=("Mosaic",),
+                priority=48,
             )
+        )
     cfg.custom_hooks = [*hooks, dict(type="RunRecorder", priority="VERY_HIGH")]
     cfg.visualizer = dict(type="DetLocalVisualizer", vis_backends=[])
 

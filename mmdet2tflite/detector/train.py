@@ -1,6 +1,7 @@
 """Stage: data set → checkpoint, by mmdet's Runner in a child process. Goes on where it stopped."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -41,14 +42,13 @@ def train(job: Job, config: TrainConfig, *, dataset: Dataset) -> Checkpoint:
         ),
         encoding="utf-8",
     )
-    hidden = {"CUDA_VISIBLE_DEVICES": ""} if config.training.device == "cpu" else {}
     run_python(
         "mmdet",
         "mmdet2tflite.detector.train_worker",
         [spec],
         log=job.work / LOGS / "train.log",
         silence=job.timeout,
-        environment=hidden,
+        environment=_environment(config.training),
         on_progress=job.on_progress,
     )
     result_file = job.work / "checkpoint.json"
@@ -58,6 +58,17 @@ def train(job: Job, config: TrainConfig, *, dataset: Dataset) -> Checkpoint:
     result_file.unlink()
     shutil.rmtree(job.work / "run", ignore_errors=True)  # what only an interrupted run needs
     return Checkpoint.model_validate({**result, "metrics": _metrics(curves)})
+
+
+def _environment(training: Training) -> dict[str, str]:
+    # By default OpenMP's threads spin while they wait. With one other busy process on a small
+    # machine that made an iteration up to 4.6 times as long (docs/decisions/0005).
+    variables = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+    # mmdet and torch.cuda.amp disagree about a name, once per iteration
+    variables["PYTHONWARNINGS"] = "ignore::FutureWarning"
+    if training.device == "cpu":
+        variables["CUDA_VISIBLE_DEVICES"] = ""
+    return variables
 
 
 def read_curves(store: Store, checkpoint: Checkpoint) -> list[dict[str, float]]:

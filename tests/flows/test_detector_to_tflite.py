@@ -1,0 +1,138 @@
+"""The main path as a user starts it: the real command, a temporary Prefect server, real tools."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+pytestmark = pytest.mark.flow
+
+ROOT = Path(__file__).parents[2]
+TINY = (
+    "name=tiny",
+    "dataset.train_images=16",
+    "dataset.val_images=8",
+    "training.epochs=2",
+    "training.batch_size=8",
+    "training.val_interval=1",
+    "training.workers=0",
+    "evaluation.latency.runs=3",
+    "evaluation.latency.warmup=1",
+)
+
+
+class Run:
+    """Runs the command in a place of its own and keeps what it printed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store, self.tracking = folder / "artifacts", folder / "mlruns"
+        self._environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect")}
+
+    def __call__(self, *overrides: str, experiment: str = "digits") -> subprocess.CompletedProcess:
+        places = (f"store={self.store}", f"tracking={self.tracking}")
+        words = [word for item in (*TINY, *places, *overrides) for word in ("--set", item)]
+        file = ROOT / "configs" / "experiments" / f"{experiment}.yaml"
+        command = [sys.executable, "-m", "mmdet2tflite.cli", "run", str(file), *words]
+        return subprocess.run(
+            command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False
+        )
+
+    def manifests(self) -> dict[str, list[dict]]:
+        """All finished artefacts by stage."""
+        found: dict[str, list[dict]] = {}
+        for path in sorted(self.store.glob("*/*/manifest.json")):
+            found.setdefault(path.parts[-3], []).append(json.loads(path.read_text()))
+        return found
+
+    def mlflow_runs(self) -> list[mlflow.entities.Run]:
+        """Every run of the experiment ``tiny``, the newest first."""
+        client = mlflow.MlflowClient(f"sqlite:///{self.tracking / 'mlflow.db'}")
+        experiment = client.get_experiment_by_name("tiny")
+        assert experiment is not None
+        return list(client.search_runs([experiment.experiment_id]))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return Run(tmp_path_factory.mktemp("flow"))
+
+
+@pytest.fixture(scope="module")
+def first(run: Run) -> subprocess.CompletedProcess:
+    result = run()
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+def test_the_first_run_makes_every_stage_and_prints_the_comparison(run, first):
+    made = {stage: len(manifests) for stage, manifests in run.manifests().items()}
+    assert made == {"dataset": 1, "checkpoint": 1, "onnx": 1, "tflite": 1, "report": 3}
+    for model in ("PyTorch", "ONNX", "explicit · onnx2tf · float32"):
+        assert f"│ {model}" in first.stdout
+
+
+def test_mlflow_holds_a_parent_a_training_with_curves_and_a_child_per_model(run, first):
+    runs = {r.info.run_name: r for r in run.mlflow_runs()}
+    models = {"PyTorch", "ONNX", "explicit · onnx2tf · float32"}
+    assert set(runs) == {"tiny", "training", *models}
+    assert all(r.info.status == "FINISHED" for r in runs.values())
+    parent = runs["tiny"].info.run_id
+    assert all(r.data.tags["mlflow.parentRunId"] == parent for n, r in runs.items() if n != "tiny")
+    client = mlflow.MlflowClient(f"sqlite:///{run.tracking / 'mlflow.db'}")
+    losses = client.get_metric_history(runs["training"].info.run_id, "loss")
+    assert [point.step for point in losses] == [1, 2]
+    tflite = runs["explicit · onnx2tf · float32"]
+    wanted = {"map", "size_mb", "pads", "parity.relative", "latency_ms.xnnpack.1"}
+    assert wanted <= set(tflite.data.metrics)
+    files = {file.path for file in client.list_artifacts(tflite.info.run_id)}
+    assert {"model.tflite", "report.json", "detections.png"} <= files
+
+
+def test_a_second_run_makes_nothing_and_is_as_complete_in_mlflow(run, first):
+    before = run.manifests()
+    result = run()
+    assert result.returncode == 0, result.stdout + result.stderr
+    lines = [line for line in result.stdout.splitlines() if line.startswith("✓")]
+    assert len(lines) == 7
+    assert all(line.endswith("cached") for line in lines)
+    assert run.manifests() == before
+    newest, earlier = run.mlflow_runs()[:5], run.mlflow_runs()[5:]
+    for key in ("metrics", "params"):
+        assert {r.info.run_name: getattr(r.data, key) for r in newest} == {
+            r.info.run_name: getattr(r.data, key) for r in earlier
+        }
+
+
+def test_a_stage_whose_folder_is_gone_runs_again(run, first):
+    (manifest,) = run.store.glob("tflite/*/manifest.json")
+    for path in sorted(manifest.parent.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    result = run()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert manifest.exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.epoch=3", "the nearest known key is 'training.epochs'"),
+        ("detector.input_size=[250,160]", "the nearest is [256, 160]"),
+        ("detector.config=configs/detectors/no.py", "configs/detectors/no.py cannot be read"),
+        ("training.checkpoint=no.pth", "there is no checkpoint no.pth"),
+        ("timeouts.export=1", "was stopped after its time-out of 1 s"),
+    ],
+)
+def test_a_users_mistake_ends_with_status_2_a_message_and_no_traceback(
+    run, first, override, message
+):
+    before = run.manifests()
+    changed = "export.opset=12" if "timeouts" in override else "training.seed=1"
+    result = run(override, changed)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    assert run.manifests() == before
