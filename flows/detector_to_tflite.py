@@ -24,7 +24,7 @@ def detector_to_tflite(experiment_file: str, overrides: Sequence[str] = ()) -> l
     """Train, export, convert and evaluate; every model ends as a run in MLflow.
 
     Args:
-        experiment_file: a YAML file, relative to the project root (configs/experiments/digits.yaml).
+        experiment_file: a YAML file such as configs/experiments/digits.yaml.
         overrides: ``dotted.key=value`` settings that replace those of the file.
     """
     experiment = load_experiment(Path(experiment_file), overrides)

@@ -13,6 +13,8 @@ Size = tuple[int, int]
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
+ConverterName = Literal["onnx2tf"]
+
 STRIDE_OF_COARSEST_MAP = 32
 
 Fix = Literal[
@@ -152,7 +154,7 @@ class Export(Section):
 class Variants(Section):
     """Which files are made of one ONNX model: one per combination."""
 
-    converters: tuple[Literal["onnx2tf"], ...] = ("onnx2tf",)
+    converters: tuple[ConverterName, ...] = ("onnx2tf",)
     tolerance: Annotated[float, Field(gt=0)] = 1e-4
     """Largest error of a float32 file against the ONNX, relative to the tensor's range."""
 

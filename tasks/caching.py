@@ -85,14 +85,13 @@ def arrow[T: Artifact](stage: Stage[T]) -> Callable[[Callable[..., Call]], Task[
                 )
 
         return task(
-            run,
             name=describe.__name__,
             description=describe.__doc__,
             cache_policy=StoreKey(stage, describe),
             persist_result=True,
             task_run_name=lambda: describe(**task_run.parameters).label or describe.__name__,
             on_completion=[_report],
-        )
+        )(run)
 
     return decorate
 

@@ -4,10 +4,9 @@ import json
 import shutil
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel, Passport, Tensor, TfliteModel
-from mmdet2tflite.config import Section
+from mmdet2tflite.config import ConverterName, Section
 from mmdet2tflite.convert import onnx2tf
 from mmdet2tflite.convert.converter import Converter, ToolRun
 from mmdet2tflite.convert.tflite_file import (
@@ -24,7 +23,7 @@ from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
 
-CONVERTERS: dict[str, Converter] = {
+CONVERTERS: dict[ConverterName, Converter] = {
     "onnx2tf": Converter(onnx2tf.convert, onnx2tf.TOOLS),
 }
 PARITY_IMAGES = 8
@@ -33,7 +32,7 @@ PARITY_IMAGES = 8
 class ConvertConfig(Section):
     """One cell of the experiment's variants."""
 
-    converter: Literal["onnx2tf"]
+    converter: ConverterName
     tolerance: float
 
 
@@ -126,6 +125,7 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.convert.onnx2tf",
         "mmdet2tflite.convert.tflite_file",
         "mmdet2tflite.evaluate.decode",
+        "mmdet2tflite.evaluate.images",
         "mmdet2tflite.evaluate.parity",
         "mmdet2tflite.evaluate.promise",
         "mmdet2tflite.evaluate.runners",

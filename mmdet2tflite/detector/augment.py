@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 from mmdet.datasets.transforms import RandomAffine
 from mmdet.registry import TRANSFORMS
+from numpy.typing import NDArray
 
 
 @TRANSFORMS.register_module()
-class CanvasAffine(RandomAffine):  # type: ignore[misc]
-    """mmdet's RandomAffine onto a canvas of fixed size, about the centre, from an image of any size.
+class CanvasAffine(RandomAffine):
+    """mmdet's RandomAffine about the centre, onto a canvas of fixed size.
 
     mmdet's own class crops by a ``border`` that must be half of mosaic's doubled canvas. With
     mosaic off the same border moves every image out of sight and drops its boxes. Here the border
@@ -30,12 +31,11 @@ class CanvasAffine(RandomAffine):  # type: ignore[misc]
         # RandomAffine adds twice the border to the image's size.
         self.border = ((width - source_width) // 2, (height - source_height) // 2)
         self._source_centre = (source_width / 2, source_height / 2)
-        return super().transform(results)  # type: ignore[no-any-return]
+        return super().transform(results)
 
-    def _get_random_homography_matrix(self, height: int, width: int) -> np.ndarray:
+    def _get_random_homography_matrix(self, height: int, width: int) -> NDArray[np.float64]:
         # mmdet rotates and scales about the top-left corner.
         about_origin = super()._get_random_homography_matrix(height, width)
         from_centre = self._get_translation_matrix(*(-side for side in self._source_centre))
         to_centre = self._get_translation_matrix(width / 2, height / 2)
-        matrix: np.ndarray = to_centre @ about_origin @ from_centre
-        return matrix
+        return to_centre @ about_origin @ from_centre

@@ -86,7 +86,7 @@ def _install_operators() -> None:
         return kept
 
     module = _OperatorStandIn("mmcv._ext")
-    module.nms = nms  # type: ignore[method-assign, assignment]
+    vars(module)["nms"] = nms
     # find_spec() raises on a module without a spec.
     module.__spec__ = importlib.util.spec_from_loader("mmcv._ext", loader=None)
     sys.modules["mmcv._ext"] = module

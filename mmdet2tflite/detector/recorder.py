@@ -18,7 +18,7 @@ SECONDARY = {"bbox_mAP_50": "map_50", "bbox_mAP_75": "map_75"}
 
 
 @HOOKS.register_module()
-class RunRecorder(Hook):  # type: ignore[misc]
+class RunRecorder(Hook):
     """Keeps what must survive a kill at any moment.
 
     1. After every epoch one line ``{"epoch", "iteration", name: value, …}`` goes to

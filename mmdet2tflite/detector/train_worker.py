@@ -1,4 +1,4 @@
-"""Child process: trains with mmdet's Runner, or takes a given checkpoint, and leaves weights + config.
+"""Child process: trains with mmdet's Runner, or takes a given checkpoint.
 
 Argument: a JSON file with ``detector``, ``training``, ``data``, ``work``.
 """

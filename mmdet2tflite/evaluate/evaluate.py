@@ -96,9 +96,11 @@ EVALUATE: Stage[Report] = Stage(
         "torch",
     ),
     sources=(
+        "mmdet2tflite.detector.mmlab",
         "mmdet2tflite.evaluate.accuracy",
         "mmdet2tflite.evaluate.census",
         "mmdet2tflite.evaluate.decode",
+        "mmdet2tflite.evaluate.images",
         "mmdet2tflite.evaluate.latency",
         "mmdet2tflite.evaluate.parity",
         "mmdet2tflite.evaluate.results",

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 
-from mmdet2tflite.errors import DataError, ParityError
-from mmdet2tflite.evaluate.decode import Floats, PreprocessingValues, letterbox
+from mmdet2tflite.errors import ParityError
+from mmdet2tflite.evaluate.decode import Floats, PreprocessingValues
+from mmdet2tflite.evaluate.images import input_tensor
 from mmdet2tflite.evaluate.parity import compare_outputs, worst
 
 ROUNDINGS = 16
@@ -19,7 +19,9 @@ largest of a map. Untrained networks reach 4."""
 class Infers(Protocol):
     """What is needed of a runner."""
 
-    def infer(self, tensor: Floats) -> dict[str, Floats]: ...
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Raw outputs by name (1 x C x H x W)."""
+        ...
 
 
 def run_on_images(
@@ -28,12 +30,7 @@ def run_on_images(
     """Raw outputs by name (images x C x H x W). Raises DataError for an unreadable image."""
     outputs = []
     for path in images:
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise DataError(
-                f"{path} is no readable image", "a JPEG or PNG file", "restore the file"
-            )
-        tensor, _ = letterbox(picture, preprocessing)
+        tensor, _ = input_tensor(path, preprocessing)
         outputs.append(runner.infer(tensor))
     return {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0]}
 
@@ -62,8 +59,8 @@ def check_promise(
     if missed:
         name, error = max(missed.items(), key=lambda item: item[1].relative)
         raise ParityError(
-            f"{what}: {len(missed)} of {len(errors)} outputs differ, {name} by {error.max_abs:.3g}, "
-            f"{error.relative:.2g} of its range ({error.snr_db:.0f} dB)",
+            f"{what}: {len(missed)} of {len(errors)} outputs differ, {name} by "
+            f"{error.max_abs:.3g}, {error.relative:.2g} of its range ({error.snr_db:.0f} dB)",
             f"at most {tolerance:g} of the range",
             "a wrong conversion; a larger `tolerance` in the experiment only hides it",
         )

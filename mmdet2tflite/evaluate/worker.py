@@ -12,17 +12,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mmdet2tflite.artifacts import Checkpoint
 from mmdet2tflite.config import Latency
-from mmdet2tflite.errors import ConfigError, DataError, ModelError
+from mmdet2tflite.errors import ConfigError, ModelError
 from mmdet2tflite.evaluate import latency, machine, parity
 from mmdet2tflite.evaluate.accuracy import accuracy
 from mmdet2tflite.evaluate.census import census_metrics
-from mmdet2tflite.evaluate.decode import Detections, Floats, decode, letterbox
+from mmdet2tflite.evaluate.decode import Detections, Floats, decode
+from mmdet2tflite.evaluate.images import input_tensor
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.evaluate.runners import Detector, Runner
 from mmdet2tflite.evaluate.runtimes import RUNTIMES, Model
@@ -92,40 +91,12 @@ def detect(
 
     A runner with a post-processing of its own is evaluated with that; the others with ``decode``.
     """
-    tensor, scale_factor = input_tensor(path, model)
+    tensor, scale_factor = input_tensor(path, model.preprocessing)
     if isinstance(runner, Detector):
         raw = runner.infer(tensor) if outputs_wanted else {}
         return runner.predict(path), raw
     raw = runner.infer(tensor)
     return decode(raw, model.head, model.preprocessing, scale_factor), raw
-
-
-def input_tensor(path: Path, model: Model) -> tuple[Floats, float]:
-    """The letterboxed image and its scale factor. Raises DataError, which names the file."""
-    try:
-        return letterbox(read_image(path), model.preprocessing)
-    except DataError as error:
-        raise DataError(f"{path}: {error.found}", error.expected, error.remedy) from None
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """An image as H x W x 3, BGR, turned upright by its EXIF data, as mmdet reads it.
-
-    Raises:
-        DataError: there is no such file, or OpenCV cannot decode it.
-    """
-    try:
-        content = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", "an image file") from None
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-    if image is None:
-        raise DataError(
-            "cannot be decoded as an image",
-            "a complete image file",
-            "replace the file, or take it out of the data set",
-        )
-    return image.astype(np.uint8, copy=False)
 
 
 def _finite(outputs: dict[str, Floats], path: Path) -> dict[str, Floats]:
@@ -168,7 +139,7 @@ def _census(model: Model, folder: Path) -> tuple[dict[str, float], dict[str, Any
 
 
 def _latency(spec: Spec, image: Path) -> tuple[dict[str, float], dict[str, Any]]:
-    tensor, _ = input_tensor(image, spec.model)
+    tensor, _ = input_tensor(image, spec.model.preprocessing)
     settings: Latency = spec.config.latency
     runtime = RUNTIMES[spec.model.kind]
     candidates = {

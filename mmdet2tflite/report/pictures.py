@@ -41,7 +41,7 @@ def draw_comparison(
         if picture is None:
             continue  # evaluation has already refused such an image
         scale = CELL_WIDTH / picture.shape[1]
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        picture = _scaled(picture, scale)
         truth = _ground_truth(annotations, entry["id"])
         found = detections[entry["id"]]
         found = found[found.scores >= SHOWN_SCORE]
@@ -54,6 +54,11 @@ def draw_comparison(
             )
         )
     return np.vstack(rows)
+
+
+def _scaled(picture: NDArray[Any], scale: float) -> Picture:
+    scaled = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    return scaled.astype(np.uint8, copy=False)
 
 
 def _ground_truth(annotations: Mapping[str, Any], image_id: int) -> Detections:

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: a bar per stage, a line when it is done, a table at the end."""
+"""What a person sees in the terminal: a bar and a line per stage, a table at the end."""
 
 import time
 from collections.abc import Iterator, Sequence

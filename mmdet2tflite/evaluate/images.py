@@ -1,0 +1,38 @@
+"""Image file → input tensor, with errors that name the file."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet2tflite.errors import DataError
+from mmdet2tflite.evaluate.decode import Floats, PreprocessingValues, letterbox
+
+
+def input_tensor(path: Path, preprocessing: PreprocessingValues) -> tuple[Floats, float]:
+    """The letterboxed image and its scale factor. Raises DataError, which names the file."""
+    try:
+        return letterbox(read_image(path), preprocessing)
+    except DataError as error:
+        raise DataError(f"{path}: {error.found}", error.expected, error.remedy) from None
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """An image as H x W x 3, BGR, turned upright by its EXIF data, as mmdet reads it.
+
+    Raises:
+        DataError: there is no such file, or OpenCV cannot decode it.
+    """
+    try:
+        content = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", "an image file") from None
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    if image is None:
+        raise DataError(
+            "cannot be decoded as an image",
+            "a complete image file",
+            "replace the file, or take it out of the data set",
+        )
+    return image.astype(np.uint8, copy=False)

@@ -1,0 +1,68 @@
+"""Each mend is still needed: without it, what it mends fails. If that changes, delete the mend."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmdet2tflite.detector.mmlab import MENDS
+
+pytestmark = pytest.mark.toolchain
+
+# Each ends with a traceback unless the mends up to and including its own are in place.
+PROOFS = {
+    "compiled-operators": "import mmdet.models",
+    "safe-checkpoint-types": """
+import torch
+from mmengine.logging.history_buffer import HistoryBuffer
+torch.save({"buffer": HistoryBuffer([1.0], [1])}, "checkpoint.pth")
+assert torch.load("checkpoint.pth")["buffer"].current() == 1.0
+""",
+    "torchscript-exporter": """
+import onnx, torch
+class Marked(torch.autograd.Function):
+    # as mmdeploy's marks: an operator that only the TorchScript tracer writes out
+    @staticmethod
+    def symbolic(graph, x):
+        return graph.op("mmdeploy::Mark", x)
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+class Network(torch.nn.Module):
+    def forward(self, x):
+        return Marked.apply(x)
+torch.onnx.export(Network(), (torch.zeros(1),), "mark.onnx", opset_version=13)
+assert [node.op_type for node in onnx.load("mark.onnx").graph.node] == ["Mark"]
+""",
+    "plain-extractor": """
+from mmdeploy.core.optimizers import create_extractor
+from onnx import TensorProto, helper
+def value(name):
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1])
+nodes = [helper.make_node("Relu", ["a"], ["b"]), helper.make_node("Neg", ["b"], ["c"])]
+graph = helper.make_graph(nodes, "g", [value("a")], [value("c")], value_info=[value("b")])
+part = create_extractor(helper.make_model(graph)).extract_model(["a"], ["b"])
+assert [node.op_type for node in part.graph.node] == ["Relu"]
+""",
+}
+
+WITHOUT = """
+from mmdet2tflite.detector import mmlab
+for mend in mmlab.MENDS:
+    if mend.name != {without!r} and mend.needed():
+        mend.apply()
+"""
+
+
+def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", [mend.name for mend in MENDS])
+def test_a_mend_makes_the_difference(tmp_path, name):
+    mended = run(WITHOUT.format(without="") + PROOFS[name], tmp_path)
+    assert mended.returncode == 0, mended.stderr
+    broken = run(WITHOUT.format(without=name) + PROOFS[name], tmp_path)
+    assert broken.returncode != 0, f"{name} is no longer needed: delete it"

@@ -1,0 +1,121 @@
+"""Training in a child process: it can be killed at any moment, and trusts no checkpoint."""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmdet2tflite.config import Detector, Training
+from mmdet2tflite.detector.train import TRAIN, TrainConfig, read_curves
+from mmdet2tflite.errors import ModelError
+from tests.toolchain.conftest import GOLDEN, SIZE, TIMEOUT, golden_config
+
+pytestmark = pytest.mark.toolchain
+
+EPOCHS = 4
+SHORT = {"epochs": EPOCHS, "batch_size": 8, "val_interval": 2, "workers": 0}
+
+SCRIPT = """
+import sys
+from mmdet2tflite.artifacts import Dataset
+from mmdet2tflite.detector.train import TRAIN, TrainConfig
+from mmdet2tflite.store import Store
+root, config, dataset = sys.argv[1:]
+TRAIN.build(
+    Store(root),
+    TrainConfig.model_validate_json(config),
+    timeout=600,
+    dataset=Dataset.model_validate_json(dataset),
+)
+"""
+
+
+def wait_for(condition, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.05)
+
+
+def test_a_training_that_was_killed_goes_on_from_its_last_epoch(store, digits):
+    config = TrainConfig(detector=Detector(input_size=SIZE), training=Training(**SHORT))
+    work = store.work / "checkpoint" / TRAIN.key(config, dataset=digits)
+    words = [store.root, config.model_dump_json(), digits.model_dump_json()]
+    parent = subprocess.Popen([sys.executable, "-c", SCRIPT, *words])
+    wait_for(lambda: (work / "run" / "epoch_2.pth").exists(), 300)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert store.find("checkpoint", work.name) is None
+
+    checkpoint = TRAIN.build(store, config, timeout=TIMEOUT, dataset=digits)
+
+    log = store.path(checkpoint, "log/train.log").read_text()
+    assert "going on from epoch_" in log
+    curves = read_curves(store, checkpoint)
+    assert [line["epoch"] for line in curves if "loss" in line] == [1, 2, 3, 4]
+    assert [line["epoch"] for line in curves if "map" in line] == [2, 4]
+    assert not store.path(checkpoint).joinpath("run").exists()
+    assert set(torch.load(store.path(checkpoint, "weights.pth"))) == {"state_dict", "meta"}
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(store, digits, tmp_path):
+    trace = tmp_path / "it-ran"
+
+    class Malicious:
+        def __reduce__(self):
+            return os.system, (f"touch {trace}",)
+
+    evil = tmp_path / "evil.pth"
+    torch.save({"state_dict": {}, "meta": Malicious()}, evil)
+    with pytest.raises(ModelError, match="holds more than weights"):
+        TRAIN.build(store, golden_config(checkpoint=evil), timeout=TIMEOUT, dataset=digits)
+    assert not trace.exists()
+    # The same file does run its code where pickle is trusted: the test can fail.
+    torch.load(evil, weights_only=False)
+    assert trace.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", pickle.dumps([1, 2])])
+def test_a_file_that_is_no_checkpoint_is_refused(store, digits, tmp_path, content):
+    path = tmp_path / "broken.pth"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"broken\.pth"):
+        TRAIN.build(store, golden_config(checkpoint=path), timeout=TIMEOUT, dataset=digits)
+
+
+def test_a_checkpoint_of_other_classes_is_refused_by_their_names(store, digits, tmp_path):
+    other = torch.load(GOLDEN)
+    other["meta"]["dataset_meta"] = {"classes": ["cat", "dog"]}
+    torch.save(other, tmp_path / "pets.pth")
+    with pytest.raises(ModelError, match="trained for 2 classes: cat, dog"):
+        TRAIN.build(
+            store, golden_config(checkpoint=tmp_path / "pets.pth"), timeout=TIMEOUT, dataset=digits
+        )
+
+
+def test_a_users_own_mmdet_config_keeps_its_pipeline_and_schedule(store, digits, tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "_base_ = 'mmdet::yolox/yolox_nano_8xb8-300e_coco.py'\n"
+        "model = dict(data_preprocessor=dict(batch_augments=None))\n"
+    )
+    training = Training(**{**SHORT, "epochs": 1}, augmentation="config", optimizer="config")
+    config = TrainConfig(detector=Detector(config=mine, input_size=SIZE), training=training)
+    checkpoint = TRAIN.build(store, config, timeout=TIMEOUT, dataset=digits)
+    resolved = store.path(checkpoint, "config.py").read_text()
+    assert "MixUp" in resolved
+    assert "SGD" in resolved
+    assert checkpoint.head.classes == tuple("0123456789")
+
+
+def test_the_manifest_tells_where_a_checkpoint_comes_from(store, digits, main_path):
+    manifest = json.loads(Path(store.path(main_path.checkpoint, "manifest.json")).read_text())
+    assert manifest["origin"]["inputs"] == {"dataset": digits.digest}
+    assert set(manifest["origin"]["tools"]) >= {"torch", "mmdet", "mmengine"}
