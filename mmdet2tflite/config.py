@@ -44,8 +44,8 @@ class DigitsData(Section):
     """Width and height of a scene in pixels."""
     train_images: Positive = 400
     val_images: Positive = 100
-    digits_per_image: tuple[Positive, Positive] = (2, 6)
-    digit_size: tuple[Positive, Positive] = (28, 84)
+    digits_per_image: tuple[Positive, Positive] = (2, 4)
+    digit_size: tuple[Positive, Positive] = (40, 100)
     """Smallest and largest side of a digit in pixels."""
     seed: int = 0
 
@@ -131,7 +131,9 @@ class Training(Section):
     checkpoint: Path | None = None
     """Weights to start from; their classes must be those of the data set."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    workers: Annotated[int, Field(ge=0)] = 2
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes that load images. By default half the cores less one: on two cores they would take
+    from the training more than they give (docs/decisions/0005)."""
     seed: int = 0
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ An ordinary mmdet config file gives the network; the experiment gives data, clas
 schedule and augmentation. What the experiment leaves to the file (``config``) is not touched.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -185,13 +186,19 @@ def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPat
         sampler=dict(type="DefaultSampler", shuffle=False),
         dataset=coco(data.val, pipeline=test_pipeline(detector), test_mode=True),
     )
+    workers = default_workers() if training.workers is None else training.workers
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loader.num_workers = training.workers
-        loader.persistent_workers = training.workers > 0
+        loader.num_workers = workers
+        loader.persistent_workers = workers > 0
     cfg.test_dataloader, cfg.test_pipeline = cfg.val_dataloader, test_pipeline(detector)
     cfg.val_evaluator = cfg.test_evaluator = dict(
         type="CocoMetric", ann_file=str(data.val[0]), metric="bbox", classwise=False
     )
+
+
+def default_workers() -> int:
+    """Processes that load images: half the cores less one, at most 8."""
+    return max(0, min(8, (os.cpu_count() or 1) // 2 - 1))
 
 
 def _redirect(node: Any, target: dict[str, Any]) -> None:

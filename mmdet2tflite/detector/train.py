@@ -1,7 +1,6 @@
 """Stage: data set → checkpoint, by mmdet's Runner in a child process. Goes on where it stopped."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -61,11 +60,8 @@ def train(job: Job, config: TrainConfig, *, dataset: Dataset) -> Checkpoint:
 
 
 def _environment(training: Training) -> dict[str, str]:
-    # By default OpenMP's threads spin while they wait. With one other busy process on a small
-    # machine that made an iteration up to 4.6 times as long (docs/decisions/0005).
-    variables = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
-    # mmdet and torch.cuda.amp disagree about a name, once per iteration
-    variables["PYTHONWARNINGS"] = "ignore::FutureWarning"
+    # mmdet calls torch.cuda.amp by a name of yesterday, several times per iteration.
+    variables = {"PYTHONWARNINGS": "ignore::FutureWarning"}
     if training.device == "cpu":
         variables["CUDA_VISIBLE_DEVICES"] = ""
     return variables
