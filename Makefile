@@ -12,7 +12,8 @@ export VENV
 export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
-unexport PYTHONPATH PYTHONHOME
+# Compiled modules are kept: without them every child process would compile its imports anew.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list the targets

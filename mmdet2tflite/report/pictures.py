@@ -6,7 +6,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import supervision as sv
 from numpy.typing import NDArray
 
 from mmdet2tflite.evaluate.decode import Detections
@@ -72,6 +71,8 @@ def _ground_truth(annotations: Mapping[str, Any], image_id: int) -> Detections:
 def _cell(
     picture: Picture, found: Detections, scale: float, classes: Sequence[str], title: str
 ) -> Picture:
+    import supervision as sv  # two seconds, wasted on a run whose stages are all cached
+
     drawn = sv.Detections(
         xyxy=found.boxes * np.float32(scale), confidence=found.scores, class_id=found.labels
     )
