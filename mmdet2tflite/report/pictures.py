@@ -13,7 +13,7 @@ from mmdet2tflite.evaluate.decode import Detections
 SHOWN_SCORE = 0.3
 CELL_WIDTH = 480
 IMAGES = 6
-BAR = 24
+BAR, GAP = 24, 8
 
 type Picture = NDArray[np.uint8]
 
@@ -44,14 +44,10 @@ def draw_comparison(
         truth = _ground_truth(annotations, entry["id"])
         found = detections[entry["id"]]
         found = found[found.scores >= SHOWN_SCORE]
-        rows.append(
-            np.hstack(
-                [
-                    _cell(picture, truth, scale, classes, f"ground truth: {len(truth)}"),
-                    _cell(picture, found, scale, classes, f"detected: {len(found)}"),
-                ]
-            )
-        )
+        left = _cell(picture, truth, scale, classes, f"ground truth: {len(truth)}")
+        right = _cell(picture, found, scale, classes, f"detected: {len(found)}")
+        gap = np.full((len(left), GAP, 3), 255, np.uint8)
+        rows.append(np.hstack([left, gap, right]))
     return np.vstack(rows)
 
 

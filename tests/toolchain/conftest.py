@@ -1,30 +1,18 @@
 """The real tools on a small network that this project trained itself (tests/golden)."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from mmdet2tflite.artifacts import Checkpoint, Dataset, OnnxModel, Report, TfliteModel
-from mmdet2tflite.config import Detector, DigitsData, Evaluation, Export, Latency, Training
+from mmdet2tflite.config import DigitsData, Export
 from mmdet2tflite.convert.convert import CONVERT, ConvertConfig
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.export import EXPORT
-from mmdet2tflite.detector.train import TRAIN, TrainConfig
+from mmdet2tflite.detector.train import TRAIN
 from mmdet2tflite.evaluate.evaluate import EVALUATE
 from mmdet2tflite.store import Store
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "yolox_nano_digits.pth"
-SIZE = (256, 160)
-TIMEOUT = 600.0
-EVALUATION = Evaluation(parity_images=8, latency=Latency(warmup=1, runs=3))
-
-
-def golden_config(**training: object) -> TrainConfig:
-    settings = {"epochs": 0, "checkpoint": GOLDEN, **training}
-    return TrainConfig(
-        detector=Detector(input_size=SIZE), training=Training.model_validate(settings)
-    )
+from tests.toolchain.golden import EVALUATION, SIZE, TIMEOUT, golden_config
 
 
 @dataclass(frozen=True)

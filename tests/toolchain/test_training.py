@@ -10,12 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from mmdet2tflite.config import Detector, Training
 from mmdet2tflite.detector.train import TRAIN, TrainConfig, read_curves
 from mmdet2tflite.errors import ModelError
-from tests.toolchain.conftest import GOLDEN, SIZE, TIMEOUT, golden_config
+from tests.toolchain.golden import GOLDEN, SIZE, TIMEOUT, golden_config
 
 pytestmark = pytest.mark.toolchain
 
@@ -45,6 +44,8 @@ def wait_for(condition, seconds: float) -> None:
 
 
 def test_a_training_that_was_killed_goes_on_from_its_last_epoch(store, digits):
+    import torch
+
     config = TrainConfig(detector=Detector(input_size=SIZE), training=Training(**SHORT))
     work = store.work / "checkpoint" / TRAIN.key(config, dataset=digits)
     words = [store.root, config.model_dump_json(), digits.model_dump_json()]
@@ -66,6 +67,8 @@ def test_a_training_that_was_killed_goes_on_from_its_last_epoch(store, digits):
 
 
 def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(store, digits, tmp_path):
+    import torch
+
     trace = tmp_path / "it-ran"
 
     class Malicious:
@@ -91,6 +94,8 @@ def test_a_file_that_is_no_checkpoint_is_refused(store, digits, tmp_path, conten
 
 
 def test_a_checkpoint_of_other_classes_is_refused_by_their_names(store, digits, tmp_path):
+    import torch
+
     other = torch.load(GOLDEN)
     other["meta"]["dataset_meta"] = {"classes": ["cat", "dog"]}
     torch.save(other, tmp_path / "pets.pth")
