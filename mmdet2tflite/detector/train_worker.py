@@ -136,9 +136,8 @@ def latest_readable(folder: Path) -> Path | None:
     for path in numbered:
         try:
             _load_checkpoint(str(path), map_location="cpu")
-        except Exception as error:
-            print(f"{path.name} is incomplete ({type(error).__name__}); trying the one before")
-            path.unlink()
+        except (RuntimeError, EOFError) as error:  # what a zip archive cut short raises
+            print(f"{path.name} is incomplete ({error}); trying the one before", flush=True)
             continue
         return path
     return None

@@ -17,7 +17,7 @@ PROOFS = {
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 torch.save({"buffer": HistoryBuffer([1.0], [1])}, "checkpoint.pth")
-assert torch.load("checkpoint.pth")["buffer"].current() == 1.0
+assert torch.load("checkpoint.pth")["buffer"].statistics("mean") == 1.0
 """,
     "torchscript-exporter": """
 import onnx, torch

@@ -85,6 +85,20 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(store, digits
     assert trace.exists()
 
 
+def test_mmengines_history_is_allowed_its_statistics_and_not_getattr(store, digits, tmp_path):
+    import torch
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    class Reaching:
+        def __reduce__(self):
+            return getattr, (HistoryBuffer, "__init__")
+
+    path = tmp_path / "reaching.pth"
+    torch.save({"state_dict": {}, "meta": Reaching()}, path)
+    with pytest.raises(ModelError, match="holds more than weights"):
+        TRAIN.build(store, golden_config(checkpoint=path), timeout=TIMEOUT, dataset=digits)
+
+
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", pickle.dumps([1, 2])])
 def test_a_file_that_is_no_checkpoint_is_refused(store, digits, tmp_path, content):
     path = tmp_path / "broken.pth"
