@@ -4,6 +4,7 @@ The only module that imports mlflow. Nothing is measured here, so a run whose st
 cached is as complete as the first one.
 """
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -109,6 +110,7 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
 
 
 def _connect(experiment: Experiment) -> None:
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # its news of database migrations
     name = experiment.name
     if "MLFLOW_TRACKING_URI" not in os.environ:
         folder = experiment.tracking.absolute()

@@ -117,22 +117,28 @@ def test_a_stage_whose_folder_is_gone_runs_again(run, first):
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("overrides", "message"),
     [
-        ("training.epoch=3", "the nearest known key is 'training.epochs'"),
-        ("detector.input_size=[250,160]", "the nearest is [256, 160]"),
-        ("detector.config=configs/detectors/no.py", "configs/detectors/no.py cannot be read"),
-        ("training.checkpoint=no.pth", "there is no checkpoint no.pth"),
-        ("timeouts.export=1", "was stopped after its time-out of 1 s"),
+        (["training.epoch=3"], "unknown key 'training.epoch'; the nearest known key is 'epochs'"),
+        (["detector.input_size=[250,160]"], "the nearest is [256, 160]"),
+        (["detector.config=configs/detectors/no.py"], "no.py cannot be read: No such file"),
+        (["training.epochs=0", "training.checkpoint=no.pth"], "there is no checkpoint no.pth"),
+        (["export.opset=12", "timeouts.export=1"], "was stopped after its time-out of 1 s"),
     ],
 )
 def test_a_users_mistake_ends_with_status_2_a_message_and_no_traceback(
-    run, first, override, message
+    run, first, overrides, message
 ):
     before = run.manifests()
-    changed = "export.opset=12" if "timeouts" in override else "training.seed=1"
-    result = run(override, changed)
+    result = run(*overrides)
     assert result.returncode == 2, result.stdout + result.stderr
     assert message in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
     assert run.manifests() == before
+
+
+def test_a_run_that_failed_says_so_in_mlflow_with_its_reason(run, first):
+    run("training.epochs=0", "training.checkpoint=no.pth")
+    newest = run.mlflow_runs()[0]
+    assert newest.info.status == "FAILED"
+    assert "there is no checkpoint no.pth" in newest.data.tags["failed"]
