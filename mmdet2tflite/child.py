@@ -9,8 +9,10 @@ import os
 import runpy
 import signal
 import sys
+from typing import NoReturn
 
-from mmdet2tflite.errors import UserError
+from mmdet2tflite.errors import DISK_FULL, UserError, disk_full
+from mmdet2tflite.exit_status import WRONG_INPUT
 from mmdet2tflite.toolchain import USER_ERROR
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -32,9 +34,17 @@ def main() -> None:
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except UserError as error:
-        fields = {"found": error.found, "expected": error.expected, "remedy": error.remedy}
-        print(USER_ERROR + json.dumps({"kind": type(error).__name__, **fields}), flush=True)
-        sys.exit(2)
+        _hand_over(error)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        _hand_over(disk_full(error.filename or "the store or the temporary folder"))
+
+
+def _hand_over(error: UserError) -> NoReturn:
+    fields = {"found": error.found, "expected": error.expected, "remedy": error.remedy}
+    print(USER_ERROR + json.dumps({"kind": type(error).__name__, **fields}), flush=True)
+    sys.exit(WRONG_INPUT)
 
 
 if __name__ == "__main__":

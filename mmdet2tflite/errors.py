@@ -4,6 +4,11 @@ The command line prints such an error without a traceback and exits with status 
 that escapes is a bug of ours and keeps its traceback.
 """
 
+import errno
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""``OSError.errno`` of what ``disk_full`` explains."""
+
 
 class UserError(Exception):
     """Something outside the program is not as it must be.
@@ -51,6 +56,15 @@ class StoreError(UserError):
     """The artefact store cannot be read or written."""
 
     title = "Artefact store"
+
+
+def disk_full(where: object) -> StoreError:
+    """The error for ``DISK_FULL``, in this process or in a child."""
+    return StoreError(
+        f"no space left on the disk of {where}",
+        "room for the artefact",
+        "free some space and run again; finished stages are kept, training goes on where it was",
+    )
 
 
 class ToolFailed(UserError):

@@ -29,7 +29,7 @@ from platformdirs import user_cache_path
 
 from mmdet2tflite.artifacts import KINDS, Artifact
 from mmdet2tflite.digest import file_sha256, json_sha256
-from mmdet2tflite.errors import StoreError
+from mmdet2tflite.errors import DISK_FULL, StoreError, disk_full
 
 MANIFEST = "manifest.json"
 PARTIAL_MANIFEST = f".{MANIFEST}.partial"
@@ -239,12 +239,8 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(
-                f"no space left on the disk of {folder}",
-                "room for the artefact",
-                "free some space and run again; finished stages are kept",
-            ) from error
+        if error.errno in DISK_FULL:
+            raise disk_full(folder) from error
         # A stage reads from many places: only what lies in the store is the store's problem.
         if error.errno in REFUSALS and str(error.filename).startswith(str(folder)):
             raise StoreError(

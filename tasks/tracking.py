@@ -6,6 +6,7 @@ cached is as complete as the first one.
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -65,11 +66,12 @@ class Tracker:
             yield
 
     def _curves(self, checkpoint: Checkpoint) -> None:
+        now = int(time.time() * 1000)
         points = [
-            Metric(name, float(value), timestamp=0, step=int(line["epoch"]))
+            Metric(name, float(value), timestamp=now, step=int(line["epoch"]))
             for line in read_curves(self._store, checkpoint)
             for name, value in line.items()
-            if name != "epoch"
+            if name not in ("epoch", "iteration")
         ]
         run = mlflow.active_run()
         assert run is not None

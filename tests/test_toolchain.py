@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from mmdet2tflite import toolchain
-from mmdet2tflite.errors import DataError, ToolFailed
+from mmdet2tflite.errors import DataError, StoreError, ToolFailed
 from mmdet2tflite.toolchain import run_python
 
 SECONDS = 10.0
@@ -194,6 +194,11 @@ def test_a_mistake_of_the_user_found_in_the_child_arrives_as_the_same_error(
         "a positive area",
         "fix: [zero_area]",
     )
+
+
+def test_a_disk_that_is_full_for_the_child_is_the_stores_error(run: Callable[..., None]) -> None:
+    with pytest.raises(StoreError, match="no space left on the disk of model.onnx"):
+        run("import errno; raise OSError(errno.ENOSPC, 'No space left on device', 'model.onnx')")
 
 
 def test_what_a_finished_tool_left_running_is_stopped(
