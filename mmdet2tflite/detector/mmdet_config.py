@@ -175,7 +175,7 @@ def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPat
             drop_last=True,
             dataset=dict(
                 type="MultiImageMixDataset",
-                dataset=coco(data.train, pipeline=load, filter_cfg=dict(filter_empty_gt=True)),
+                dataset=coco(data.train, pipeline=load, filter_cfg=dict(filter_empty_gt=False)),
                 pipeline=train_pipeline(detector, training.augmentation),
             ),
         )

@@ -5,9 +5,10 @@ Argument: a JSON file with ``detector``, ``training``, ``data``, ``work``.
 
 import json
 import pickle
+import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mmdet2tflite.detector import mmlab
 
@@ -45,9 +46,12 @@ def main() -> None:
     start = load_start(training, data.classes)
     if training.epochs:
         epoch = _train(cfg, start)
-        (work / RUN / recorder.BEST).replace(work / WEIGHTS)
+        shutil.copyfile(work / RUN / recorder.BEST, work / WEIGHTS)
     else:
-        epoch = _adopt(cfg, start, data.classes, work / WEIGHTS)
+        assert start is not None  # config.Training: epochs 0 only with a checkpoint
+        epoch = start.epoch
+        metainfo = {"classes": data.classes}
+        recorder.save_weights(work / WEIGHTS, build_with(cfg, start), metainfo, epoch)
     cfg.dump(str(work / CONFIG))
     result = {
         "head": describe_head(cfg, data.classes).model_dump(mode="json"),
@@ -67,7 +71,16 @@ def _check_device(device: str) -> None:
         )
 
 
-def load_start(training: Training, classes: tuple[str, ...]) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Start:
+    """The weights of ``training.checkpoint`` and the epoch that they are from."""
+
+    path: Path
+    state_dict: dict[str, torch.Tensor]
+    epoch: int
+
+
+def load_start(training: Training, classes: tuple[str, ...]) -> Start | None:
     """Read the checkpoint to start from, without running code from it. Raises ModelError."""
     path = training.checkpoint
     if path is None:
@@ -78,7 +91,7 @@ def load_start(training: Training, classes: tuple[str, ...]) -> dict[str, Any] |
         )
     try:
         checkpoint = _load_checkpoint(str(path), map_location="cpu")
-        state = checkpoint["state_dict"]
+        state_dict = checkpoint["state_dict"]
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path} holds more than weights: {str(error).splitlines()[0]}",
@@ -90,34 +103,42 @@ def load_start(training: Training, classes: tuple[str, ...]) -> dict[str, Any] |
             f"{path} is no readable checkpoint: {type(error).__name__}: {error}",
             "a file that torch.save wrote, with a `state_dict`",
         ) from error
-    found = (checkpoint.get("meta") or {}).get("dataset_meta") or {}
-    names = found.get("classes") or found.get("CLASSES")
+    meta = checkpoint.get("meta") or {}
+    dataset = meta.get("dataset_meta") or {}
+    names = dataset.get("classes") or dataset.get("CLASSES")
     check_classes(tuple(names) if names else None, classes, path)
-    return {"state_dict": state, "meta": checkpoint.get("meta") or {}, "path": path}
+    return Start(path, state_dict, int(meta.get("epoch") or 0))
 
 
-def _load_strictly(model: torch.nn.Module, start: dict[str, Any]) -> None:
+def build_with(cfg: Config, start: Start) -> torch.nn.Module:
+    """The network with these weights, which must fit it exactly. Raises ModelError."""
+    from mmdet.registry import MODELS
+    from mmdet.utils import register_all_modules
+
+    register_all_modules(init_default_scope=True)
+    model: torch.nn.Module = MODELS.build(cfg.model)
     try:
-        model.load_state_dict(start["state_dict"], strict=True)
+        model.load_state_dict(start.state_dict, strict=True)
     except RuntimeError as error:
         raise ModelError(
-            f"{start['path']} does not fit the network: " + "; ".join(str(error).splitlines()[1:4]),
+            f"{start.path} does not fit the network: " + "; ".join(str(error).splitlines()[1:4]),
             "the weights of the same detector config with the same number of classes",
             "check detector.config and training.checkpoint",
         ) from None
+    return model
 
 
-def _train(cfg: Config, start: dict[str, Any] | None) -> int:
+def _train(cfg: Config, start: Start | None) -> int:
     """Train to the end, from the last saved epoch if there is one; the best epoch's number."""
     folder = Path(cfg.work_dir)
     saved = latest_readable(folder)
     if saved is not None:
         cfg.load_from, cfg.resume = str(saved), True
         print(f"going on from {saved.name}", flush=True)
+    elif start is not None:
+        build_with(cfg, start)  # mmengine's own loading takes what fits and is silent on the rest
+        cfg.load_from = str(start.path)
     runner = Runner.from_cfg(cfg)
-    if start is not None and saved is None:
-        _load_strictly(runner.model, start)
-        runner._has_loaded = True
     runner.train()
     lines = recorder.read_curves(folder)
     # Killed between the last epoch and its validation, a run resumes after both.
@@ -141,22 +162,6 @@ def latest_readable(folder: Path) -> Path | None:
             continue
         return path
     return None
-
-
-def _adopt(
-    cfg: Config, start: dict[str, Any] | None, classes: tuple[str, ...], target: Path
-) -> int:
-    """Take the given weights as they are, after a strict fit into the network."""
-    from mmdet.registry import MODELS
-    from mmdet.utils import register_all_modules
-
-    assert start is not None  # config.Training: epochs 0 only with a checkpoint
-    register_all_modules(init_default_scope=True)
-    model = MODELS.build(cfg.model)
-    _load_strictly(model, start)
-    epoch = int(start["meta"].get("epoch") or 0)
-    recorder.save_weights(target, model, {"classes": classes}, epoch)
-    return epoch
 
 
 if __name__ == "__main__":

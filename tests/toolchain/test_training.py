@@ -145,6 +145,17 @@ def test_a_users_own_mmdet_config_keeps_its_pipeline_and_schedule(store, digits,
     assert checkpoint.head.classes == tuple("0123456789")
 
 
+def test_a_training_from_a_checkpoint_begins_with_its_weights(store, digits, main_path):
+    # One epoch that hardly moves: what it is worth afterwards is what it was worth before.
+    settings = {**SHORT, "epochs": 1, "learning_rate": 1e-7, "checkpoint": GOLDEN}
+    config = TrainConfig(
+        detector=Detector(input_size=SIZE), training=Training.model_validate(settings)
+    )
+    checkpoint = TRAIN.build(store, config, timeout=TIMEOUT, dataset=digits)
+    before = main_path.reports["pytorch"].metrics["map"]
+    assert checkpoint.metrics["val.map"] == pytest.approx(before, abs=0.05)
+
+
 def test_the_manifest_tells_where_a_checkpoint_comes_from(store, digits, main_path):
     manifest = json.loads(Path(store.path(main_path.checkpoint, "manifest.json")).read_text())
     assert manifest["origin"]["inputs"] == {"dataset": digits.digest}
