@@ -24,18 +24,22 @@ class RunRecorder(Hook):
     1. After every epoch one line ``{"epoch", "iteration", name: value, …}`` goes to
        ``curves.jsonl``; a line of an epoch that is trained again replaces the earlier one on
        reading (``read_curves``).
-    2. After a validation that beats the best so far, the weights (the averaged ones, which EMAHook
+    2. An epoch is saved before it is validated. A run that was killed between the two makes up for
+       the validation when it resumes.
+    3. After a validation that beats the best so far, the weights (the averaged ones, which EMAHook
        has in place then; hence the high priority) go to ``best.pth`` by an atomic rename.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """On a resumed run, remember the best validation so far."""
+        """On a resumed run, remember the best validation so far, and make up for a lost one."""
         self._folder = Path(runner.work_dir)
         self._last_map: float | None = None
-        scored = [line["map"] for line in read_curves(self._folder) if "map" in line]
-        kept = (self._folder / BEST).exists()
-        self._best = max(scored, default=-1.0) if kept else -1.0
         self._losses: dict[str, list[float]] = {}
+        scores = {int(x["epoch"]): x["map"] for x in read_curves(self._folder) if "map" in x}
+        kept = (self._folder / BEST).exists()
+        self._best = max(scores.values(), default=-1.0) if kept else -1.0
+        if is_validated(runner) and runner.epoch not in scores:
+            runner.val_loop.run()
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -79,6 +83,13 @@ class RunRecorder(Hook):
         line = {"epoch": epoch, "iteration": runner.iter, **values}
         with (self._folder / CURVES).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def is_validated(runner: Runner) -> bool:
+    """Whether a validation follows the epoch that was finished last (EpochBasedTrainLoop.run)."""
+    epoch: int = runner.epoch
+    last = epoch == runner.max_epochs
+    return epoch > 0 and (last or epoch % runner.train_loop.val_interval == 0)
 
 
 def save_weights(path: Path, model: torch.nn.Module, metainfo: Any, epoch: int) -> None:

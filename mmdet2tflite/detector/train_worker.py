@@ -140,12 +140,8 @@ def _train(cfg: Config, start: Start | None) -> int:
         cfg.load_from = str(start.path)
     runner = Runner.from_cfg(cfg)
     runner.train()
-    lines = recorder.read_curves(folder)
-    # Killed between the last epoch and its validation, a run resumes after both.
-    if not any(line["epoch"] == runner.max_epochs and "map" in line for line in lines):
-        runner.val()
-        lines = recorder.read_curves(folder)
-    best = max((line for line in lines if "map" in line), key=lambda line: line["map"])
+    scored = [line for line in recorder.read_curves(folder) if "map" in line]
+    best = max(scored, key=lambda line: line["map"])
     return int(best["epoch"])
 
 
