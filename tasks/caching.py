@@ -7,6 +7,7 @@ go in, how long it may take. Key, cache, progress and messages are the same for 
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ class Call:
 
 
 class StoreKey(CachePolicy):
-    """Prefect's cache key is the store's key; a record whose folder is gone does not count."""
+    """Prefect's cache key is the store's key.
+
+    A record does not count if its folder is gone, or holds an artefact that was made since.
+    """
 
     def __init__(self, stage: Stage[Any], describe: Callable[..., Call]) -> None:
         records = Path(get_current_settings().results.local_storage_path) / RECORDS
@@ -59,11 +63,17 @@ class StoreKey(CachePolicy):
         except UserError:
             return None
         store = Store(inputs["experiment"].store)
-        record = f"{self._stage.name}-{key}-{json_sha256(store.root)[:8]}"
-        if store.find(self._stage.name, key) is None:
-            # Prefect has no other way to take a record back for one set of inputs.
-            (self._records / record).unlink(missing_ok=True)
-        return record
+        name = f"{self._stage.name}-{key}-{json_sha256(store.root)[:8]}"
+        record = self._records / name
+        artifact = store.find(self._stage.name, key)
+        if record.exists() and (artifact is None or _is_older(record, store.manifest(artifact))):
+            record.unlink()  # Prefect has no other way to take a record back for one set of inputs
+        return name
+
+
+def _is_older(record: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether the artefact was made again since, by another machine or without Prefect."""
+    return record.stat().st_mtime < datetime.fromisoformat(manifest["created"]).timestamp()
 
 
 def arrow[T: Artifact](stage: Stage[T]) -> Callable[[Callable[..., Call]], Task[..., T]]:

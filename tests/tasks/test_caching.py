@@ -1,5 +1,6 @@
 """Prefect's key is the store's key, and a record whose folder is gone is taken back."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.data.prepare import DATASET
+from mmdet2tflite.errors import ConfigError
+from mmdet2tflite.store import Store
 from tasks.caching import Call, StoreKey
 
 
@@ -41,8 +44,6 @@ def test_the_key_is_that_of_the_stage_and_its_store(policy, tmp_path):
 
 
 def test_a_record_counts_as_long_as_its_artefact_exists(policy, tmp_path):
-    from mmdet2tflite.store import Store
-
     setup = experiment(tmp_path / "store")
     store = Store(setup.store)
     dataset = DATASET.build(store, setup.dataset, timeout=60)
@@ -55,9 +56,17 @@ def test_a_record_counts_as_long_as_its_artefact_exists(policy, tmp_path):
     assert not record.exists()
 
 
-def test_a_call_that_is_wrong_has_no_key_and_its_body_says_why(tmp_path):
-    from mmdet2tflite.errors import ConfigError
+def test_a_record_of_an_artefact_that_was_made_again_since_is_taken_back(policy, tmp_path):
+    setup = experiment(tmp_path / "store")
+    DATASET.build(Store(setup.store), setup.dataset, timeout=60)
+    record = policy._records / str(key(policy, setup))
+    record.touch()
+    os.utime(record, (0, 0))
+    key(policy, setup)
+    assert not record.exists()
 
+
+def test_a_call_that_is_wrong_has_no_key_and_its_body_says_why(tmp_path):
     def refuse(experiment: Experiment) -> Call:
         raise ConfigError("no such file")
 
