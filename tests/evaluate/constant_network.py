@@ -1,0 +1,90 @@
+"""A network that sees one box in every image, because its weights are zero; and its data."""
+
+import json
+from math import log
+
+import cv2
+import numpy as np
+
+from mmdet2tflite.artifacts import (
+    Dataset,
+    Head,
+    OnnxModel,
+    Preprocessing,
+    Split,
+    Tensor,
+    TfliteModel,
+)
+from mmdet2tflite.config import Evaluation, Latency
+
+SIDE = 32
+BOX = [8, 8, 16, 16]
+CERTAIN = 20.0
+"""A logit whose sigmoid is 1 - 2e-9."""
+
+HEAD = Head(
+    family="yolox",
+    classes=("cat", "dog"),
+    strides=(32,),
+    score_threshold=0.01,
+    nms_iou=0.65,
+    max_detections=100,
+)
+PREPROCESSING = Preprocessing(width=SIDE, height=SIDE)
+OUTPUTS_NHWC = tuple(
+    Tensor(name=name, shape=(1, 1, 1, n))
+    for name, n in (("cls_32", 2), ("box_32", 4), ("obj_32", 1))
+)
+QUICK = Evaluation(parity_images=2, latency=Latency(warmup=1, runs=3, threads=(1,)))
+
+
+def constant_network(label=0, shift=0.0):
+    """One cell of stride 32: centre (0.5 + shift) * 32, size exp(ln 0.5) * 32 = 16."""
+
+    def constant(*bias):
+        return np.zeros((len(bias), 3, SIDE, SIDE)), np.array(bias)
+
+    classes = [-CERTAIN, -CERTAIN]
+    classes[label] = CERTAIN
+    return {
+        "cls_32": constant(*classes),
+        "box_32": constant(0.5 + shift, 0.5, log(0.5), log(0.5)),
+        "obj_32": constant(CERTAIN),
+    }
+
+
+def write_data(folder, images=3):
+    """Images that hold one cat each, at BOX."""
+    ids = range(1, images + 1)
+    for i in ids:
+        cv2.imwrite(str(folder / f"{i}.png"), np.full((SIDE, SIDE, 3), i, np.uint8))
+    coco = {
+        "images": [{"id": i, "file_name": f"{i}.png", "width": SIDE, "height": SIDE} for i in ids],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(HEAD.classes)],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": 0, "bbox": BOX, "area": 256, "iscrowd": 0}
+            for i in ids
+        ],
+    }
+    (folder / "val.json").write_text(json.dumps(coco))
+    split = Split(
+        annotations="val.json", image_root="", images=images, boxes=images, images_digest=""
+    )
+    return Dataset(classes=HEAD.classes, train=split, val=split)
+
+
+def onnx_model(write_onnx, folder, **network):
+    write_onnx(folder / "model.onnx", (1, 3, SIDE, SIDE), constant_network(**network), ["Pad"])
+    return OnnxModel(head=HEAD, preprocessing=PREPROCESSING, outputs=OUTPUTS_NHWC, opset=13)
+
+
+def tflite_model(write_tflite, folder, **network):
+    write_tflite(folder / "model.tflite", (1, 3, SIDE, SIDE), constant_network(**network))
+    return TfliteModel(
+        head=HEAD,
+        preprocessing=PREPROCESSING,
+        outputs=OUTPUTS_NHWC,
+        strategy="mirror",
+        converter="onnx2tf",
+        precision="float32",
+    )
