@@ -1,6 +1,7 @@
 """A stage: a pure function of its input artefacts and its own config, and what its key digests."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -11,10 +12,11 @@ from pydantic import BaseModel
 
 from mmdet2tflite.artifacts import Artifact
 from mmdet2tflite.digest import file_sha256, json_sha256
-from mmdet2tflite.store import Store
+from mmdet2tflite.store import LOGS, Store
 from mmdet2tflite.toolchain import OnProgress
 
 KEY_LENGTH = 20
+RESULT = f"{LOGS}/result.json"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,21 @@ class Job:
     work: Path
     timeout: float
     on_progress: OnProgress = lambda message: None
+
+    def write_spec(self, name: str, values: Mapping[str, Any]) -> Path:
+        """Leave ``values`` for a child in ``log/<name>.json``.
+
+        Added to them: ``work``, and ``result``, the file for what ``read_result`` returns.
+        """
+        places = {"work": str(self.work), "result": str(self.work / RESULT)}
+        spec = self.work / LOGS / f"{name}.json"
+        spec.write_text(json.dumps({**values, **places}, indent=1), encoding="utf-8")
+        return spec
+
+    def read_result(self) -> dict[str, Any]:
+        """What the child left."""
+        result: dict[str, Any] = json.loads((self.work / RESULT).read_text(encoding="utf-8"))
+        return result
 
 
 def nothing_outside(config: Any) -> Any:

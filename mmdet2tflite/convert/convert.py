@@ -1,6 +1,5 @@
 """Stage: ONNX → float32 TFLite; outputs identified, passport written, numbers checked."""
 
-import json
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -45,8 +44,9 @@ def convert(job: Job, config: ConvertConfig, *, model: OnnxModel, dataset: Datas
     """
     source = job.store.path(model, model.file)
     log = job.work / LOGS / f"{config.converter}.log"
+    scratch = job.work / "scratch"
     converter = CONVERTERS[config.converter]
-    converted = converter.convert(source, ToolRun(job.work, log, job.timeout))
+    converted = converter.convert(source, ToolRun(scratch, log, job.timeout))
     result = TfliteModel(
         head=model.head,
         preprocessing=model.preprocessing,
@@ -56,7 +56,7 @@ def convert(job: Job, config: ConvertConfig, *, model: OnnxModel, dataset: Datas
         precision="float32",
     )
     annotate(converted, job.work / result.file, model, result, converter.tools)
-    shutil.rmtree(job.work / onnx2tf.OUTPUT)
+    shutil.rmtree(scratch)
     metrics = _compare_with_onnx(job, config, source, model, result, dataset)
     return result.model_copy(update={"metrics": metrics})
 
@@ -90,19 +90,15 @@ def _compare_with_onnx(
     dataset: Dataset,
 ) -> dict[str, float]:
     images = image_files(job.store, dataset, "val")[:PARITY_IMAGES]
-    spec = job.work / LOGS / "check.json"
-    spec.write_text(
-        json.dumps(
-            {
-                "onnx": str(source),
-                "tflite": str(job.work / result.file),
-                "model": result.model_dump(mode="json"),
-                "images": [str(image) for image in images],
-                "tolerance": config.tolerance,
-                "result": str(job.work / LOGS / "result.json"),
-            }
-        ),
-        encoding="utf-8",
+    spec = job.write_spec(
+        "check",
+        {
+            "onnx": str(source),
+            "tflite": str(job.work / result.file),
+            "model": result.model_dump(mode="json"),
+            "images": [str(image) for image in images],
+            "tolerance": config.tolerance,
+        },
     )
     run_python(
         "ai-edge-litert",
@@ -111,8 +107,7 @@ def _compare_with_onnx(
         log=job.work / LOGS / "check.log",
         timeout=job.timeout,
     )
-    metrics: dict[str, float] = json.loads((job.work / LOGS / "result.json").read_text())
-    return metrics
+    return job.read_result()
 
 
 CONVERT: Stage[TfliteModel] = Stage(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ToolRun:
-    """Where a converter may write (``work``), its log, and its time-out in seconds."""
+    """A folder of the converter's own (``work``), its log, and its time-out in seconds."""
 
     work: Path
     log: Path

@@ -7,7 +7,6 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.toolchain import run_python
 
 TOOLS = ("onnx2tf", "onnx", "onnxsim")
-OUTPUT = "onnx2tf"
 
 
 def convert(source: Path, run: ToolRun) -> Path:
@@ -17,16 +16,15 @@ def convert(source: Path, run: ToolRun) -> Path:
         ToolFailed: onnx2tf ended with an error or ran into the time-out.
         ModelError: it ended well and left no file.
     """
-    folder = run.work / OUTPUT
     run_python(
         "onnx2tf",
         "onnx2tf",
-        ["-i", source, "-o", folder, "-coion", "-n"],
+        ["-i", source, "-o", run.work, "-coion", "-n"],
         log=run.log,
         timeout=run.timeout,
         environment={"TQDM_DISABLE": "1"},
     )
-    result = folder / f"{source.stem}_float32.tflite"
+    result = run.work / f"{source.stem}_float32.tflite"
     if not result.exists():
         raise ModelError(f"onnx2tf left no {result.name}", "a float32 file", f"read {run.log}")
     return result

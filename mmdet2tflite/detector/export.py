@@ -1,7 +1,5 @@
 """Stage: checkpoint → ONNX, cut before the post-processing, by mmdeploy in a child process."""
 
-import json
-
 from mmdet2tflite.artifacts import Checkpoint, Dataset, OnnxModel
 from mmdet2tflite.config import Export
 from mmdet2tflite.data.files import image_files
@@ -21,20 +19,16 @@ def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset
         UserError: anything else that went wrong in the child.
     """
     images = image_files(job.store, dataset, "val")[:PARITY_IMAGES]
-    spec = job.work / LOGS / "export.json"
-    spec.write_text(
-        json.dumps(
-            {
-                "export": config.model_dump(mode="json"),
-                "head": checkpoint.head.model_dump(mode="json"),
-                "preprocessing": checkpoint.preprocessing.model_dump(mode="json"),
-                "weights": str(job.store.path(checkpoint, checkpoint.weights)),
-                "config": str(job.store.path(checkpoint, checkpoint.config)),
-                "images": [str(image) for image in images],
-                "work": str(job.work),
-            }
-        ),
-        encoding="utf-8",
+    spec = job.write_spec(
+        "export",
+        {
+            "export": config.model_dump(mode="json"),
+            "head": checkpoint.head.model_dump(mode="json"),
+            "preprocessing": checkpoint.preprocessing.model_dump(mode="json"),
+            "weights": str(job.store.path(checkpoint, checkpoint.weights)),
+            "config": str(job.store.path(checkpoint, checkpoint.config)),
+            "images": [str(image) for image in images],
+        },
     )
     run_python(
         "mmdeploy",
@@ -44,7 +38,7 @@ def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset
         timeout=job.timeout,
         on_progress=job.on_progress,
     )
-    result = json.loads((job.work / LOGS / "result.json").read_text(encoding="utf-8"))
+    result = job.read_result()
     return OnnxModel(
         head=checkpoint.head,
         preprocessing=checkpoint.preprocessing,

@@ -1,7 +1,7 @@
 """Child process: checkpoint → ONNX by mmdeploy, cut at the marks, folded, outputs named.
 
 Argument: a JSON file with ``export``, ``head``, ``preprocessing``, ``weights``, ``config``,
-``images`` (files), ``work``.
+``images`` (files), ``work``, ``result``.
 """
 
 import json
@@ -29,11 +29,11 @@ from mmdet2tflite.evaluate.promise import check_promise, run_on_images  # noqa: 
 from mmdet2tflite.evaluate.runners import OnnxRunner  # noqa: E402
 from mmdet2tflite.evaluate.torch_runner import TorchRunner  # noqa: E402
 
-UNCUT, CUT, MODEL, RESULT = "end2end.onnx", "cut.onnx", "model.onnx", "log/result.json"
+UNCUT, CUT, MODEL = "end2end.onnx", "cut.onnx", "model.onnx"
 
 
 def main() -> None:
-    """Export, then write ``model.onnx`` and ``log/result.json``; intermediate files go."""
+    """Export, then write ``model.onnx`` and the result; intermediate files go."""
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     work = Path(spec["work"])
     export = Export.model_validate(spec["export"])
@@ -50,7 +50,8 @@ def main() -> None:
     onnx.save(proto, work / MODEL)
     metrics = compare_with_pytorch(spec, head, preprocessing, work / MODEL, export.tolerance)
     outputs = [{"name": o.name, "shape": _static(o)} for o in model.graph.outputs]
-    (work / RESULT).write_text(json.dumps({"outputs": outputs, "metrics": metrics}))
+    result = {"outputs": outputs, "metrics": metrics}
+    Path(spec["result"]).write_text(json.dumps(result), encoding="utf-8")
     for name in (UNCUT, CUT):
         (work / name).unlink()
 

@@ -25,21 +25,17 @@ class TrainConfig(Section):
 
 def train(job: Job, config: TrainConfig, *, dataset: Dataset) -> Checkpoint:
     """Train, and keep the weights of the best validation. Raises UserError."""
-    spec = job.work / LOGS / "train.json"
-    spec.write_text(
-        json.dumps(
-            {
-                "detector": config.detector.model_dump(mode="json"),
-                "training": config.training.model_dump(mode="json"),
-                "data": {
-                    "classes": dataset.classes,
-                    "train": [str(path) for path in split_paths(job.store, dataset, "train")],
-                    "val": [str(path) for path in split_paths(job.store, dataset, "val")],
-                },
-                "work": str(job.work),
-            }
-        ),
-        encoding="utf-8",
+    spec = job.write_spec(
+        "train",
+        {
+            "detector": config.detector.model_dump(mode="json"),
+            "training": config.training.model_dump(mode="json"),
+            "data": {
+                "classes": dataset.classes,
+                "train": [str(path) for path in split_paths(job.store, dataset, "train")],
+                "val": [str(path) for path in split_paths(job.store, dataset, "val")],
+            },
+        },
     )
     run_python(
         "mmdet",
@@ -50,11 +46,9 @@ def train(job: Job, config: TrainConfig, *, dataset: Dataset) -> Checkpoint:
         environment=_environment(config.training),
         on_progress=job.on_progress,
     )
-    result_file = job.work / "checkpoint.json"
-    result = json.loads(result_file.read_text(encoding="utf-8"))
+    result = job.read_result()
     curves = result.pop("curves")
     (job.work / CURVES).write_text(json.dumps(curves), encoding="utf-8")
-    result_file.unlink()
     shutil.rmtree(job.work / "run", ignore_errors=True)  # what only an interrupted run needs
     return Checkpoint.model_validate({**result, "metrics": _metrics(curves)})
 

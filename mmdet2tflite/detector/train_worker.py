@@ -1,6 +1,6 @@
 """Child process: trains with mmdet's Runner, or takes a given checkpoint.
 
-Argument: a JSON file with ``detector``, ``training``, ``data``, ``work``.
+Argument: a JSON file with ``detector``, ``training``, ``data``, ``work``, ``result``.
 """
 
 import json
@@ -31,11 +31,11 @@ from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
 
 RUN = "run"
-WEIGHTS, CONFIG, RESULT = "weights.pth", "config.py", "checkpoint.json"
+WEIGHTS, CONFIG = "weights.pth", "config.py"
 
 
 def main() -> None:
-    """Train or adopt, then write ``weights.pth``, ``config.py`` and ``checkpoint.json``."""
+    """Train or adopt, then write ``weights.pth``, ``config.py`` and the result."""
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     work = Path(spec["work"])
     detector = Detector.model_validate(spec["detector"])
@@ -59,7 +59,7 @@ def main() -> None:
         "epoch": epoch,
         "curves": recorder.read_curves(work / RUN),
     }
-    (work / RESULT).write_text(json.dumps(result), encoding="utf-8")
+    Path(spec["result"]).write_text(json.dumps(result), encoding="utf-8")
 
 
 def _check_device(device: str) -> None:
