@@ -4,7 +4,8 @@ Notation: size H, kernel k, stride s, dilation d, pads (b, e), crop c.
 
 1. Span: a window covers K = (k - 1)·d + 1 rows.
 2. Output: n = floor((H - c + b + e - K) / s) + 1.
-3. Position: tap j of output i reads row i·s - b + c + j·d; a row outside 0 … H - 1 is zero.
+3. Position: tap j of output i reads row i·s - b + c + j·d. A row outside 0 … H - 1 is padding: zero
+   for a convolution, no candidate for a max pooling.
 4. Effective end: e* = (n - 1)·s + K - H - b + c. The windows reach e* rows past the last row of
    the input; where e* < 0, the last -e* rows are never read. Any end pad beyond e' = max(0, e*)
    is never read either.
@@ -16,21 +17,22 @@ Notation: size H, kernel k, stride s, dilation d, pads (b, e), crop c.
 7. Mirror: with input and output reversed, tap k - 1 - j of output n - 1 - i reads row
    H - 1 - (i·s - b + c + j·d), which is rule 3 for a flipped kernel with the signed begin e*. A
    negative e* becomes a crop at the beginning: rows that are skipped, which no pad can express.
-8. Widening: p zero taps before the kernel and q after it, at its dilation, leave every tap where
-   it was if SAME of the larger kernel begins at b - c + p·d and n = ceil(H / s).
+8. Widening (convolutions only): p zero taps before the kernel and q after it, at its dilation,
+   leave every tap where it was if SAME of the larger kernel begins at b - c + p·d and
+   n = ceil(H / s).
 
 Sources: ONNX operator specification, Conv and MaxPool (2, 3, ``auto_pad`` of 5); PyTorch,
 ``torch.nn.Conv2d`` (2); TensorFlow, ``tf.nn``, "Notes on padding" (5). 4 and 6 to 8 follow
 from 1 to 3 and 5.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from mmdet2tflite.errors import ModelError
 
 type Pads = tuple[int, int]
-"""Rows of zeros before and after the input."""
+"""Rows of padding before and after the input, (begin, end)."""
 
 
 class Widening(NamedTuple):
@@ -49,8 +51,8 @@ class Axis:
         kernel: taps, k.
         stride: rows from one window to the next, s.
         dilation: rows from one tap to the next, d.
-        begin: rows of zeros before the input, b.
-        end: rows of zeros after the input, e.
+        begin: rows of padding before the input, b.
+        end: rows of padding after the input, e.
         crop: rows at the beginning of the input that are skipped, c. Only a mirrored axis has any:
             fewer than the stride, and no pad before them.
 
@@ -129,11 +131,8 @@ class Axis:
         b' - c' = e* and e' = max(0, b - c). Mirrored twice, an axis is itself but for the end pad
         that nothing reads.
         """
-        return Axis(
-            size=self.size,
-            kernel=self.kernel,
-            stride=self.stride,
-            dilation=self.dilation,
+        return replace(
+            self,
             begin=max(0, self.signed_end),
             end=max(0, self.signed_begin),
             crop=max(0, -self.signed_end),
@@ -210,12 +209,12 @@ def resolve_auto_pad(
         pads: the attribute ``pads`` along this axis; ONNX allows it under NOTSET only.
 
     Raises:
-        ModelError: an unknown mode, pads beside a mode that sets them, or a number that is not
-            positive.
+        ModelError: an unknown mode, pads beside a mode that sets them, or (except under NOTSET)
+            a number that is not positive.
     """
     if mode == "NOTSET":
         return pads
-    if pads != (0, 0):
+    if any(pads):
         raise ModelError(
             f"pads {pads} beside auto_pad {mode}",
             "one of the two (ONNX operator specification, Conv)",
