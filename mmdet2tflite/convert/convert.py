@@ -18,6 +18,7 @@ from mmdet2tflite.convert.tflite_file import (
     write_passport,
 )
 from mmdet2tflite.data.files import image_files
+from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
@@ -25,7 +26,6 @@ from mmdet2tflite.toolchain import run_python
 CONVERTERS: dict[ConverterName, Converter] = {
     "onnx2tf": Converter(onnx2tf.convert, onnx2tf.TOOLS),
 }
-PARITY_IMAGES = 8
 
 
 class ConvertConfig(Section):

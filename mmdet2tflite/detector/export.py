@@ -4,11 +4,10 @@ from mmdet2tflite.artifacts import Checkpoint, Dataset, OnnxModel
 from mmdet2tflite.config import Export
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.config_file import config_digests
+from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
-
-PARITY_IMAGES = 8
 
 
 def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset) -> OnnxModel:

@@ -11,6 +11,8 @@ from mmdet2tflite.evaluate.decode import Floats, PreprocessingValues
 from mmdet2tflite.evaluate.images import input_tensor
 from mmdet2tflite.evaluate.parity import compare_outputs, worst
 
+PARITY_IMAGES = 8
+"""Validation images on which a conversion is compared with its source."""
 ROUNDINGS = 16
 """Units in the last place that two orders of summation may differ by, for values around the
 largest of a map. Untrained networks reach 4."""
