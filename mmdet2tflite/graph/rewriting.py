@@ -6,10 +6,9 @@ from enum import StrEnum
 
 import onnx_ir as ir
 
+from mmdet2tflite.graph.edit import integers, is_op
 from mmdet2tflite.graph.geometry import Widening
-from mmdet2tflite.graph.sites import Site
-
-PAD_OPS = ("Pad",)
+from mmdet2tflite.graph.sites import WINDOWS, Site
 
 
 class Treatment(StrEnum):
@@ -22,7 +21,7 @@ class Treatment(StrEnum):
     WIDENED = "widened"
     """SAME of a larger kernel with zero taps: the same numbers, some multiplications more."""
     PAD = "PAD"
-    """A ``Pad`` (or, on a mirrored axis, a crop) before a VALID operator."""
+    """Explicit pads, which become a PAD before a VALID operator; on a mirrored axis, a crop."""
     FORCED = "forced SAME"
     """SAME although it computes something else."""
 
@@ -56,6 +55,8 @@ class Rewriting:
         rotated_input: the graph wants its input reversed along height and width.
         rotated_outputs: outputs that come out reversed along height and width.
         reversals: values that the graph itself reverses inside, with the reason for each.
+        chosen: the strategy that ``auto`` took; empty for the others.
+        reasons: what each candidate of ``auto`` would have cost.
     """
 
     model: ir.Model
@@ -63,11 +64,16 @@ class Rewriting:
     rotated_input: bool = False
     rotated_outputs: tuple[str, ...] = ()
     reversals: tuple[str, ...] = ()
+    chosen: str = ""
+    reasons: tuple[str, ...] = ()
 
     @property
     def pads(self) -> int:
         """PAD operators that the converted file will have."""
-        return sum(node.op_type in PAD_OPS for node in self.model.graph)
+        return sum(
+            is_op(node, "Pad") or (is_op(node, *WINDOWS) and any(integers(node, "pads", ())))
+            for node in self.model.graph
+        )
 
     @property
     def extra_multiplications(self) -> int:

@@ -10,6 +10,8 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.edit import constant, describe, integer, integers, is_op, shape_of, string
 from mmdet2tflite.graph.geometry import Axis, resolve_auto_pad
 
+WINDOWS = ("Conv", "MaxPool", "AveragePool")
+
 
 class Kind(StrEnum):
     """What a window does with padded rows: add zeros, never pick them, or average over them."""
@@ -80,9 +82,7 @@ def find_sites(graph: ir.Graph) -> list[Site]:
         ModelError: a shape is not static, or the attributes contradict each other.
     """
     return [
-        _site(node)
-        for node in graph
-        if is_op(node, "Conv", "MaxPool", "AveragePool") and len(shape_of(_input(node))) == 4
+        _site(node) for node in graph if is_op(node, *WINDOWS) and len(shape_of(_input(node))) == 4
     ]
 
 

@@ -1,0 +1,61 @@
+"""``auto``: per model the cheapest exact strategy, with its reasons.
+
+1. The fewest PADs win.
+2. Then the fewest reversals inside the graph, which cost a pass over a map each.
+3. Then the least extra work: multiplications by the zeros of ``widen``, against the values that
+   ``mirror`` moves to reverse input and outputs. Moving one counts as REVERSE_COST multiplications.
+4. Then the order ``explicit``, ``widen``, ``mirror``: what changes the graph least.
+
+``tf_train`` is no candidate of its own: on a network that it takes, ``explicit`` has no PAD and
+writes the same graph.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+
+import onnx_ir as ir
+
+from mmdet2tflite.graph.edit import shape_of
+from mmdet2tflite.graph.rewriting import Rewrite, Rewriting
+from mmdet2tflite.graph.strategies import explicit, mirror, widen
+
+REVERSE_COST = 8
+
+CANDIDATES: Mapping[str, Rewrite] = {
+    "explicit": explicit.rewrite,
+    "widen": widen.rewrite,
+    "mirror": mirror.rewrite,
+}
+
+
+def rewrite(model: ir.Model) -> Rewriting:
+    """Try each candidate on a copy, and take the cheapest."""
+    rewritings = {name: candidate(model.clone()) for name, candidate in CANDIDATES.items()}
+    chosen = min(rewritings, key=lambda name: _cost(rewritings[name]))
+    reasons = tuple(f"{name}: {_describe(found)}" for name, found in rewritings.items())
+    return replace(rewritings[chosen], chosen=chosen, reasons=reasons)
+
+
+def _cost(rewriting: Rewriting) -> tuple[int, int, int]:
+    extra = rewriting.extra_multiplications + REVERSE_COST * _values_reversed(rewriting)
+    return rewriting.pads, len(rewriting.reversals), extra
+
+
+def _describe(rewriting: Rewriting) -> str:
+    total = sum(decision.site.multiplications for decision in rewriting.decisions)
+    words = [f"{rewriting.pads} PAD"]
+    if rewriting.extra_multiplications:
+        words.append(f"{rewriting.extra_multiplications / total:.1%} more multiplications")
+    if moved := _values_reversed(rewriting):
+        words.append(f"{moved} values reversed at input and outputs")
+    if rewriting.reversals:
+        words.append(f"{len(rewriting.reversals)} reversals inside")
+    return ", ".join(words)
+
+
+def _values_reversed(rewriting: Rewriting) -> int:
+    graph = rewriting.model.graph
+    values = list(graph.inputs) if rewriting.rotated_input else []
+    values += [output for output in graph.outputs if output.name in rewriting.rotated_outputs]
+    return sum(prod(shape_of(value)) for value in values)

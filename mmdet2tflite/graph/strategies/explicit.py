@@ -1,0 +1,12 @@
+"""``explicit``: the graph as it is; where TensorFlow pads otherwise, a PAD operator stays."""
+
+import onnx_ir as ir
+
+from mmdet2tflite.graph.rewriting import Rewriting
+from mmdet2tflite.graph.sites import find_sites
+from mmdet2tflite.graph.treatment import choose_explicit, settle_all
+
+
+def rewrite(model: ir.Model) -> Rewriting:
+    """VALID or SAME where either computes the same numbers, pads elsewhere."""
+    return Rewriting(model, settle_all(find_sites(model.graph), choose_explicit))

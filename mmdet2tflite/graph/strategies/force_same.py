@@ -1,0 +1,16 @@
+"""``force_same``: SAME everywhere, the wrong numbers. For measuring what that costs, nothing else.
+
+This is what one gets by setting every convolution of the converted network to SAME: a stride-2
+convolution on an even size then reads one row and one column further down than it was trained to.
+"""
+
+import onnx_ir as ir
+
+from mmdet2tflite.graph.rewriting import Rewriting
+from mmdet2tflite.graph.sites import find_sites
+from mmdet2tflite.graph.treatment import choose_forced, settle_all
+
+
+def rewrite(model: ir.Model) -> Rewriting:
+    """SAME wherever it has the right number of outputs; a PAD stays only where it has not."""
+    return Rewriting(model, settle_all(find_sites(model.graph), choose_forced))

@@ -1,0 +1,43 @@
+"""``mirror``: exact, without PAD and without a multiplication more, by turning the network round.
+
+1. The whole graph computes on maps rotated by 180°: every kernel flipped, every pair of pads
+   swapped (``graph.reversal``). PyTorch's pads (1, 0) of a stride-2 convolution become (0, 1): SAME.
+2. What is still not SAME, such as a 1x1 convolution with stride 2 on an even size, is widened.
+3. The graph's input and maps are rotated then. ``mirror`` finishes the file with two kinds of
+   REVERSE_V2, behind its input and before its outputs: the same picture goes in, the same maps come
+   out. ``mirror_rotated`` has none of them; whoever runs the file rotates.
+4. ``mirror_rotated`` refuses a graph that has to rotate maps back inside, before an operator that
+   indexes space: it would need a reverse operator after all.
+"""
+
+import onnx_ir as ir
+
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.graph.reversal.reverse import reverse
+from mmdet2tflite.graph.rewriting import Rewriting
+from mmdet2tflite.graph.sites import find_sites
+from mmdet2tflite.graph.treatment import choose_widened, settle_all
+
+
+def rewrite(model: ir.Model) -> Rewriting:
+    """Rules 1 and 2."""
+    found = reverse(model, find_sites(model.graph))
+    return Rewriting(
+        model,
+        settle_all(list(found.sites.values()), choose_widened),
+        rotated_input=found.rotated_input,
+        rotated_outputs=found.rotated_outputs,
+        reversals=found.reversals,
+    )
+
+
+def rewrite_rotated(model: ir.Model) -> Rewriting:
+    """Rules 1, 2 and 4. Raises ModelError."""
+    rewriting = rewrite(model)
+    if rewriting.reversals:
+        raise ModelError(
+            f"the graph must rotate maps back inside: {rewriting.reversals[0]}",
+            "a graph that can stay rotated from its input to its outputs",
+            "use `mirror`, which may reverse inside, or cut the network before that operator",
+        )
+    return rewriting

@@ -1,0 +1,17 @@
+"""``widen``: exact and upright, without PAD, for some multiplications by zero.
+
+A kernel is embedded in a larger one with zeros, such that SAME of the larger kernel pads as the
+small one was padded: 3x3 with stride 2 on an even size becomes 4x4 with a last row and column of
+zeros (``geometry.Axis.widening`` has the arithmetic).
+"""
+
+import onnx_ir as ir
+
+from mmdet2tflite.graph.rewriting import Rewriting
+from mmdet2tflite.graph.sites import find_sites
+from mmdet2tflite.graph.treatment import choose_widened, settle_all
+
+
+def rewrite(model: ir.Model) -> Rewriting:
+    """Widen the convolutions that need it; a PAD stays where no widening exists."""
+    return Rewriting(model, settle_all(find_sites(model.graph), choose_widened))

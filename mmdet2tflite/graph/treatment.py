@@ -1,0 +1,142 @@
+"""How one site is written so that every converter understands it: choose, then write.
+
+1. VALID: no pads. SAME: ``auto_pad=SAME_UPPER``, never pads that a converter would have to
+   recognise. PAD: pads, which become one PAD operator before a VALID one.
+2. Pads that no window reaches are dropped: PAD has the effective ones.
+3. A crop (rows that a mirrored axis skips) is a Slice before the operator.
+4. Widening adds zero taps to the kernel, ``before`` and ``after`` along each axis.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+
+from mmdet2tflite.graph.edit import constant, new_constant, new_node, shape_of
+from mmdet2tflite.graph.geometry import Axis, Widening, same_output
+from mmdet2tflite.graph.rewriting import Decision, Treatment
+from mmdet2tflite.graph.sites import Kind, Site
+
+SPATIAL = (2, 3)
+
+type Choice = Callable[[Site], Decision]
+
+
+def settle_all(sites: list[Site], choose: Choice) -> tuple[Decision, ...]:
+    """Choose for every site, and write what was chosen."""
+    decisions = tuple(choose(site) for site in sites)
+    for decision in decisions:
+        write(decision)
+    return decisions
+
+
+def choose_explicit(site: Site) -> Decision:
+    """VALID or SAME where they compute the same; PAD elsewhere."""
+    if site.is_valid:
+        return Decision(site, Treatment.VALID)
+    if site.is_same:
+        return Decision(site, Treatment.SAME)
+    return Decision(site, Treatment.PAD, reason=_why_not_same(site))
+
+
+def choose_widened(site: Site) -> Decision:
+    """As ``choose_explicit``, but a convolution is widened where that makes it SAME."""
+    decision = choose_explicit(site)
+    if decision.treatment != Treatment.PAD:
+        return decision
+    height, width = (axis.widening() for axis in site.axes)
+    if not site.widenable or height is None or width is None:
+        reason = f"{decision.reason}; {_why_not_widened(site)}"
+        return Decision(site, Treatment.PAD, reason=reason)
+    rows, columns = (
+        axis.kernel + sum(w) for axis, w in zip(site.axes, (height, width), strict=True)
+    )
+    taps = site.height.kernel * site.width.kernel
+    extra = site.multiplications // taps * (rows * columns - taps)
+    return Decision(site, Treatment.WIDENED, (height, width), extra, decision.reason)
+
+
+def choose_forced(site: Site) -> Decision:
+    """SAME wherever it has the right number of outputs, whatever it computes."""
+    decision = choose_explicit(site)
+    if decision.treatment == Treatment.PAD and all(_same_size(axis) for axis in site.axes):
+        return Decision(site, Treatment.FORCED, reason=decision.reason)
+    return decision
+
+
+def write(decision: Decision) -> None:
+    """Write a decision into its node."""
+    node = decision.site.node
+    for name in ("auto_pad", "pads"):
+        node.attributes.pop(name, None)
+    if decision.treatment == Treatment.WIDENED:
+        _widen(node, decision.widening)
+    if decision.treatment in (Treatment.SAME, Treatment.WIDENED, Treatment.FORCED):
+        node.attributes.add(ir.AttrString("auto_pad", "SAME_UPPER"))
+        return
+    _crop(decision.site)
+    if decision.treatment == Treatment.PAD:
+        height, width = decision.site.axes
+        pads = (height.begin, width.begin, height.effective_end, width.effective_end)
+        if any(pads):
+            node.attributes.add(ir.AttrInt64s("pads", pads))
+
+
+def _widen(node: ir.Node, widening: tuple[Widening, Widening]) -> None:
+    kernel = constant(node.inputs[1])
+    graph = node.graph
+    assert kernel is not None  # only a widenable site is widened
+    assert isinstance(graph, ir.Graph)
+    wider = np.pad(kernel, ((0, 0), (0, 0), *widening))
+    node.replace_input_with(1, new_constant(graph, f"{node.name}_wider", wider))
+    node.attributes.add(ir.AttrInt64s("kernel_shape", wider.shape[2:]))
+
+
+def _crop(site: Site) -> None:
+    starts = [axis.crop for axis in site.axes]
+    if not any(starts):
+        return
+    node, value = site.node, site.node.inputs[0]
+    graph = node.graph
+    assert value is not None
+    assert isinstance(graph, ir.Graph)
+    shape = shape_of(value)
+    slices = (starts, [axis.size for axis in site.axes], SPATIAL)
+    operands = [
+        new_constant(graph, f"{node.name}_crop_{name}", np.array(numbers, np.int64))
+        for name, numbers in zip(("starts", "ends", "axes"), slices, strict=True)
+    ]
+    rows, columns = (axis.size - axis.crop for axis in site.axes)
+    crop = new_node(
+        "Slice",
+        [value, *operands],
+        name=f"{node.name}_crop",
+        like=value,
+        shape=[*shape[:2], rows, columns],
+    )
+    graph.insert_before(node, crop)
+    node.replace_input_with(0, crop.outputs[0])
+
+
+def _same_size(axis: Axis) -> bool:
+    return axis.output == same_output(axis.size, axis.stride)
+
+
+def _why_not_same(site: Site) -> str:
+    if site.kind == Kind.AVERAGE_POOL_OF_ZEROS:
+        return "TensorFlow's average pooling does not count padding, this one does"
+    for name, axis in zip(("rows", "columns"), site.axes, strict=True):
+        if not _same_size(axis):
+            same = same_output(axis.size, axis.stride)
+            return f"SAME has {same} {name} of output, this has {axis.output}"
+    return "SAME puts the padding elsewhere"
+
+
+def _why_not_widened(site: Site) -> str:
+    if site.kind != Kind.CONV:
+        return "a pooling cannot be widened with zeros"
+    if not site.widenable:
+        return "its weights are computed, not constant"
+    if not all(_same_size(axis) for axis in site.axes):
+        return "no larger kernel changes that"
+    return "its dilation is coarser than the row to make up for"
