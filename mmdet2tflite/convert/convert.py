@@ -8,13 +8,12 @@ from mmdet2tflite.artifacts import Dataset, OnnxModel, Passport, Tensor, TfliteM
 from mmdet2tflite.config import ConverterName, Section
 from mmdet2tflite.convert import onnx2tf
 from mmdet2tflite.convert.converter import Converter, ToolRun
+from mmdet2tflite.convert.flatbuffer import read_model, write_model
 from mmdet2tflite.convert.tflite_file import (
     match_outputs,
     output_tensors,
-    read_model,
     rename_outputs,
     to_nhwc,
-    write_model,
     write_passport,
 )
 from mmdet2tflite.data.files import image_files
@@ -117,6 +116,7 @@ CONVERT: Stage[TfliteModel] = Stage(
     sources=(
         "mmdet2tflite.convert.check_worker",
         "mmdet2tflite.convert.convert",
+        "mmdet2tflite.convert.flatbuffer",
         "mmdet2tflite.convert.onnx2tf",
         "mmdet2tflite.convert.tflite_file",
         "mmdet2tflite.evaluate.decode",

@@ -1,32 +1,16 @@
-"""Reads and annotates TFLite files: which output is what, and the passport in the metadata."""
+"""Annotates TFLite files: which output is what, and the passport in the metadata."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.artifacts import Passport, Tensor
+from mmdet2tflite.convert.flatbuffer import read_metadata, read_model, write_metadata
 from mmdet2tflite.errors import ModelError
 
 PASSPORT = "mmdet2tflite"
 """Name of the metadata entry that holds the passport (JSON, UTF-8)."""
-IDENTIFIER = b"TFL3"
-
-
-def read_model(path: Path) -> schema.ModelT:
-    """The file as a tree of objects. Raises ModelError if it is not TFLite."""
-    content = path.read_bytes()
-    if content[4:8] != IDENTIFIER:
-        raise ModelError(f"{path} is not a TFLite file", "the identifier TFL3 at byte 4")
-    return schema.ModelT.InitFromPackedBuf(content, 0)
-
-
-def write_model(model: schema.ModelT, path: Path) -> None:
-    """Serialise a tree of objects."""
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
-    path.write_bytes(builder.Output())
 
 
 def output_tensors(model: schema.ModelT) -> list[Tensor]:
@@ -94,25 +78,14 @@ def to_nhwc(shape: Sequence[int]) -> tuple[int, ...]:
 
 def write_passport(model: schema.ModelT, passport: Passport) -> None:
     """Put the passport into the metadata, in place of an earlier one."""
-    buffer = schema.BufferT()
-    buffer.data = list(passport.model_dump_json().encode())
-    entries = list(model.metadata or ())
-    for entry in entries:
-        if entry.name.decode() == PASSPORT:
-            model.buffers[entry.buffer] = buffer
-            return
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = PASSPORT.encode(), len(model.buffers)
-    model.buffers.append(buffer)
-    model.metadata = [*entries, entry]
+    write_metadata(model, PASSPORT, passport.model_dump_json().encode())
 
 
 def read_passport(path: Path) -> Passport:
     """The passport of a file that this project made. Raises ModelError."""
-    model = read_model(path)
-    for entry in model.metadata or ():
-        if entry.name.decode() == PASSPORT:
-            return Passport.model_validate_json(bytes(model.buffers[entry.buffer].data))
-    raise ModelError(
-        f"{path} has no passport", "a file that mmdet2tflite made", "convert the model again"
-    )
+    content = read_metadata(read_model(path), PASSPORT)
+    if content is None:
+        raise ModelError(
+            f"{path} has no passport", "a file that mmdet2tflite made", "convert the model again"
+        )
+    return Passport.model_validate_json(content)

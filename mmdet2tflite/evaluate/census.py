@@ -5,19 +5,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import onnx
-from ai_edge_litert import schema_py_generated as schema
 from google.protobuf.message import DecodeError
 
+from mmdet2tflite.convert.flatbuffer import operator_name, read_model
 from mmdet2tflite.errors import ModelError
 
 PADS = ("Pad", "PAD", "PADV2", "MIRROR_PAD")
 TRANSPOSES = ("Transpose", "TRANSPOSE")
-TFLITE_IDENTIFIER = b"TFL3"
-"""Bytes 4..8 of the file (``file_identifier`` of TFLite's schema.fbs)."""
-
-_BUILTIN_NAMES = {
-    code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
-}
 
 
 def tflite_ops(path: Path) -> Counter[str]:
@@ -26,26 +20,12 @@ def tflite_ops(path: Path) -> Counter[str]:
     Raises:
         ModelError: this is not a TFLite file.
     """
-    content = path.read_bytes()
-    if content[4:8] != TFLITE_IDENTIFIER:
-        raise ModelError(f"{path} is not a TFLite file", "the identifier TFL3 at byte 4")
-    model = schema.Model.GetRootAs(content, 0)
-    names = [_name(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength())]
-    subgraphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
+    model = read_model(path)
     return Counter(
-        names[subgraph.Operators(i).OpcodeIndex()]
-        for subgraph in subgraphs
-        for i in range(subgraph.OperatorsLength())
+        operator_name(model, operator)
+        for subgraph in model.subgraphs
+        for operator in subgraph.operators
     )
-
-
-def _name(code: schema.OperatorCode) -> str:
-    # Codes up to 127 once had a field of one byte; the larger of the two is the operator
-    # (GetBuiltinCode in tensorflow/lite/schema/schema_utils.cc).
-    builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-    if builtin == schema.BuiltinOperator.CUSTOM:
-        return code.CustomCode().decode()
-    return _BUILTIN_NAMES.get(builtin, f"BUILTIN_{builtin}")
 
 
 def onnx_ops(path: Path) -> Counter[str]:

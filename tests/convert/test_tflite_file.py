@@ -2,14 +2,13 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.artifacts import Head, Passport, Preprocessing, Tensor
+from mmdet2tflite.convert.flatbuffer import read_model, write_model
 from mmdet2tflite.convert.tflite_file import (
     PASSPORT,
     match_outputs,
     output_tensors,
-    read_model,
     read_passport,
     rename_outputs,
-    write_model,
     write_passport,
 )
 from mmdet2tflite.errors import ModelError

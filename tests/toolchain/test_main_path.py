@@ -4,7 +4,8 @@ import numpy as np
 import onnx
 import pytest
 
-from mmdet2tflite.convert.tflite_file import output_tensors, read_model, read_passport
+from mmdet2tflite.convert.flatbuffer import read_model
+from mmdet2tflite.convert.tflite_file import output_tensors, read_passport
 from mmdet2tflite.evaluate.census import onnx_ops, tflite_ops
 
 pytestmark = pytest.mark.toolchain

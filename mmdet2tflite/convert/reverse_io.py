@@ -1,0 +1,127 @@
+"""Turns a rotated file upright: the same picture goes in, the same maps come out.
+
+A file made of a network that was mirrored along both spatial axes wants its input rotated by 180°
+and gives rotated maps. Two reversals around it cancel both.
+
+1. Behind the input: every reader of the input tensor reads a new tensor, which one REVERSE_V2 over
+   height and width makes of it.
+2. Before an output: whatever wrote and read the output tensor uses a new tensor, of which one
+   REVERSE_V2 makes the output.
+3. The tensors that the graph and its signatures name stay as they are (name, shape, type,
+   quantisation, index); the new ones are inner ones.
+4. An output that is the input itself is reversed by both rules, which is nothing. By one of
+   them alone it would need two contents: that is refused.
+
+REVERSE_V2 moves values and computes nothing, so any type and any quantisation passes unchanged.
+"""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from mmdet2tflite.convert.flatbuffer import copy_tensor, new_constant, new_operator
+from mmdet2tflite.errors import ModelError
+
+SPATIAL_AXES = (1, 2)
+"""Height and width of NHWC."""
+
+
+def reverse_io(model: schema.ModelT, *, inputs: bool, outputs: Collection[str]) -> None:
+    """Reverse the input and the named outputs along height and width, in place.
+
+    Args:
+        model: its main graph has one input; input and named outputs are N x H x W x C.
+        inputs: whether to reverse the input.
+        outputs: names of the output tensors to reverse.
+
+    Raises:
+        ModelError: there is not one input, an output is not there, a tensor is not of rank 4, or
+            an output is the input and only one of them is to be reversed. The model is then
+            unchanged.
+    """
+    graph = model.subgraphs[0]
+    named = [_find_output(graph, name) for name in dict.fromkeys(outputs)]
+    entrances = _find_input(graph) if inputs else []
+    for index in (*entrances, *named):
+        _check_rank(graph.tensors[index])
+    through = set(graph.inputs) & set(graph.outputs)
+    for index in through & (set(entrances) ^ set(named)):  # rule 4
+        raise ModelError(
+            f"output {_name(graph.tensors[index])} is the input itself",
+            "both or none of the two reversed",
+            "leave it out of the model's outputs",
+        )
+    entrances = [index for index in entrances if index not in through]
+    named = [index for index in named if index not in through]
+    if not entrances and not named:
+        return
+    axes = new_constant(model, "spatial_axes", np.array(SPATIAL_AXES, np.int32))
+    for index in entrances:
+        _reverse_input(model, index, axes)
+    for index in named:
+        _reverse_output(model, index, axes)
+
+
+def _reverse_input(model: schema.ModelT, index: int, axes: int) -> None:
+    graph = model.subgraphs[0]
+    inner = copy_tensor(graph, index, "_rotated")
+    for operator in graph.operators:  # rule 1
+        operator.inputs = _replaced(operator.inputs, index, inner)
+    graph.operators.insert(0, _reversal(model, index, axes, inner))
+
+
+def _reverse_output(model: schema.ModelT, index: int, axes: int) -> None:
+    graph = model.subgraphs[0]
+    inner = copy_tensor(graph, index, "_rotated")
+    for operator in graph.operators:  # rule 2
+        operator.inputs = _replaced(operator.inputs, index, inner)
+        operator.outputs = _replaced(operator.outputs, index, inner)
+    graph.tensors[index].buffer = 0  # a constant output is computed from now on
+    graph.operators.append(_reversal(model, inner, axes, index))
+
+
+def _reversal(model: schema.ModelT, source: int, axes: int, target: int) -> schema.OperatorT:
+    # Versions as in GetBuiltinOperatorVersion (TensorFlow Lite's op_version.cc).
+    kind = model.subgraphs[0].tensors[source].type
+    return new_operator(
+        model,
+        schema.BuiltinOperator.REVERSE_V2,
+        3 if kind == schema.TensorType.INT8 else 1,
+        schema.ReverseV2OptionsT(),
+        [source, axes],
+        target,
+    )
+
+
+def _replaced(indices: Sequence[int], old: int, new: int) -> NDArray[np.int32]:
+    array = np.array(indices, np.int32)
+    return np.where(array == old, np.int32(new), array)
+
+
+def _find_input(graph: schema.SubGraphT) -> list[int]:
+    if len(graph.inputs) != 1:
+        raise ModelError(f"the file has {len(graph.inputs)} inputs", "one input, the image")
+    return [int(graph.inputs[0])]
+
+
+def _find_output(graph: schema.SubGraphT, name: str) -> int:
+    names = {_name(graph.tensors[index]): int(index) for index in graph.outputs}
+    if name not in names:
+        raise ModelError(f"the file has the outputs {', '.join(names)}", f"an output named {name}")
+    return names[name]
+
+
+def _check_rank(tensor: schema.TensorT) -> None:
+    shape = [] if tensor.shape is None else list(tensor.shape)
+    if len(shape) != 4:
+        raise ModelError(
+            f"{_name(tensor)} has the shape {[int(side) for side in shape]}",
+            "N x H x W x C, to be reversed along height and width",
+            "cut the network where its outputs are still maps",
+        )
+
+
+def _name(tensor: schema.TensorT) -> str:
+    return str(tensor.name.decode())
