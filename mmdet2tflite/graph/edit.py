@@ -80,7 +80,7 @@ def readers(value: ir.Value) -> Iterator[ir.Node]:
 
 def new_constant(graph: ir.Graph, name: str, array: Array) -> ir.Value:
     """A new initializer; its name is made unique."""
-    tensor = ir.tensor(np.ascontiguousarray(array), name=_free_name(graph, name))
+    tensor = ir.tensor(np.asarray(array, order="C"), name=_free_name(graph, name))
     value = ir.Value(
         name=tensor.name,
         shape=ir.Shape(array.shape),

@@ -1,0 +1,64 @@
+"""The canonical form: what every padding strategy starts from."""
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
+from mmdet2tflite.graph.passes.batch_normalization import FoldBatchNormalization
+from mmdet2tflite.graph.passes.constants import FoldConstants
+from mmdet2tflite.graph.passes.identities import RemoveIdentities
+from mmdet2tflite.graph.passes.naming import NameNodes
+from mmdet2tflite.graph.passes.pads import MergePads
+from mmdet2tflite.graph.passes.reporting import ReportingPass
+from mmdet2tflite.graph.passes.unused import RemoveUnused
+
+PASSES: tuple[type[ReportingPass], ...] = (
+    NameNodes,
+    RemoveUnused,
+    FoldConstants,
+    RemoveIdentities,
+    FoldBatchNormalization,
+    ResolveAutoPad,
+    MergePads,
+    RemoveUnused,
+    NameNodes,
+)
+"""In this order: the first three make the graph readable for the rest, the last two tidy up."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one pass did.
+
+    Args:
+        name: of the pass, as in ``PASSES``.
+        sentences: what it changed, and what it left and why, naming the nodes.
+    """
+
+    name: str
+    sentences: tuple[str, ...]
+
+
+def canonicalise(model: ir.Model) -> tuple[Change, ...]:
+    """Bring a model to the canonical form, in place; it computes the same within float32 rounding.
+
+    1. Every value has a static shape; what is constant is an initializer; no control flow.
+    2. No ``BatchNormalization`` in inference mode, no ``Identity``, no ``Dropout``.
+    3. Pads are explicit, and in the window that they belong to where that is possible.
+    4. Nodes have unique names and stand in topological order; nothing is unused.
+    5. Graph inputs and outputs have their old names.
+
+    Returns:
+        What was done, by the passes that had something to do.
+
+    Raises:
+        ModelError: control flow that is not constant, or a value without a static shape.
+    """
+    changes = []
+    for kind in PASSES:
+        step = kind()
+        step(model)
+        if step.sentences:
+            changes.append(Change(kind.__name__, tuple(step.sentences)))
+    return tuple(changes)

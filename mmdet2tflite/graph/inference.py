@@ -1,0 +1,142 @@
+"""One node at a time: the shapes of its outputs, or, where its inputs are constant, the outputs."""
+
+import onnx
+import onnx.defs
+import onnx.shape_inference
+import onnx_ir as ir
+from onnx.reference import ReferenceEvaluator
+
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.graph.edit import (
+    Array,
+    constant,
+    describe,
+    integer,
+    integers,
+    is_op,
+    static_shape,
+    string,
+)
+
+LARGEST_SHAPE_OPERAND = 1024
+"""Elements of a constant that can say something about a shape; weights have more."""
+
+
+def infer_shapes(node: ir.Node, opset: int) -> None:
+    """Set types and shapes of the outputs of a node whose inputs have theirs.
+
+    1. ONNX's inference for the one operator; it sees the small constants among the inputs.
+    2. ONNX's inference (1.20) forgets a rule of ``ceil_mode``: see ``ceil_output``.
+    3. What cannot be inferred stays as it was declared.
+
+    Raises:
+        ModelError: the shapes of the inputs contradict the operator.
+    """
+    for output, inferred in zip(node.outputs, _infer(node, opset), strict=True):
+        if inferred is None:
+            continue
+        output.type = ir.serde.deserialize_type_proto_for_type(inferred) or output.type
+        shape = ir.serde.deserialize_type_proto_for_shape(inferred)
+        if shape is not None and (shape.is_static() or static_shape(output) is None):
+            output.shape = shape
+    if is_op(node, "MaxPool", "AveragePool") and integer(node, "ceil_mode", 0):
+        _correct_ceil_mode(node)
+
+
+def evaluate(node: ir.Node, opset: int) -> list[Array]:
+    """The outputs of a node whose inputs are all constant, by ONNX's reference implementation.
+
+    Raises:
+        ModelError: the operator rejects its inputs.
+    """
+    inputs = {str(value.name): constant(value) for value in node.inputs if value is not None}
+    graph = onnx.helper.make_graph(
+        [ir.to_proto(node)],
+        "one_node",
+        [onnx.helper.make_empty_tensor_value_info(name) for name in inputs],
+        [onnx.helper.make_empty_tensor_value_info(str(output.name)) for output in node.outputs],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+    try:
+        return list(ReferenceEvaluator(model).run(None, inputs))
+    except Exception as error:  # the implementation is numpy code: it can raise anything
+        raise _contradiction(node, error) from error
+
+
+def ceil_output(size: int, span: int, stride: int, begin: int, end: int) -> int:
+    """Outputs of a pooling with ``ceil_mode`` along one axis.
+
+    n = ceil((H + b + e - K) / s) + 1; but a last window that starts in the end pad, that is, where
+    (n - 1)·s >= H + b, is dropped (ONNX operator specification, MaxPool: "sliding windows that
+    would start in the right padded region are ignored").
+    """
+    count = -(-(size + begin + end - span) // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + begin else count
+
+
+def _infer(node: ir.Node, opset: int) -> list[onnx.TypeProto | None]:
+    known = [value for value in node.inputs if value is not None]
+    if any(value.type is None for value in known):
+        return [None] * len(node.outputs)
+    schema = onnx.defs.get_schema(node.op_type, opset, "")
+    try:
+        inferred = onnx.shape_inference.infer_node_outputs(
+            schema,
+            ir.to_proto(node),
+            {str(value.name): _type(value) for value in known},
+            {str(value.name): data for value in known if (data := _small(value)) is not None},
+            opset_imports=[onnx.helper.make_opsetid("", opset)],
+        )
+    except onnx.shape_inference.InferenceError as error:
+        raise _contradiction(node, error) from error
+    return [inferred.get(str(output.name)) for output in node.outputs]
+
+
+def _type(value: ir.Value) -> onnx.TypeProto:
+    assert value.type is not None
+    proto = ir.to_proto(value.type)
+    if value.shape is not None:
+        ir.serde.serialize_shape_into(proto, value.shape)
+    return proto
+
+
+def _small(value: ir.Value) -> onnx.TensorProto | None:
+    if value.is_graph_input():
+        return None
+    tensor = ir.convenience.get_const_tensor(value)
+    if tensor is None or tensor.size > LARGEST_SHAPE_OPERAND:
+        return None
+    return ir.to_proto(tensor)
+
+
+def _correct_ceil_mode(node: ir.Node) -> None:
+    value, output = node.inputs[0], node.outputs[0]
+    assert value is not None
+    shape, kernel = static_shape(value), integers(node, "kernel_shape", ())
+    if shape is None or string(node, "auto_pad", "NOTSET").startswith("SAME"):
+        return
+    ones, zeros = [1] * len(kernel), [0] * (2 * len(kernel))
+    strides, dilations = integers(node, "strides", ones), integers(node, "dilations", ones)
+    pads = integers(node, "pads", zeros)
+    sizes = [
+        ceil_output(
+            shape[axis + 2],
+            (kernel[axis] - 1) * dilations[axis] + 1,
+            strides[axis],
+            pads[axis],
+            pads[axis + len(kernel)],
+        )
+        for axis in range(len(kernel))
+    ]
+    output.shape = ir.Shape([*shape[:2], *sizes])
+    for indices in node.outputs[1:]:
+        indices.shape = ir.Shape([*shape[:2], *sizes])
+
+
+def _contradiction(node: ir.Node, error: Exception) -> ModelError:
+    shapes = ", ".join(str(value.shape) for value in node.inputs if value is not None)
+    return ModelError(
+        f"{describe(node)} cannot take inputs of the shapes {shapes}: {error}",
+        "shapes that the operator accepts",
+        "check --input-size: a model that was exported for one size may work with that one only",
+    )

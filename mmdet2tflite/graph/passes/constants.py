@@ -1,0 +1,150 @@
+"""Constants are computed, shapes are static, control flow is gone."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.passes import PostconditionError
+
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.graph.edit import (
+    Array,
+    constant,
+    describe,
+    integer,
+    is_op,
+    new_constant,
+    static_shape,
+)
+from mmdet2tflite.graph.inference import evaluate, infer_shapes
+from mmdet2tflite.graph.passes.reporting import ReportingPass
+
+RANDOM = (
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+)
+"""Operators that give other numbers every time."""
+
+
+class FoldConstants(ReportingPass):
+    """One walk in topological order; the graph input is static, so everything after it can be.
+
+    1. A ``Constant`` becomes an initializer.
+    2. ``Shape`` and ``Size`` of a value with a static shape become initializers.
+    3. A node whose inputs are all constant is computed; its outputs become initializers.
+    4. ``If`` with a constant condition is replaced by the nodes of the branch taken.
+    5. Of any other node the shapes of the outputs are inferred anew.
+    6. A graph output stays the output of a node.
+
+    Raises:
+        ModelError: control flow that is not constant, or the first value without a static shape.
+    """
+
+    def rewrite(self, model: ir.Model) -> None:
+        """See the class."""
+        graph, opset = model.graph, model.opset_imports[""]
+        for node in graph:
+            if is_op(node, "If"):
+                self._inline_branch(graph, node)
+            elif any(True for _ in _subgraphs(node)):
+                raise _control_flow(node, "no loops")
+            elif (arrays := _constants(node, opset)) is not None:
+                self._replace(graph, node, arrays)
+            else:
+                infer_shapes(node, opset)
+                _check_static(node)
+
+    def ensures(self, model: ir.Model) -> None:
+        """No node has a graph inside."""
+        if any(True for node in model.graph for _ in _subgraphs(node)):
+            raise PostconditionError("control flow is left")
+
+    def _replace(self, graph: ir.Graph, node: ir.Node, arrays: list[Array]) -> None:
+        for output, array in zip(node.outputs, arrays, strict=True):
+            if output.name:
+                output.replace_all_uses_with(new_constant(graph, output.name, array))
+        # Rule 1 changes the form only; it is not worth a sentence.
+        is_constant = is_op(node, "Constant")
+        self.changed("" if is_constant else f"computed the constant {describe(node)}")
+        graph.remove(node, safe=True)
+
+    def _inline_branch(self, graph: ir.Graph, node: ir.Node) -> None:
+        """Rule 4. What a branch reads from outside it reads by reference, so nodes just move."""
+        condition = constant(node.inputs[0])
+        if condition is None:
+            raise _control_flow(node, "a condition that is constant once the input size is known")
+        name = "then_branch" if condition.item() else "else_branch"
+        branch = node.attributes[name].as_graph()
+        results = list(branch.outputs)
+        branch.outputs.clear()
+        for value in list(branch.initializers.values()):
+            assert value.name is not None
+            branch.initializers.pop(value.name)
+            tensor = value.const_value
+            assert tensor is not None
+            value.replace_all_uses_with(new_constant(graph, value.name, tensor.numpy()))
+        inner = list(branch)
+        branch.remove(inner)
+        # A copy for each output: a branch may return a value of the outer graph.
+        copies = [
+            ir.node("Identity", [result], name=f"{node.name}_{index}")
+            for index, result in enumerate(results)
+        ]
+        graph.insert_after(node, [*inner, *copies])
+        for output, copy in zip(node.outputs, copies, strict=True):
+            copy.outputs[0].name = output.name
+            output.replace_all_uses_with(copy.outputs[0], replace_graph_outputs=True)
+        graph.remove(node, safe=True)
+        self.changed(f"replaced {describe(node)} by its {name}")
+
+
+def _constants(node: ir.Node, opset: int) -> list[Array] | None:
+    """What the node gives, where rules 1 to 3 hold."""
+    # Rule 6.
+    if any(output.is_graph_output() for output in node.outputs):
+        return None
+    if is_op(node, "Constant"):
+        array = constant(node.outputs[0])
+        return None if array is None else [array]
+    if is_op(node, "Shape", "Size"):
+        assert node.inputs[0] is not None
+        shape = static_shape(node.inputs[0])
+        if shape is None:
+            return None
+        if node.op_type == "Size":
+            return [np.array(np.prod(shape, dtype=np.int64))]
+        start, end = integer(node, "start", 0), integer(node, "end", len(shape))
+        return [np.array(shape[start:end], np.int64)]
+    inputs = [constant(value) for value in node.inputs if value is not None]
+    if not inputs or any(array is None for array in inputs) or is_op(node, *RANDOM):
+        return None
+    return evaluate(node, opset)
+
+
+def _subgraphs(node: ir.Node) -> Iterator[ir.Graph]:
+    for attribute in node.attributes.values():
+        if attribute.type == ir.AttributeType.GRAPH:
+            yield attribute.as_graph()
+
+
+def _control_flow(node: ir.Node, expected: str) -> ModelError:
+    return ModelError(
+        f"control flow: {describe(node)}",
+        expected,
+        "export the network without its post-processing, by tracing rather than scripting",
+    )
+
+
+def _check_static(node: ir.Node) -> None:
+    for output in node.outputs:
+        if output.name and static_shape(output) is None:
+            raise ModelError(
+                f"{describe(node)} gives {output.name} the shape {output.shape or 'unknown'}",
+                "a static shape of every value",
+                "give --input-size if the model's is dynamic; otherwise export the network "
+                "without the part whose shapes depend on what it sees (post-processing)",
+            )
