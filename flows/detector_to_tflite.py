@@ -7,7 +7,8 @@ from pathlib import Path
 
 from prefect import flow
 
-from mmdet2tflite.artifacts import Report
+from mmdet2tflite.artifacts import Dataset, OnnxModel, Report, RewrittenModel
+from mmdet2tflite.config import Experiment
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.report.terminal import print_comparison
@@ -15,7 +16,8 @@ from tasks.checkpoint_to_onnx import checkpoint_to_onnx
 from tasks.config_to_dataset import config_to_dataset
 from tasks.dataset_to_checkpoint import dataset_to_checkpoint
 from tasks.model_to_report import model_to_report
-from tasks.onnx_to_tflite import onnx_to_tflite
+from tasks.onnx_to_rewritten import onnx_to_rewritten
+from tasks.rewritten_to_tflite import rewritten_to_tflite
 from tasks.tracking import tracked_run
 
 
@@ -39,12 +41,22 @@ def detector_to_tflite(experiment_file: str, overrides: Sequence[str] = ()) -> l
         onnx_report = model_to_report(experiment, onnx, dataset, pytorch_report)
         track.variant(onnx, onnx_report)
         reports = [pytorch_report, onnx_report]
-        for converter in experiment.variants.converters:
-            tflite = onnx_to_tflite(experiment, onnx, dataset, converter)
-            reports.append(model_to_report(experiment, tflite, dataset, onnx_report))
-            track.variant(tflite, reports[-1])
+        for rewritten in rewritings(experiment, onnx, dataset):
+            for converter in experiment.variants.converters:
+                tflite = rewritten_to_tflite(experiment, rewritten, onnx, dataset, converter)
+                reports.append(model_to_report(experiment, tflite, dataset, onnx_report))
+                track.variant(tflite, reports[-1], rewritten)
     print_comparison(reports)
     return reports
+
+
+def rewritings(experiment: Experiment, onnx: OnnxModel, dataset: Dataset) -> list[RewrittenModel]:
+    """One graph per padding strategy; what ``auto`` chose is left out if it is there already."""
+    found = [
+        onnx_to_rewritten(experiment, onnx, dataset, padding)
+        for padding in experiment.variants.padding
+    ]
+    return list({model.digest: model for model in found}.values())
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """The values that flow between stages: small, frozen, JSON; their files live in the store.
 
-``Experiment → Dataset → Checkpoint → OnnxModel → TfliteModel → Report``
+``Experiment → Dataset → Checkpoint → OnnxModel → RewrittenModel → TfliteModel → Report``
 """
 
 from typing import Any, Literal, override
@@ -119,6 +119,40 @@ class OnnxModel(Artifact):
     opset: int
 
 
+class Rotation(Frozen):
+    """Which maps of a model are turned by 180° (reversed along height and width).
+
+    ``input``: the model wants its input turned. ``outputs``: names of those that it gives turned.
+    """
+
+    input: bool = False
+    outputs: tuple[str, ...] = ()
+
+
+class RewrittenModel(Artifact):
+    """An ONNX graph whose padding every converter can write, as a strategy decided it.
+
+    Names and shapes of input and outputs are those of the original. ``exact`` promises its numbers.
+    ``pads`` is the number of PAD operators that the converted file will have. ``rotation`` is the
+    graph's; ``upright`` says that the finished file shall have none. ``flags`` are the true pads
+    (top, bottom, left, right) of convolutions that are written SAME for an engine that honours
+    them.
+    """
+
+    kind: Literal["rewritten"] = "rewritten"
+    file: str = "model.onnx"
+    plan: str = "plan.json"
+    head: Head
+    preprocessing: Preprocessing
+    outputs: tuple[Tensor, ...]
+    strategy: str
+    exact: bool
+    pads: int
+    rotation: Rotation
+    upright: bool
+    flags: dict[str, tuple[int, int, int, int]] = {}
+
+
 class TfliteModel(Artifact):
     """A TFLite file. Input and outputs are NHWC, batch 1; output names are those of the ONNX."""
 
@@ -127,6 +161,7 @@ class TfliteModel(Artifact):
     head: Head
     preprocessing: Preprocessing
     outputs: tuple[Tensor, ...]
+    rotation: Rotation = Rotation()
     strategy: str
     converter: str
     precision: str
@@ -141,13 +176,15 @@ class Passport(Frozen):
     """What a TFLite file says of itself in its metadata: all that is needed to run it rightly.
 
     ``outputs`` are in the file's own layout (NHWC). ``tools`` are versions, ``ancestors`` digests
-    of the artefacts that the file was made of.
+    of the artefacts that the file was made of. A file that was converted by itself, without a
+    data set, has neither ``head`` nor ``preprocessing``.
     """
 
     version: Literal[1] = 1
-    head: Head
-    preprocessing: Preprocessing
+    head: Head | None
+    preprocessing: Preprocessing | None
     outputs: tuple[Tensor, ...]
+    rotation: Rotation = Rotation()
     strategy: str
     converter: str
     precision: str
@@ -169,6 +206,7 @@ KINDS: dict[str, type[Artifact]] = {
     "dataset": Dataset,
     "checkpoint": Checkpoint,
     "onnx": OnnxModel,
+    "rewritten": RewrittenModel,
     "tflite": TfliteModel,
     "report": Report,
 }

@@ -14,6 +14,9 @@ Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 ConverterName = Literal["onnx2tf"]
+PaddingName = Literal[
+    "auto", "explicit", "mirror", "mirror_rotated", "widen", "tf_train", "engine", "force_same"
+]
 
 STRIDE_OF_COARSEST_MAP = 32
 
@@ -156,9 +159,12 @@ class Export(Section):
 class Variants(Section):
     """Which files are made of one ONNX model: one per combination."""
 
+    padding: tuple[PaddingName, ...] = ("auto",)
+    """Strategies of docs/padding.md; ``auto`` takes the cheapest exact one."""
     converters: tuple[ConverterName, ...] = ("onnx2tf",)
     tolerance: Annotated[float, Field(gt=0)] = 1e-4
-    """Largest error of a float32 file against the ONNX, relative to the tensor's range."""
+    """Largest error against the ONNX, relative to the tensor's range, of a rewritten graph and of
+    a float32 file."""
 
 
 class Latency(Section):
@@ -186,6 +192,7 @@ class Timeouts(Section):
     training_silence: Positive = 1800
     """Training may last as long as it likes, but not be silent for longer than this."""
     export: Positive = 900
+    rewrite: Positive = 600
     convert: Positive = 900
     evaluate: Positive = 3600
 

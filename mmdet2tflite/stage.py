@@ -57,8 +57,9 @@ class Stage[T: Artifact]:
         name: the folder in the store.
         run: ``run(job, config, **inputs)`` writes its files into ``job.work``, returns the value.
         tools: distributions whose versions enter the key.
-        sources: library modules whose source text enters the key. The infrastructure (config,
-            store, toolchain) is left out: it decides how a stage is run, not what comes out.
+        sources: library modules or packages whose source text enters the key. The infrastructure
+            (config, store, toolchain) is left out: it decides how a stage is run, not what comes
+            out.
         outside: state outside the config that the result depends on (files that it names, the
             machine), as a JSON value.
         resumable: an interrupted attempt's files are found again.
@@ -121,4 +122,8 @@ def _source_digest(module: str) -> str:
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         raise LookupError(f"a stage names the module {module}, which does not exist")
-    return file_sha256(Path(spec.origin))
+    if spec.submodule_search_locations is None:
+        return file_sha256(Path(spec.origin))
+    root = Path(spec.origin).parent
+    files = sorted(root.rglob("*.py"))
+    return json_sha256({str(file.relative_to(root)): file_sha256(file) for file in files})

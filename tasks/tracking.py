@@ -15,7 +15,15 @@ import mlflow
 import yaml
 from mlflow.entities import Metric
 
-from mmdet2tflite.artifacts import Artifact, Checkpoint, Dataset, OnnxModel, Report, TfliteModel
+from mmdet2tflite.artifacts import (
+    Artifact,
+    Checkpoint,
+    Dataset,
+    OnnxModel,
+    Report,
+    RewrittenModel,
+    TfliteModel,
+)
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.detector.train import read_curves
 from mmdet2tflite.evaluate.evaluate import PICTURE
@@ -47,7 +55,12 @@ class Tracker:
                 self._file(checkpoint, name)
             self._origin(checkpoint)
 
-    def variant(self, model: Checkpoint | OnnxModel | TfliteModel, report: Report) -> None:
+    def variant(
+        self,
+        model: Checkpoint | OnnxModel | TfliteModel,
+        report: Report,
+        rewritten: RewrittenModel | None = None,
+    ) -> None:
         """A child with everything known of one model; its source is the checkpoint at last."""
         tags = {"runtime": report.runtime, "stage": "variant", **_variant_tags(model)}
         with self._child(report.variant, tags):
@@ -57,6 +70,11 @@ class Tracker:
                 self._file(model, model.file)
             for name in ("report.json", "detections.json", PICTURE):
                 self._file(report, name)
+            if rewritten:
+                name = "extra_multiplications"
+                mlflow.log_metric(name, rewritten.metrics[name])
+                self._file(rewritten, rewritten.plan)
+                self._origin(rewritten)
             self._origin(model)
             self._origin(report)
 

@@ -1,16 +1,23 @@
-"""Child process: the TFLite file against the ONNX it was made of, on real images.
+"""Child process: the TFLite file against what it promises to compute, on real images.
 
-Argument: a JSON file with ``onnx``, ``tflite``, ``model``, ``images``, ``tolerance``, ``result``.
+Argument: a JSON file with ``onnx``, ``rewritten``, ``exact``, ``rotation``, ``tflite``, ``model``,
+``images``, ``tolerance``, ``result``. The file of an exact strategy is compared with the original
+ONNX, that of an inexact one with the rewritten graph: the conversion itself must be right.
+
 In a child, because a wrong file can bring the interpreter down with it.
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from mmdet2tflite.artifacts import TfliteModel
-from mmdet2tflite.evaluate.promise import check_promise, run_on_images
-from mmdet2tflite.evaluate.runners import OnnxRunner, TfliteRunner
+import onnx_ir
+
+from mmdet2tflite.artifacts import Rotation, TfliteModel
+from mmdet2tflite.evaluate.promise import Infers, check_promise, run_on_images
+from mmdet2tflite.evaluate.runners import OnnxRunner, open_tflite
+from mmdet2tflite.graph.verify import RewrittenRunner
 
 THREADS = 2
 
@@ -20,16 +27,21 @@ def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     model = TfliteModel.model_validate(spec["model"])
     images = [Path(image) for image in spec["images"]]
-    names = [output.name for output in model.outputs]
-    onnx = OnnxRunner(Path(spec["onnx"]), THREADS)
-    tflite = TfliteRunner(Path(spec["tflite"]), names, THREADS, xnnpack=True)
+    tflite = open_tflite(model, Path(spec["tflite"]), THREADS, xnnpack=True)
     metrics = check_promise(
-        run_on_images(onnx, images, model.preprocessing),
+        run_on_images(_reference(spec), images, model.preprocessing),
         run_on_images(tflite, images, model.preprocessing),
         spec["tolerance"],
-        f"{model.variant} against the ONNX",
+        f"{model.variant} against the {'original' if spec['exact'] else 'rewritten'} ONNX",
     )
     Path(spec["result"]).write_text(json.dumps(metrics), encoding="utf-8")
+
+
+def _reference(spec: dict[str, Any]) -> Infers:
+    if spec["exact"]:
+        return OnnxRunner(Path(spec["onnx"]), THREADS)
+    rotation = Rotation.model_validate(spec["rotation"])
+    return RewrittenRunner(onnx_ir.load(spec["rewritten"]), rotation)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,22 @@
-"""Stage: ONNX → float32 TFLite; outputs identified, passport written, numbers checked."""
+"""Stage: rewritten ONNX → float32 TFLite; finished, annotated, its promises checked."""
 
 import shutil
 from importlib.metadata import version
-from pathlib import Path
 
-from mmdet2tflite.artifacts import Dataset, OnnxModel, Passport, Tensor, TfliteModel
+from mmdet2tflite.artifacts import (
+    Dataset,
+    OnnxModel,
+    Passport,
+    RewrittenModel,
+    Rotation,
+    Tensor,
+    TfliteModel,
+)
 from mmdet2tflite.config import ConverterName, Section
 from mmdet2tflite.convert import onnx2tf
 from mmdet2tflite.convert.converter import Converter, ToolRun
-from mmdet2tflite.convert.flatbuffer import read_model, write_model
-from mmdet2tflite.convert.tflite_file import (
-    match_outputs,
-    output_tensors,
-    rename_outputs,
-    to_nhwc,
-    write_passport,
-)
+from mmdet2tflite.convert.finish import Finishing, finish
+from mmdet2tflite.convert.tflite_file import to_nhwc
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 from mmdet2tflite.stage import Job, Stage
@@ -34,12 +35,21 @@ class ConvertConfig(Section):
     tolerance: float
 
 
-def convert(job: Job, config: ConvertConfig, *, model: OnnxModel, dataset: Dataset) -> TfliteModel:
+def convert(
+    job: Job,
+    config: ConvertConfig,
+    *,
+    model: RewrittenModel,
+    original: OnnxModel,
+    dataset: Dataset,
+) -> TfliteModel:
     """Convert, identify the outputs, write the passport, compare with the ONNX on real images.
 
     Raises:
-        ParityError: an output differs from the ONNX's by more than the tolerance.
-        UserError: the converter failed, or an output cannot be identified.
+        ParityError: an output differs by more than the tolerance from the original's, or, where
+            the strategy is not exact, from the rewritten graph's.
+        UserError: the converter failed, an output cannot be identified, or the file has other PADs
+            than planned.
     """
     source = job.store.path(model, model.file)
     log = job.work / LOGS / f"{config.converter}.log"
@@ -50,41 +60,45 @@ def convert(job: Job, config: ConvertConfig, *, model: OnnxModel, dataset: Datas
         head=model.head,
         preprocessing=model.preprocessing,
         outputs=tuple(Tensor(name=o.name, shape=to_nhwc(o.shape)) for o in model.outputs),
-        strategy="explicit",
+        rotation=Rotation() if model.upright else model.rotation,
+        strategy=model.strategy,
         converter=config.converter,
         precision="float32",
     )
-    annotate(converted, job.work / result.file, model, result, converter.tools)
+    promised = Finishing(
+        onnx=source,
+        outputs=model.outputs,
+        pads=model.pads,
+        rotation=model.rotation,
+        upright=model.upright,
+        flags=model.flags,
+    )
+    passport = _passport(result, converter, {"onnx": original.digest, "rewritten": model.digest})
+    finish(converted, job.work / result.file, promised, passport)
     shutil.rmtree(scratch)
-    metrics = _compare_with_onnx(job, config, source, model, result, dataset)
+    metrics = _check(job, config, model, original, result, dataset)
     return result.model_copy(update={"metrics": metrics})
 
 
-def annotate(
-    converted: Path, target: Path, source: OnnxModel, result: TfliteModel, tools: tuple[str, ...]
-) -> None:
-    """Write ``target``: the converted file with the ONNX names and a passport."""
-    model = read_model(converted)
-    rename_outputs(model, match_outputs(source.outputs, output_tensors(model)))
-    passport = Passport(
+def _passport(result: TfliteModel, converter: Converter, ancestors: dict[str, str]) -> Passport:
+    return Passport(
         head=result.head,
         preprocessing=result.preprocessing,
         outputs=result.outputs,
+        rotation=result.rotation,
         strategy=result.strategy,
         converter=result.converter,
         precision=result.precision,
-        tools={tool: version(tool) for tool in tools},
-        ancestors={"onnx": source.digest},
+        tools={tool: version(tool) for tool in converter.tools},
+        ancestors=ancestors,
     )
-    write_passport(model, passport)
-    write_model(model, target)
 
 
-def _compare_with_onnx(
+def _check(
     job: Job,
     config: ConvertConfig,
-    source: Path,
-    model: OnnxModel,
+    model: RewrittenModel,
+    original: OnnxModel,
     result: TfliteModel,
     dataset: Dataset,
 ) -> dict[str, float]:
@@ -92,7 +106,10 @@ def _compare_with_onnx(
     spec = job.write_spec(
         "check",
         {
-            "onnx": str(source),
+            "onnx": str(job.store.path(original, original.file)),
+            "rewritten": str(job.store.path(model, model.file)),
+            "exact": model.exact,
+            "rotation": model.rotation.model_dump(),
             "tflite": str(job.work / result.file),
             "model": result.model_dump(mode="json"),
             "images": [str(image) for image in images],
@@ -116,8 +133,11 @@ CONVERT: Stage[TfliteModel] = Stage(
     sources=(
         "mmdet2tflite.convert.check_worker",
         "mmdet2tflite.convert.convert",
+        "mmdet2tflite.convert.engine_flag",
+        "mmdet2tflite.convert.finish",
         "mmdet2tflite.convert.flatbuffer",
         "mmdet2tflite.convert.onnx2tf",
+        "mmdet2tflite.convert.reverse_io",
         "mmdet2tflite.convert.tflite_file",
         "mmdet2tflite.evaluate.decode",
         "mmdet2tflite.evaluate.images",

@@ -19,7 +19,8 @@ def convert(source: Path, run: ToolRun) -> Path:
     run_python(
         "onnx2tf",
         "onnx2tf",
-        ["-i", source, "-o", run.work, "-coion", "-n"],
+        # -nuo: the graph is canonical already, and optimisers undo padding strategies
+        ["-i", source, "-o", run.work, "-coion", "-n", "-nuo"],
         log=run.log,
         timeout=run.timeout,
         environment={"TQDM_DISABLE": "1"},

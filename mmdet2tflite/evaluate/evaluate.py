@@ -96,6 +96,7 @@ EVALUATE: Stage[Report] = Stage(
         "torch",
     ),
     sources=(
+        "mmdet2tflite.convert.engine_flag",
         "mmdet2tflite.convert.flatbuffer",
         "mmdet2tflite.detector.mmlab",
         "mmdet2tflite.evaluate.accuracy",

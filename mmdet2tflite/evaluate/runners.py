@@ -1,12 +1,13 @@
 """One protocol for every runtime: a tensor in, the head's raw outputs by name out, all NCHW."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet2tflite.artifacts import TfliteModel
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.evaluate.decode import Detections, Floats
 
@@ -77,19 +78,29 @@ class TfliteRunner:
         outputs: names of the output tensors; the file's own order means nothing.
         threads: for the kernels and the delegate.
         xnnpack: False leaves out the delegate that LiteRT applies by default.
+        honour_flags: run the file on the reference engine (docs/engine-flag.md).
 
     Raises:
         ModelError: the file does not load, has not exactly one input, or lacks an output.
     """
 
-    def __init__(self, path: Path, outputs: Sequence[str], threads: int, xnnpack: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        outputs: Sequence[str],
+        threads: int,
+        xnnpack: bool,
+        honour_flags: bool = False,
+    ) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        from mmdet2tflite.convert.engine_flag import open_flagged
 
         resolver = (
             OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         )
         try:
-            self._interpreter = Interpreter(
+            self._interpreter = (open_flagged if honour_flags else Interpreter)(
                 str(path), num_threads=threads, experimental_op_resolver_type=resolver
             )
             self._interpreter.allocate_tensors()
@@ -107,7 +118,7 @@ class TfliteRunner:
         self._outputs = {name: details[name] for name in outputs}
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
-        """Raw head outputs by name, NCHW and float32 whatever the file has."""
+        """Raw outputs by name, maps as NCHW, and float32 whatever the file has."""
         self.bind(tensor)()
         return {name: self._read(detail) for name, detail in self._outputs.items()}
 
@@ -119,7 +130,44 @@ class TfliteRunner:
 
     def _read(self, detail: Mapping[str, Any]) -> Floats:
         value = dequantise(self._interpreter.get_tensor(detail["index"]), detail)
-        return np.ascontiguousarray(value.transpose(0, 3, 1, 2))
+        return np.ascontiguousarray(value.transpose(0, 3, 1, 2)) if value.ndim == 4 else value
+
+
+def open_tflite(model: TfliteModel, path: Path, threads: int, xnnpack: bool) -> Runner:
+    """The file as its passport says that it must be run: turned, or with its flags honoured.
+
+    Raises:
+        ModelError: as ``TfliteRunner``.
+    """
+    names = [output.name for output in model.outputs]
+    runner = TfliteRunner(path, names, threads, xnnpack, honour_flags=model.strategy == "engine")
+    return TurnedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
+
+
+class TurnedRunner:
+    """A model whose input and some of whose outputs are turned by 180°, run as an upright one.
+
+    Args:
+        runner: runs the model itself.
+        turned_outputs: names of the outputs that come out turned; the input always is.
+    """
+
+    def __init__(self, runner: Runner, turned_outputs: Collection[str]) -> None:
+        self._runner, self._turned = runner, turned_outputs
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Raw head outputs by name, upright."""
+        outputs = self._runner.infer(turn(tensor))
+        return {n: turn(value) if n in self._turned else value for n, value in outputs.items()}
+
+    def bind(self, tensor: Floats) -> Callable[[], object]:
+        """The model alone: whoever runs it can turn while copying."""
+        return self._runner.bind(turn(tensor))
+
+
+def turn(maps: Floats) -> Floats:
+    """N x C x H x W turned by 180°: reversed along height and width."""
+    return np.ascontiguousarray(maps[:, :, ::-1, ::-1])
 
 
 def quantise(value: Floats, detail: Mapping[str, Any]) -> NDArray[Any]:

@@ -49,10 +49,9 @@ def _open_onnx(model: OnnxModel, folder: Path, engine: str, threads: int) -> Run
 
 
 def _open_tflite(model: TfliteModel, folder: Path, engine: str, threads: int) -> Runner:
-    from mmdet2tflite.evaluate.runners import TfliteRunner
+    from mmdet2tflite.evaluate.runners import open_tflite
 
-    names = [output.name for output in model.outputs]
-    return TfliteRunner(folder / model.file, names, threads, xnnpack=engine == "xnnpack")
+    return open_tflite(model, folder / model.file, threads, xnnpack=engine == "xnnpack")
 
 
 def _count_onnx(path: Path) -> Counter[str]:

@@ -6,9 +6,13 @@ from enum import StrEnum
 
 import onnx_ir as ir
 
+from mmdet2tflite.artifacts import Rotation
+from mmdet2tflite.config import PaddingName
 from mmdet2tflite.graph.edit import integers, is_op
 from mmdet2tflite.graph.geometry import Widening
 from mmdet2tflite.graph.sites import WINDOWS, Site
+
+UPRIGHT = Rotation()
 
 
 class Treatment(StrEnum):
@@ -52,19 +56,17 @@ class Rewriting:
     Args:
         model: the rewritten graph; input and output names are those of the original.
         decisions: one for every site, in the graph's order.
-        rotated_input: the graph wants its input reversed along height and width.
-        rotated_outputs: outputs that come out reversed along height and width.
+        rotation: which of its input and outputs the graph has turned by 180°.
         reversals: values that the graph itself reverses inside, with the reason for each.
-        chosen: the strategy that ``auto`` took; empty for the others.
+        chosen: the strategy that ``auto`` took; None for the others.
         reasons: what each candidate of ``auto`` would have cost.
     """
 
     model: ir.Model
     decisions: tuple[Decision, ...]
-    rotated_input: bool = False
-    rotated_outputs: tuple[str, ...] = ()
+    rotation: Rotation = UPRIGHT
     reversals: tuple[str, ...] = ()
-    chosen: str = ""
+    chosen: PaddingName | None = None
     reasons: tuple[str, ...] = ()
 
     @property
@@ -92,12 +94,34 @@ class Strategy:
 
     Args:
         rewrite: the function in the strategy's file.
+        summary: one sentence for ``--help`` and reports.
         exact: it promises the original's numbers within float32 rounding.
         upright: the finished file takes and gives upright maps, whatever the graph inside does.
-        summary: one sentence for ``--help`` and reports.
+        flagged: the promise is kept by an engine that honours the flags in the metadata; the graph
+            alone computes something else.
     """
 
     rewrite: Rewrite
-    exact: bool
     summary: str
+    exact: bool = True
     upright: bool = True
+    flagged: bool = False
+
+    @property
+    def exact_in_onnx(self) -> bool:
+        """The rewritten graph itself computes the original's numbers."""
+        return self.exact and not self.flagged
+
+
+def true_pads(rewriting: Rewriting) -> dict[str, tuple[int, int, int, int]]:
+    """Top, bottom, left, right of every convolution that was forced to SAME, by name."""
+    return {
+        decision.site.name: (
+            decision.site.height.begin,
+            decision.site.height.effective_end,
+            decision.site.width.begin,
+            decision.site.width.effective_end,
+        )
+        for decision in rewriting.decisions
+        if decision.treatment == Treatment.FORCED
+    }

@@ -16,13 +16,14 @@ from math import prod
 
 import onnx_ir as ir
 
+from mmdet2tflite.config import PaddingName
 from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.rewriting import Rewrite, Rewriting
 from mmdet2tflite.graph.strategies import explicit, mirror, widen
 
 REVERSE_COST = 8
 
-CANDIDATES: Mapping[str, Rewrite] = {
+CANDIDATES: Mapping[PaddingName, Rewrite] = {
     "explicit": explicit.rewrite,
     "widen": widen.rewrite,
     "mirror": mirror.rewrite,
@@ -55,7 +56,7 @@ def _describe(rewriting: Rewriting) -> str:
 
 
 def _values_reversed(rewriting: Rewriting) -> int:
-    graph = rewriting.model.graph
-    values = list(graph.inputs) if rewriting.rotated_input else []
-    values += [output for output in graph.outputs if output.name in rewriting.rotated_outputs]
+    graph, rotation = rewriting.model.graph, rewriting.rotation
+    values = list(graph.inputs) if rotation.input else []
+    values += [output for output in graph.outputs if output.name in rotation.outputs]
     return sum(prod(shape_of(value)) for value in values)

@@ -1,7 +1,7 @@
 """``mirror``: exact, without PAD and without a multiplication more, by turning the network round.
 
 1. The whole graph computes on maps rotated by 180°: every kernel flipped, every pair of pads
-   swapped (``graph.reversal``). PyTorch's pads (1, 0) of a stride-2 convolution become (0, 1): SAME.
+   swapped (``graph.reversal``). PyTorch has (1, 0) at stride 2, its mirror image (0, 1) is SAME.
 2. What is still not SAME, such as a 1x1 convolution with stride 2 on an even size, is widened.
 3. The graph's input and maps are rotated then. ``mirror`` finishes the file with two kinds of
    REVERSE_V2, behind its input and before its outputs: the same picture goes in, the same maps come
@@ -12,6 +12,7 @@
 
 import onnx_ir as ir
 
+from mmdet2tflite.artifacts import Rotation
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.reversal.reverse import reverse
 from mmdet2tflite.graph.rewriting import Rewriting
@@ -25,8 +26,7 @@ def rewrite(model: ir.Model) -> Rewriting:
     return Rewriting(
         model,
         settle_all(list(found.sites.values()), choose_widened),
-        rotated_input=found.rotated_input,
-        rotated_outputs=found.rotated_outputs,
+        rotation=Rotation(input=found.rotated_input, outputs=found.rotated_outputs),
         reversals=found.reversals,
     )
 

@@ -1,5 +1,6 @@
 """The padding strategies. A new one is one file here and one line below."""
 
+from mmdet2tflite.config import PaddingName
 from mmdet2tflite.graph.rewriting import Strategy
 from mmdet2tflite.graph.strategies import (
     auto,
@@ -11,26 +12,21 @@ from mmdet2tflite.graph.strategies import (
     widen,
 )
 
-STRATEGIES: dict[str, Strategy] = {
-    "explicit": Strategy(explicit.rewrite, exact=True, summary="PAD operators stay"),
-    "mirror": Strategy(
-        mirror.rewrite, exact=True, summary="turned round by 180°; reverses its input and outputs"
-    ),
+STRATEGIES: dict[PaddingName, Strategy] = {
+    "auto": Strategy(auto.rewrite, "the cheapest exact one"),
+    "explicit": Strategy(explicit.rewrite, "PAD operators stay"),
+    "mirror": Strategy(mirror.rewrite, "turned round by 180°; reverses its input and outputs"),
     "mirror_rotated": Strategy(
-        mirror.rewrite_rotated,
-        exact=True,
-        upright=False,
-        summary="turned round by 180°; takes and gives rotated maps",
+        mirror.rewrite_rotated, "turned round by 180°; takes and gives turned maps", upright=False
     ),
-    "widen": Strategy(widen.rewrite, exact=True, summary="kernels enlarged with zeros"),
-    "tf_train": Strategy(
-        tf_train.rewrite, exact=True, summary="for a network trained with TensorFlow's padding"
-    ),
+    "widen": Strategy(widen.rewrite, "kernels enlarged with zeros"),
+    "tf_train": Strategy(tf_train.rewrite, "for a network trained with TensorFlow's padding"),
     "engine": Strategy(
-        engine.rewrite, exact=False, summary="SAME, the true pads in the metadata for own engines"
+        engine.rewrite,
+        "SAME, with the true pads in the metadata for one's own engine",
+        flagged=True,
     ),
     "force_same": Strategy(
-        force_same.rewrite, exact=False, summary="SAME everywhere: wrong numbers, for measuring"
+        force_same.rewrite, "SAME everywhere: wrong numbers, for measuring only", exact=False
     ),
-    "auto": Strategy(auto.rewrite, exact=True, summary="the cheapest exact one"),
 }

@@ -1,0 +1,87 @@
+"""From a converter's file to a finished one: names, promised PADs, flags, orientation, passport."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet2tflite.artifacts import Passport, Rotation, Tensor
+from mmdet2tflite.convert.engine_flag import Pads, locate_convolutions, write_flags
+from mmdet2tflite.convert.flatbuffer import read_model, write_model
+from mmdet2tflite.convert.reverse_io import reverse_io
+from mmdet2tflite.convert.tflite_file import (
+    match_outputs,
+    output_tensors,
+    rename_outputs,
+    write_passport,
+)
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.evaluate.census import PADS, tflite_ops
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """What the rewritten graph promised of its file.
+
+    Args:
+        onnx: the rewritten graph.
+        outputs: names and shapes in the ONNX (N x C x H x W).
+        pads: PAD operators that the file has.
+        rotation: what of the graph is turned by 180°.
+        upright: the finished file shall turn it back.
+        flags: true pads of convolutions that are written SAME, by ONNX node name.
+    """
+
+    onnx: Path
+    outputs: tuple[Tensor, ...]
+    pads: int
+    rotation: Rotation
+    upright: bool
+    flags: Mapping[str, Pads]
+
+
+def finish(converted: Path, target: Path, promised: Finishing, passport: Passport) -> None:
+    """Write ``target``: the converted file with the ONNX names, flags and a passport.
+
+    Raises:
+        ModelError: the file has other PADs than planned, an output cannot be identified, or a
+            flagged convolution cannot be found.
+    """
+    check_pads(converted, promised.pads)
+    model = read_model(converted)
+    rename_outputs(model, match_outputs(promised.outputs, output_tensors(model)))
+    if promised.flags:
+        places = locate_convolutions(model, _kernels(promised))
+        write_flags(model, {places[name]: pads for name, pads in promised.flags.items()})
+    if promised.upright and promised.rotation.input:
+        reverse_io(model, inputs=True, outputs=promised.rotation.outputs)
+    write_passport(model, passport)
+    write_model(model, target)
+
+
+def check_pads(converted: Path, planned: int) -> None:
+    """The file has exactly the PADs of the plan. Raises ModelError."""
+    ops = tflite_ops(converted)
+    found = sum(ops[name] for name in PADS)
+    if found != planned:
+        raise ModelError(
+            f"the converted file has {found} PAD operators",
+            f"{planned}, as planned",
+            "this is a fault of mmdet2tflite or of the converter; please report the model",
+        )
+
+
+def _kernels(promised: Finishing) -> dict[str, NDArray[np.float32]]:
+    import onnx_ir as ir  # a second, wasted on a strategy without flags
+
+    from mmdet2tflite.graph.edit import constant, is_op
+
+    kernels = {}
+    for node in ir.load(promised.onnx).graph:
+        if is_op(node, "Conv"):
+            kernel = constant(node.inputs[1])
+            if kernel is not None:
+                kernels[str(node.name)] = kernel.astype(np.float32, copy=False)
+    return kernels

@@ -1,0 +1,125 @@
+"""The plan: site by site, what SAME would compute, and what each strategy would do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import onnx_ir as ir
+
+from mmdet2tflite.config import PaddingName
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.graph.rewriting import Decision, Rewriting, Treatment
+from mmdet2tflite.graph.sites import Site, find_sites
+from mmdet2tflite.graph.strategies.table import STRATEGIES
+from mmdet2tflite.graph.treatment import choose_explicit
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What one strategy would do with a model, or why it refuses."""
+
+    strategy: PaddingName
+    rewriting: Rewriting | None
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every site of a canonical graph, and every strategy's outlook."""
+
+    sites: tuple[Site, ...]
+    outlooks: tuple[Outlook, ...]
+
+    @property
+    def recommended(self) -> str:
+        """What ``auto`` chose."""
+        chosen = [outlook.rewriting.chosen for outlook in self.outlooks if outlook.rewriting]
+        return next(name for name in chosen if name)
+
+
+def make_plan(model: ir.Model) -> Plan:
+    """Try every strategy on a copy of a canonical model."""
+    outlooks = tuple(_outlook(name, model) for name in STRATEGIES)
+    return Plan(tuple(find_sites(model.graph)), outlooks)
+
+
+def _outlook(name: PaddingName, model: ir.Model) -> Outlook:
+    try:
+        return Outlook(name, STRATEGIES[name].rewrite(model.clone()))
+    except ModelError as refusal:
+        return Outlook(name, None, refusal.found)
+
+
+def describe_plan(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON."""
+    treatments = {
+        outlook.strategy: {d.site.name: d for d in outlook.rewriting.decisions}
+        for outlook in plan.outlooks
+        if outlook.rewriting
+    }
+    return {
+        "recommended": plan.recommended,
+        "strategies": {o.strategy: _describe_outlook(o) for o in plan.outlooks},
+        "sites": [
+            {
+                **describe_site(site),
+                "same": choose_explicit(site).treatment != Treatment.PAD,
+                "strategies": {
+                    name: _describe_treatment(decisions[site.name])
+                    for name, decisions in treatments.items()
+                },
+            }
+            for site in plan.sites
+        ],
+    }
+
+
+def describe_site(site: Site) -> dict[str, Any]:
+    """Geometry as it stands in the graph; each pair is rows, columns."""
+    per_axis: dict[str, Callable[[Any], Any]] = {
+        "input": lambda axis: axis.size,
+        "output": lambda axis: axis.output,
+        "kernel": lambda axis: axis.kernel,
+        "stride": lambda axis: axis.stride,
+        "dilation": lambda axis: axis.dilation,
+        "pads": lambda axis: [axis.begin, axis.end],
+        "effective_pads": lambda axis: [axis.begin, axis.effective_end],
+        "crop": lambda axis: axis.crop,
+    }
+    pairs = {name: [get(axis) for axis in site.axes] for name, get in per_axis.items()}
+    return {
+        "name": site.name,
+        "operator": str(site.kind),
+        **pairs,
+        "multiplications": site.multiplications,
+    }
+
+
+def describe_decision(decision: Decision) -> dict[str, Any]:
+    """One site of a rewritten graph, with what was done to it."""
+    return {**describe_site(decision.site), **_describe_treatment(decision)}
+
+
+def _describe_treatment(decision: Decision) -> dict[str, Any]:
+    found: dict[str, Any] = {"treatment": str(decision.treatment)}
+    if decision.treatment == Treatment.WIDENED:
+        found["zero_taps"] = [list(widening) for widening in decision.widening]
+        found["extra_multiplications"] = decision.extra_multiplications
+    if decision.reason:
+        found["reason"] = decision.reason
+    return found
+
+
+def _describe_outlook(outlook: Outlook) -> dict[str, Any]:
+    strategy, rewriting = STRATEGIES[outlook.strategy], outlook.rewriting
+    found: dict[str, Any] = {"summary": strategy.summary, "exact": strategy.exact}
+    if rewriting is None:
+        return {**found, "refused": outlook.refusal}
+    if rewriting.chosen:
+        found |= {"chosen": rewriting.chosen, "reasons": list(rewriting.reasons)}
+    return {
+        **found,
+        "pads": rewriting.pads,
+        "extra_multiplications": rewriting.extra_multiplications,
+        "reversals_inside": list(rewriting.reversals),
+    }

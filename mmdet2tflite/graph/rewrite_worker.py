@@ -1,0 +1,73 @@
+"""Child process: ONNX → canonical ONNX → one padding strategy, checked on real images.
+
+Argument: a JSON file with ``onnx``, ``padding``, ``preprocessing``, ``images``, ``tolerance``,
+``work``, ``result``.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+from mmdet2tflite.artifacts import Preprocessing, RewrittenModel
+from mmdet2tflite.config import PaddingName
+from mmdet2tflite.evaluate.promise import check_promise, run_on_images
+from mmdet2tflite.evaluate.runners import OnnxRunner
+from mmdet2tflite.graph.canonical import canonicalise
+from mmdet2tflite.graph.model_file import load_model, save_model
+from mmdet2tflite.graph.plan import describe_decision
+from mmdet2tflite.graph.rewriting import Rewriting, true_pads
+from mmdet2tflite.graph.strategies.table import STRATEGIES
+from mmdet2tflite.graph.verify import RewrittenRunner
+
+MODEL, PLAN = (RewrittenModel.model_fields[name].default for name in ("file", "plan"))
+THREADS = 2
+
+
+def main() -> None:
+    """Write the graph, the plan, and the fields of the RewrittenModel as result."""
+    spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    work, padding = Path(spec["work"]), cast(PaddingName, spec["padding"])
+    model = load_model(Path(spec["onnx"]))
+    changes = canonicalise(model)
+    rewriting = STRATEGIES[padding].rewrite(model)
+    strategy = rewriting.chosen or padding
+    save_model(rewriting.model, work / MODEL)
+    plan = {
+        "strategy": strategy,
+        "reasons": rewriting.reasons,
+        "canonical": [sentence for change in changes for sentence in change.sentences],
+        "reversals": rewriting.reversals,
+        "convolutions": [describe_decision(decision) for decision in rewriting.decisions],
+    }
+    (work / PLAN).write_text(json.dumps(plan, indent=1), encoding="utf-8")
+    result = {
+        "strategy": strategy,
+        "exact": STRATEGIES[strategy].exact,
+        "upright": STRATEGIES[strategy].upright,
+        "pads": rewriting.pads,
+        "rotation": rewriting.rotation.model_dump(),
+        "flags": true_pads(rewriting) if STRATEGIES[strategy].flagged else {},
+        "metrics": compare(spec, strategy, rewriting),
+    }
+    Path(spec["result"]).write_text(json.dumps(result), encoding="utf-8")
+
+
+def compare(spec: dict[str, Any], strategy: PaddingName, rewriting: Rewriting) -> dict[str, float]:
+    """Errors against the original, and what the rewriting costs. Raises ParityError."""
+    costs = {"extra_multiplications": float(rewriting.extra_multiplications)}
+    if not STRATEGIES[strategy].exact_in_onnx:
+        return costs
+    images = [Path(image) for image in spec["images"]]
+    preprocessing = Preprocessing.model_validate(spec["preprocessing"])
+    errors = check_promise(
+        run_on_images(OnnxRunner(Path(spec["onnx"]), THREADS), images, preprocessing),
+        run_on_images(RewrittenRunner(rewriting.model, rewriting.rotation), images, preprocessing),
+        spec["tolerance"],
+        f"the graph rewritten by {strategy} against the original",
+    )
+    return {**costs, **errors}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Runs a rewritten graph in ONNX Runtime, to compare it with the original."""
+
+import onnx_ir as ir
+import onnxruntime
+
+from mmdet2tflite.artifacts import Rotation
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.evaluate.decode import Floats
+from mmdet2tflite.evaluate.runners import turn
+from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
+
+
+class RewrittenRunner:
+    """A rewritten graph that takes and gives upright maps, as the original does.
+
+    ONNX Runtime does not run ``SAME_UPPER`` with a dilation, so the pads are written out first.
+
+    Raises:
+        ModelError: ONNX Runtime does not load the graph: a bug of the strategy.
+    """
+
+    def __init__(self, rewritten: ir.Model, rotation: Rotation) -> None:
+        model = rewritten.clone()
+        ResolveAutoPad()(model)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors only
+        try:
+            self._session = onnxruntime.InferenceSession(
+                ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors have no common base class of their own
+            raise ModelError(
+                f"ONNX Runtime does not load the rewritten graph: {error}",
+                "a graph that it can run",
+                "use the strategy `explicit`, and report the model",
+            ) from error
+        self._input = self._session.get_inputs()[0].name
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._rotation = rotation
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Outputs by name, for an input of N x C x H x W."""
+        feed = {self._input: turn(tensor) if self._rotation.input else tensor}
+        values = dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
+        turned = self._rotation.outputs
+        return {name: turn(value) if name in turned else value for name, value in values.items()}

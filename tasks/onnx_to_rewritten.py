@@ -1,0 +1,16 @@
+"""ONNX → rewritten ONNX"""
+
+from mmdet2tflite.artifacts import Dataset, OnnxModel
+from mmdet2tflite.config import Experiment, PaddingName
+from mmdet2tflite.graph.rewrite import REWRITE, RewriteConfig
+from tasks.caching import Call, arrow
+
+
+@arrow(REWRITE)
+def onnx_to_rewritten(
+    experiment: Experiment, model: OnnxModel, dataset: Dataset, padding: PaddingName
+) -> Call:
+    """Bring the graph into canonical form, apply a padding strategy, compare with the original."""
+    config = RewriteConfig(padding=padding, tolerance=experiment.variants.tolerance)
+    inputs = {"model": model, "dataset": dataset}
+    return Call(config, experiment.timeouts.rewrite, inputs, label=padding)

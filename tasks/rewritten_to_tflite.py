@@ -1,0 +1,20 @@
+"""rewritten ONNX → TFLite"""
+
+from mmdet2tflite.artifacts import Dataset, OnnxModel, RewrittenModel
+from mmdet2tflite.config import ConverterName, Experiment
+from mmdet2tflite.convert.convert import CONVERT, ConvertConfig
+from tasks.caching import Call, arrow
+
+
+@arrow(CONVERT)
+def rewritten_to_tflite(
+    experiment: Experiment,
+    model: RewrittenModel,
+    original: OnnxModel,
+    dataset: Dataset,
+    converter: ConverterName,
+) -> Call:
+    """Convert to float32 TFLite, finish the file, and compare it with the original ONNX."""
+    config = ConvertConfig(converter=converter, tolerance=experiment.variants.tolerance)
+    inputs = {"model": model, "original": original, "dataset": dataset}
+    return Call(config, experiment.timeouts.convert, inputs, label=f"{model.strategy} {converter}")
