@@ -6,7 +6,9 @@ import onnx_ir as ir
 
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
 from mmdet2tflite.graph.passes.batch_normalization import FoldBatchNormalization
+from mmdet2tflite.graph.passes.ceil_mode import ResolveCeilMode
 from mmdet2tflite.graph.passes.constants import FoldConstants
+from mmdet2tflite.graph.passes.focus import FoldFocus
 from mmdet2tflite.graph.passes.identities import RemoveIdentities
 from mmdet2tflite.graph.passes.naming import NameNodes
 from mmdet2tflite.graph.passes.pads import MergePads
@@ -20,7 +22,9 @@ PASSES: tuple[type[ReportingPass], ...] = (
     RemoveIdentities,
     FoldBatchNormalization,
     ResolveAutoPad,
+    ResolveCeilMode,
     MergePads,
+    FoldFocus,
     RemoveUnused,
     NameNodes,
 )
@@ -46,8 +50,10 @@ def canonicalise(model: ir.Model) -> tuple[Change, ...]:
     1. Every value has a static shape; what is constant is an initializer; no control flow.
     2. No ``BatchNormalization`` in inference mode, no ``Identity``, no ``Dropout``.
     3. Pads are explicit, and in the window that they belong to where that is possible.
-    4. Nodes have unique names and stand in topological order; nothing is unused.
-    5. Graph inputs and outputs have their old names.
+    4. No pooling is in ``ceil_mode``; no space-to-depth is left before a convolution that can take
+       it in.
+    5. Nodes have unique names and stand in topological order; nothing is unused.
+    6. Graph inputs and outputs have their old names.
 
     Returns:
         What was done, by the passes that had something to do.

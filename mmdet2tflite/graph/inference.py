@@ -1,5 +1,7 @@
 """One node at a time: the shapes of its outputs, or, where its inputs are constant, the outputs."""
 
+from collections.abc import Mapping
+
 import onnx
 import onnx.defs
 import onnx.shape_inference
@@ -43,13 +45,25 @@ def infer_shapes(node: ir.Node, opset: int) -> None:
         _correct_ceil_mode(node)
 
 
-def evaluate(node: ir.Node, opset: int) -> list[Array]:
-    """The outputs of a node whose inputs are all constant, by ONNX's reference implementation.
+def evaluate(
+    node: ir.Node, opset: int, values: Mapping[ir.Value, Array] | None = None
+) -> list[Array]:
+    """The outputs of a node, by ONNX's reference implementation.
+
+    Args:
+        node: its inputs are constant, or among ``values``.
+        opset: of the node.
+        values: arrays of inputs that are not constant.
 
     Raises:
         ModelError: the operator rejects its inputs.
     """
-    inputs = {str(value.name): constant(value) for value in node.inputs if value is not None}
+    values = values or {}
+    inputs = {
+        str(value.name): values[value] if value in values else constant(value)
+        for value in node.inputs
+        if value is not None
+    }
     graph = onnx.helper.make_graph(
         [ir.to_proto(node)],
         "one_node",
