@@ -1,0 +1,119 @@
+"""Random convolution networks for hypothesis: small, valid, and exact in float32 where possible.
+
+1. A network is a list of layers, each a name and the seed of its own numbers: hypothesis shrinks a
+   counterexample by leaving out layers, and drawing it costs next to nothing.
+2. A layer reads one of the newest maps and may read older ones; one that does not fit is left out.
+3. Weights and inputs are small integers. Every map knows its bound and the binary digits after its
+   point, so the test knows which outputs must agree bit by bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnxruntime
+from hypothesis import strategies as st
+
+from tests.graph.network_builder import SOMETIMES, Builder, Layer, Map
+from tests.graph.network_heads import HEADS
+from tests.graph.network_pointwise import POINTWISE, convolve_1x1
+from tests.graph.network_spatial import SPATIAL
+from tests.graph.network_windows import WINDOWED
+
+LAYERS: dict[str, Layer] = POINTWISE | WINDOWED | SPATIAL
+OPSETS = (9, 11, 13, 17, 20)
+MORE_OFTEN = (
+    *("conv", "conv_of_detectors", "conv_of_detectors", "conv_batch_norm_relu", "max_pool"),
+    *("average_pool", "pad", "pad", "strided_slice", "focus", "residual", "concat", "resize"),
+    "with_constant",
+)
+LARGEST_INPUT_VALUE = 4
+AS_IT_STANDS = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+
+type Steps = Sequence[tuple[str, int]]
+"""Name and seed of each layer."""
+
+
+@dataclass(frozen=True, repr=False)
+class Network:
+    """A model and what to feed it.
+
+    Args:
+        model: one input ``image``, one to three outputs.
+        image: 1 x C x H x W.
+        exact: per output, whether float32 computes it exactly however it is computed.
+    """
+
+    model: onnx.ModelProto
+    image: np.ndarray
+    exact: dict[str, bool]
+
+
+def grow(
+    opset: int,
+    shape: tuple[int, int, int],
+    layers: Steps,
+    heads: Steps,
+    batch: int | str = 1,
+    named: bool = True,
+    constants_as_nodes: bool = False,
+) -> Network:
+    """The network of these layers. ``shape``: of the input, C x H x W."""
+    image = Map("image", *shape, LARGEST_INPUT_VALUE)
+    net = Builder(opset, image, named, constants_as_nodes)
+    for name, seed in layers:
+        random = np.random.default_rng(seed)
+        # Mostly a chain; a layer now and then begins a branch.
+        source = -1 if random.random() > SOMETIMES else random.integers(len(net.maps))
+        grown = LAYERS[name](net, random, net.maps[source])
+        if grown is not None:
+            net.maps.append(grown)
+    if not any(node.op_type == "Conv" for node in net.nodes):
+        net.maps.append(convolve_1x1(net, np.random.default_rng(0), net.maps[-1], 2))
+    for name, seed in heads:
+        random = np.random.default_rng(seed)
+        newest = net.maps[1:][-3:]  # never the input itself
+        output = HEADS[name](net, random, newest[random.integers(len(newest))])
+        net.outputs[output.name] = output
+    values = np.random.default_rng(len(layers)).integers(
+        -LARGEST_INPUT_VALUE, LARGEST_INPUT_VALUE + 1, (1, *shape)
+    )
+    exact = {output.name: output.exact for output in net.outputs.values()}
+    return Network(net.finish(batch), values.astype(np.float32), exact)
+
+
+def _steps(names: Sequence[str], least: int, most: int) -> st.SearchStrategy[Steps]:
+    step = st.tuples(st.sampled_from(names), st.integers(0, 2**32 - 1))
+    return st.lists(step, min_size=least, max_size=most)
+
+
+def networks(opsets: Sequence[int] = OPSETS) -> st.SearchStrategy[Network]:
+    """Three to ten layers, then one to three heads."""
+    return st.builds(
+        grow,
+        opset=st.sampled_from(opsets),
+        shape=st.tuples(st.integers(1, 4), st.integers(5, 24), st.integers(5, 24)),
+        layers=_steps([*LAYERS, *(MORE_OFTEN * 2)], 3, 10),
+        heads=_steps(["a_map", *HEADS], 1, 3),
+        batch=st.sampled_from([1, "N"]),
+        named=st.booleans(),
+        constants_as_nodes=st.booleans(),
+    )
+
+
+def run(
+    model: onnx.ModelProto,
+    image: np.ndarray,
+    level: onnxruntime.GraphOptimizationLevel = AS_IT_STANDS,
+) -> dict[str, np.ndarray]:
+    """Every output by name, computed by ONNX Runtime."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, ["CPUExecutionProvider"]
+    )
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"image": image}), strict=True))
