@@ -108,6 +108,15 @@ class Tensor(Frozen):
     shape: tuple[int, ...]
 
 
+class TfliteOutput(Tensor):
+    """An output of a TFLite file, with the shape that it has there.
+
+    ``layout``: a map is NHWC; converters leave some outputs as the ONNX has them, whatever that is.
+    """
+
+    layout: Literal["nhwc", "onnx"] = "nhwc"
+
+
 class OnnxModel(Artifact):
     """An ONNX graph that ends at the cut. Input and outputs are NCHW, float32, batch 1."""
 
@@ -154,13 +163,13 @@ class RewrittenModel(Artifact):
 
 
 class TfliteModel(Artifact):
-    """A TFLite file. Input and outputs are NHWC, batch 1; output names are those of the ONNX."""
+    """A TFLite file. The input is NHWC, the batch 1; output names are those of the ONNX."""
 
     kind: Literal["tflite"] = "tflite"
     file: str = "model.tflite"
     head: Head
     preprocessing: Preprocessing
-    outputs: tuple[Tensor, ...]
+    outputs: tuple[TfliteOutput, ...]
     rotation: Rotation = Rotation()
     strategy: str
     converter: str
@@ -175,7 +184,7 @@ class TfliteModel(Artifact):
 class Passport(Frozen):
     """What a TFLite file says of itself in its metadata: all that is needed to run it rightly.
 
-    ``outputs`` are in the file's own layout (NHWC). ``tools`` are versions, ``ancestors`` digests
+    ``outputs`` have the file's own shapes. ``tools`` are versions, ``ancestors`` digests
     of the artefacts that the file was made of. A file that was converted by itself, without a
     data set, has neither ``head`` nor ``preprocessing``.
     """
@@ -183,7 +192,7 @@ class Passport(Frozen):
     version: Literal[1] = 1
     head: Head | None
     preprocessing: Preprocessing | None
-    outputs: tuple[Tensor, ...]
+    outputs: tuple[TfliteOutput, ...]
     rotation: Rotation = Rotation()
     strategy: str
     converter: str

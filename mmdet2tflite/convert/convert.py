@@ -8,20 +8,19 @@ from mmdet2tflite.artifacts import (
     OnnxModel,
     Passport,
     RewrittenModel,
-    Rotation,
-    Tensor,
     TfliteModel,
 )
 from mmdet2tflite.config import ConverterName, Section
 from mmdet2tflite.convert import onnx2tf
 from mmdet2tflite.convert.converter import Converter, ToolRun
 from mmdet2tflite.convert.finish import Finishing, finish
-from mmdet2tflite.convert.tflite_file import to_nhwc
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
+
+FILE = TfliteModel.model_fields["file"].default
 
 CONVERTERS: dict[ConverterName, Converter] = {
     "onnx2tf": Converter(onnx2tf.convert, onnx2tf.TOOLS),
@@ -56,14 +55,15 @@ def convert(
     scratch = job.work / "scratch"
     converter = CONVERTERS[config.converter]
     converted = converter.convert(source, ToolRun(scratch, log, job.timeout))
-    result = TfliteModel(
+    passport = Passport(
         head=model.head,
         preprocessing=model.preprocessing,
-        outputs=tuple(Tensor(name=o.name, shape=to_nhwc(o.shape)) for o in model.outputs),
-        rotation=Rotation() if model.upright else model.rotation,
+        outputs=(),
         strategy=model.strategy,
         converter=config.converter,
         precision="float32",
+        tools={tool: version(tool) for tool in converter.tools},
+        ancestors={"onnx": original.digest, "rewritten": model.digest},
     )
     promised = Finishing(
         onnx=source,
@@ -73,25 +73,14 @@ def convert(
         upright=model.upright,
         flags=model.flags,
     )
-    passport = _passport(result, converter, {"onnx": original.digest, "rewritten": model.digest})
-    finish(converted, job.work / result.file, promised, passport)
+    finished = finish(converted, job.work / FILE, promised, passport)
     shutil.rmtree(scratch)
+    result = TfliteModel(
+        **model.model_dump(include={"head", "preprocessing", "strategy"}),
+        **finished.model_dump(include={"outputs", "rotation", "converter", "precision"}),
+    )
     metrics = _check(job, config, model, original, result, dataset)
     return result.model_copy(update={"metrics": metrics})
-
-
-def _passport(result: TfliteModel, converter: Converter, ancestors: dict[str, str]) -> Passport:
-    return Passport(
-        head=result.head,
-        preprocessing=result.preprocessing,
-        outputs=result.outputs,
-        rotation=result.rotation,
-        strategy=result.strategy,
-        converter=result.converter,
-        precision=result.precision,
-        tools={tool: version(tool) for tool in converter.tools},
-        ancestors=ancestors,
-    )
 
 
 def _check(
@@ -136,9 +125,11 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.convert.engine_flag",
         "mmdet2tflite.convert.finish",
         "mmdet2tflite.convert.flatbuffer",
+        "mmdet2tflite.convert.locate",
         "mmdet2tflite.convert.onnx2tf",
         "mmdet2tflite.convert.reverse_io",
         "mmdet2tflite.convert.tflite_file",
+        "mmdet2tflite.convert.windows",
         "mmdet2tflite.evaluate.decode",
         "mmdet2tflite.evaluate.images",
         "mmdet2tflite.evaluate.parity",

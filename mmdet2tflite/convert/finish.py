@@ -1,17 +1,19 @@
 """From a converter's file to a finished one: names, promised PADs, flags, orientation, passport."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet2tflite.artifacts import Passport, Rotation, Tensor
-from mmdet2tflite.convert.engine_flag import Pads, locate_convolutions, write_flags
+from mmdet2tflite.artifacts import Passport, Rotation, Tensor, TfliteOutput
+from mmdet2tflite.convert.engine_flag import Pads, write_flags
 from mmdet2tflite.convert.flatbuffer import read_model, write_model
+from mmdet2tflite.convert.locate import locate_convolutions
 from mmdet2tflite.convert.reverse_io import reverse_io
 from mmdet2tflite.convert.tflite_file import (
+    describe_output,
     match_outputs,
     output_tensors,
     rename_outputs,
@@ -42,8 +44,14 @@ class Finishing:
     flags: Mapping[str, Pads]
 
 
-def finish(converted: Path, target: Path, promised: Finishing, passport: Passport) -> None:
+def finish(converted: Path, target: Path, promised: Finishing, passport: Passport) -> Passport:
     """Write ``target``: the converted file with the ONNX names, flags and a passport.
+
+    Args:
+        passport: all but its ``outputs`` and ``rotation``, which are found out here.
+
+    Returns:
+        The complete passport.
 
     Raises:
         ModelError: the file has other PADs than planned, an output cannot be identified, or a
@@ -51,14 +59,28 @@ def finish(converted: Path, target: Path, promised: Finishing, passport: Passpor
     """
     check_pads(converted, promised.pads)
     model = read_model(converted)
-    rename_outputs(model, match_outputs(promised.outputs, output_tensors(model)))
+    found = {tensor.name: tensor for tensor in output_tensors(model)}
+    names = match_outputs(promised.outputs, list(found.values()))
+    outputs = tuple(describe_output(o, found[names[o.name]]) for o in promised.outputs)
+    rename_outputs(model, names)
     if promised.flags:
-        places = locate_convolutions(model, _kernels(promised))
+        places = locate_convolutions(model, _kernels(promised), promised.flags)
         write_flags(model, {places[name]: pads for name, pads in promised.flags.items()})
-    if promised.upright and promised.rotation.input:
-        reverse_io(model, inputs=True, outputs=promised.rotation.outputs)
+    rotation = promised.rotation
+    if promised.upright and rotation.input:
+        reverse_io(model, inputs=True, outputs=_spatial_axes(outputs, rotation.outputs))
+        rotation = Rotation()
+    passport = passport.model_copy(update={"outputs": outputs, "rotation": rotation})
     write_passport(model, passport)
     write_model(model, target)
+    return passport
+
+
+def _spatial_axes(
+    outputs: Sequence[TfliteOutput], names: Collection[str]
+) -> dict[str, tuple[int, int]]:
+    axes = {"nhwc": (1, 2), "onnx": (2, 3)}
+    return {output.name: axes[output.layout] for output in outputs if output.name in names}
 
 
 def check_pads(converted: Path, planned: int) -> None:

@@ -15,7 +15,7 @@ and gives rotated maps. Two reversals around it cancel both.
 REVERSE_V2 moves values and computes nothing, so any type and any quantisation passes unchanged.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -24,17 +24,19 @@ from numpy.typing import NDArray
 from mmdet2tflite.convert.flatbuffer import copy_tensor, new_constant, new_operator
 from mmdet2tflite.errors import ModelError
 
-SPATIAL_AXES = (1, 2)
+NHWC_AXES = (1, 2)
 """Height and width of NHWC."""
 
+type Axes = tuple[int, int]
 
-def reverse_io(model: schema.ModelT, *, inputs: bool, outputs: Collection[str]) -> None:
+
+def reverse_io(model: schema.ModelT, *, inputs: bool, outputs: Mapping[str, Axes]) -> None:
     """Reverse the input and the named outputs along height and width, in place.
 
     Args:
-        model: its main graph has one input; input and named outputs are N x H x W x C.
+        model: its main graph has one input, N x H x W x C; the named outputs are of rank 4.
         inputs: whether to reverse the input.
-        outputs: names of the output tensors to reverse.
+        outputs: which axes of which output are height and width: (1, 2) for NHWC.
 
     Raises:
         ModelError: there is not one input, an output is not there, a tensor is not of rank 4, or
@@ -42,7 +44,7 @@ def reverse_io(model: schema.ModelT, *, inputs: bool, outputs: Collection[str]) 
             unchanged.
     """
     graph = model.subgraphs[0]
-    named = [_find_output(graph, name) for name in dict.fromkeys(outputs)]
+    named = {_find_output(graph, name): axes for name, axes in outputs.items()}
     entrances = _find_input(graph) if inputs else []
     for index in (*entrances, *named):
         _check_rank(graph.tensors[index])
@@ -54,14 +56,17 @@ def reverse_io(model: schema.ModelT, *, inputs: bool, outputs: Collection[str]) 
             "leave it out of the model's outputs",
         )
     entrances = [index for index in entrances if index not in through]
-    named = [index for index in named if index not in through]
+    named = {index: axes for index, axes in named.items() if index not in through}
     if not entrances and not named:
         return
-    axes = new_constant(model, "spatial_axes", np.array(SPATIAL_AXES, np.int32))
+    wanted = sorted({*named.values(), *(NHWC_AXES for _ in entrances)})
+    constants = {
+        axes: new_constant(model, "spatial_axes", np.array(axes, np.int32)) for axes in wanted
+    }
     for index in entrances:
-        _reverse_input(model, index, axes)
-    for index in named:
-        _reverse_output(model, index, axes)
+        _reverse_input(model, index, constants[NHWC_AXES])
+    for index, axes in named.items():
+        _reverse_output(model, index, constants[axes])
 
 
 def _reverse_input(model: schema.ModelT, index: int, axes: int) -> None:
@@ -118,7 +123,7 @@ def _check_rank(tensor: schema.TensorT) -> None:
     if len(shape) != 4:
         raise ModelError(
             f"{_name(tensor)} has the shape {[int(side) for side in shape]}",
-            "N x H x W x C, to be reversed along height and width",
+            "four axes, two of them height and width, to be reversed",
             "cut the network where its outputs are still maps",
         )
 

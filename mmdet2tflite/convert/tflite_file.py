@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 
-from mmdet2tflite.artifacts import Passport, Tensor
+from mmdet2tflite.artifacts import Passport, Tensor, TfliteOutput
 from mmdet2tflite.convert.flatbuffer import read_metadata, read_model, write_metadata
 from mmdet2tflite.errors import ModelError
 
@@ -21,10 +21,12 @@ def output_tensors(model: schema.ModelT) -> list[Tensor]:
 
 
 def match_outputs(expected: Sequence[Tensor], found: Sequence[Tensor]) -> dict[str, str]:
-    """Find each ONNX output (NCHW) among a TFLite file's outputs (NHWC), never by order.
+    """Find each ONNX output among a TFLite file's outputs, never by order.
 
-    1. An output of the same name must have the transposed shape.
+    1. An output of the same name must have a shape that rule 3 allows.
     2. A converter that invents names is followed by shape, as long as only one output has it.
+    3. A map (rank 4) is NHWC, or as the ONNX has it where the converter did not need to transpose
+       it. Outputs of other ranks have the ONNX shape.
 
     Returns:
         The TFLite name by ONNX name.
@@ -35,19 +37,25 @@ def match_outputs(expected: Sequence[Tensor], found: Sequence[Tensor]) -> dict[s
     free = {tensor.name: tensor.shape for tensor in found}
     names = {}
     for tensor in sorted(expected, key=lambda tensor: tensor.name not in free):  # rule 1 first
-        shape = to_nhwc(tensor.shape)
-        alike = [name for name, other in free.items() if other == shape]
+        shapes = (to_nhwc(tensor.shape), tensor.shape)
+        alike = [name for name, other in free.items() if other in shapes]
         choice = [tensor.name] if tensor.name in free else alike
-        if len(choice) != 1 or free[choice[0]] != shape:
+        if len(choice) != 1 or free[choice[0]] not in shapes:
             described = ", ".join(f"{name} {list(shape)}" for name, shape in free.items())
             raise ModelError(
-                f"no single output of the TFLite file can be {tensor.name} {list(shape)}; "
+                f"no single output of the TFLite file can be {tensor.name} {list(shapes[0])}; "
                 f"left to choose from: {described or 'nothing'}",
                 "one output for each output of the ONNX model, by name or by a shape of its own",
             )
         names[tensor.name] = choice[0]
         del free[choice[0]]
     return names
+
+
+def describe_output(expected: Tensor, found: Tensor) -> TfliteOutput:
+    """An ONNX output as the file has it. Where both layouts fit, a map is NHWC."""
+    as_onnx = len(expected.shape) != 4 or found.shape != to_nhwc(expected.shape)
+    return TfliteOutput(name=expected.name, shape=found.shape, layout="onnx" if as_onnx else "nhwc")
 
 
 def rename_outputs(model: schema.ModelT, names: Mapping[str, str]) -> None:

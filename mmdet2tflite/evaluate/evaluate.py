@@ -98,6 +98,7 @@ EVALUATE: Stage[Report] = Stage(
     sources=(
         "mmdet2tflite.convert.engine_flag",
         "mmdet2tflite.convert.flatbuffer",
+        "mmdet2tflite.convert.windows",
         "mmdet2tflite.detector.mmlab",
         "mmdet2tflite.evaluate.accuracy",
         "mmdet2tflite.evaluate.census",

@@ -78,6 +78,7 @@ class TfliteRunner:
         outputs: names of the output tensors; the file's own order means nothing.
         threads: for the kernels and the delegate.
         xnnpack: False leaves out the delegate that LiteRT applies by default.
+        nhwc: the outputs that are NHWC in the file; by default all of rank 4.
         honour_flags: run the file on the reference engine (docs/engine-flag.md).
 
     Raises:
@@ -90,6 +91,7 @@ class TfliteRunner:
         outputs: Sequence[str],
         threads: int,
         xnnpack: bool,
+        nhwc: Collection[str] | None = None,
         honour_flags: bool = False,
     ) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -116,11 +118,13 @@ class TfliteRunner:
                 "convert the model again with this version",
             )
         self._outputs = {name: details[name] for name in outputs}
+        ranks = {name: len(detail["shape"]) for name, detail in self._outputs.items()}
+        self._nhwc = [name for name in (outputs if nhwc is None else nhwc) if ranks[name] == 4]
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
         """Raw outputs by name, maps as NCHW, and float32 whatever the file has."""
         self.bind(tensor)()
-        return {name: self._read(detail) for name, detail in self._outputs.items()}
+        return {name: self._read(name, detail) for name, detail in self._outputs.items()}
 
     def bind(self, tensor: Floats) -> Callable[[], object]:
         """Set the input; the function invokes the interpreter, without any copying."""
@@ -128,9 +132,9 @@ class TfliteRunner:
         self._interpreter.set_tensor(self._input["index"], quantise(value, self._input))
         return self._interpreter.invoke
 
-    def _read(self, detail: Mapping[str, Any]) -> Floats:
+    def _read(self, name: str, detail: Mapping[str, Any]) -> Floats:
         value = dequantise(self._interpreter.get_tensor(detail["index"]), detail)
-        return np.ascontiguousarray(value.transpose(0, 3, 1, 2)) if value.ndim == 4 else value
+        return np.ascontiguousarray(value.transpose(0, 3, 1, 2)) if name in self._nhwc else value
 
 
 def open_tflite(model: TfliteModel, path: Path, threads: int, xnnpack: bool) -> Runner:
@@ -139,8 +143,14 @@ def open_tflite(model: TfliteModel, path: Path, threads: int, xnnpack: bool) -> 
     Raises:
         ModelError: as ``TfliteRunner``.
     """
-    names = [output.name for output in model.outputs]
-    runner = TfliteRunner(path, names, threads, xnnpack, honour_flags=model.strategy == "engine")
+    runner = TfliteRunner(
+        path,
+        [output.name for output in model.outputs],
+        threads,
+        xnnpack,
+        nhwc=[output.name for output in model.outputs if output.layout == "nhwc"],
+        honour_flags=model.strategy == "engine",
+    )
     return TurnedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
 
 

@@ -58,13 +58,17 @@ def turned(value: np.ndarray) -> np.ndarray:
     return value[:, ::-1, ::-1]
 
 
+def nhwc(names: list[str]) -> dict[str, tuple[int, int]]:
+    return dict.fromkeys(names, (1, 2))
+
+
 @pytest.mark.parametrize("xnnpack", [True, False])
 @pytest.mark.parametrize("outputs", [[], ["map"], ["positive"], ["map", "positive"]], ids=str)
 @pytest.mark.parametrize("inputs", [True, False])
 def test_named_tensors_are_turned_round_and_the_others_are_not(inputs, outputs, xnnpack):
     model = network()
     expected = infer(model, turned(picture()) if inputs else picture(), xnnpack)
-    reverse_io(model, inputs=inputs, outputs=outputs)
+    reverse_io(model, inputs=inputs, outputs=nhwc(outputs))
     found = infer(model, picture(), xnnpack)
     assert list(found) == list(expected)
     for name, value in expected.items():
@@ -73,7 +77,7 @@ def test_named_tensors_are_turned_round_and_the_others_are_not(inputs, outputs, 
 
 def test_the_signature_runner_knows_the_same_names_and_gives_the_same_numbers():
     model = network()
-    reverse_io(model, inputs=True, outputs=["map", "positive"])
+    reverse_io(model, inputs=True, outputs=nhwc(["map", "positive"]))
     runner = Interpreter(model_content=serialise(model)).get_signature_runner("serving_default")
     expected = infer(network(), turned(picture()))
     found = runner(picture=picture())
@@ -86,7 +90,7 @@ def test_values_of_every_type_are_moved_and_not_changed(kind):
     model = copier(**STORED[kind])
     dtype = np.dtype(STORED[kind].get("dtype", np.float32))
     values = np.random.default_rng(2).integers(0, 127, SHAPE).astype(dtype)
-    reverse_io(model, inputs=True, outputs=["rows"])
+    reverse_io(model, inputs=True, outputs=nhwc(["rows"]))
     found = infer(model, values)["rows"]
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, turned(turned(values)[:, ::2]))
@@ -96,7 +100,7 @@ def test_values_of_every_type_are_moved_and_not_changed(kind):
 def test_what_the_graph_names_keeps_its_name_shape_type_and_quantisation(kind):
     model = copier(**STORED[kind])
     before = copy.deepcopy(model)
-    reverse_io(model, inputs=True, outputs=["rows"])
+    reverse_io(model, inputs=True, outputs=nhwc(["rows"]))
     graph, original = model.subgraphs[0], before.subgraphs[0]
     assert list(graph.inputs) == list(original.inputs)
     assert list(graph.outputs) == list(original.outputs)
@@ -113,12 +117,21 @@ def test_what_the_graph_names_keeps_its_name_shape_type_and_quantisation(kind):
 
 def test_one_operator_is_added_for_each_reversed_tensor():
     model = network()
-    reverse_io(model, inputs=True, outputs=["map", "map"])
+    reverse_io(model, inputs=True, outputs=nhwc(["map", "map"]))
     names = [operator_name(model, operator) for operator in model.subgraphs[0].operators]
     assert names == ["REVERSE_V2", "CONV_2D", "RELU", "REVERSE_V2"]
     assert [code.builtinCode for code in model.operatorCodes].count(
         schema.BuiltinOperator.REVERSE_V2
     ) == 1
+
+
+def test_an_output_that_stayed_nchw_is_turned_along_its_own_height_and_width():
+    model = network()
+    expected = infer(model, picture())
+    reverse_io(model, inputs=False, outputs={"map": (2, 3), "positive": (1, 2)})
+    found = infer(model, picture())
+    np.testing.assert_array_equal(found["map"], expected["map"][:, :, ::-1, ::-1])
+    np.testing.assert_array_equal(found["positive"], turned(expected["positive"]))
 
 
 def test_a_constant_output_is_turned_round_too():
@@ -128,7 +141,7 @@ def test_a_constant_output_is_turned_round_too():
     fixed = writer.constant("fixed", values)
     positive = writer.operator("RELU", [image], writer.tensor("positive", SHAPE))
     model = writer.finish({"picture": image}, {"fixed": fixed, "positive": positive})
-    reverse_io(model, inputs=False, outputs=["fixed"])
+    reverse_io(model, inputs=False, outputs=nhwc(["fixed"]))
     np.testing.assert_array_equal(infer(model, picture())["fixed"], turned(values))
 
 
@@ -141,7 +154,7 @@ def passing_through() -> schema.ModelT:
 
 def test_an_output_that_is_the_input_stays_when_both_are_reversed():
     model = passing_through()
-    reverse_io(model, inputs=True, outputs=["image", "map"])
+    reverse_io(model, inputs=True, outputs=nhwc(["image", "map"]))
     names = [operator_name(model, operator) for operator in model.subgraphs[0].operators]
     assert names == ["CONV_2D", "RELU", "REVERSE_V2"]
 
@@ -149,12 +162,12 @@ def test_an_output_that_is_the_input_stays_when_both_are_reversed():
 @pytest.mark.parametrize(("inputs", "outputs"), [(True, ["map"]), (False, ["image"])])
 def test_an_output_that_is_the_input_cannot_be_reversed_on_one_side_only(inputs, outputs):
     with pytest.raises(ModelError, match="output image is the input itself"):
-        reverse_io(passing_through(), inputs=inputs, outputs=outputs)
+        reverse_io(passing_through(), inputs=inputs, outputs=nhwc(outputs))
 
 
 def test_an_output_that_is_not_there_is_refused_with_those_that_are():
     with pytest.raises(ModelError) as refusal:
-        reverse_io(network(), inputs=False, outputs=["map", "maps"])
+        reverse_io(network(), inputs=False, outputs=nhwc(["map", "maps"]))
     assert refusal.value.found == "the file has the outputs map, positive"
     assert refusal.value.expected == "an output named maps"
 
@@ -167,7 +180,7 @@ def test_an_output_without_height_and_width_is_refused_and_the_model_is_unchange
     before = serialise(model)
     for inputs, outputs in ((False, ["positive"]), (True, [])):
         with pytest.raises(ModelError, match=r"has the shape \[1, 6\]"):
-            reverse_io(model, inputs=inputs, outputs=outputs)
+            reverse_io(model, inputs=inputs, outputs=nhwc(outputs))
     assert serialise(model) == before
 
 
@@ -179,4 +192,4 @@ def test_a_file_with_two_inputs_is_refused():
     )
     model = writer.finish(inputs, {"sum": total})
     with pytest.raises(ModelError, match="has 2 inputs"):
-        reverse_io(model, inputs=True, outputs=[])
+        reverse_io(model, inputs=True, outputs={})

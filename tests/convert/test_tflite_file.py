@@ -1,10 +1,18 @@
 import numpy as np
 import pytest
 
-from mmdet2tflite.artifacts import Head, Passport, Preprocessing, Tensor
+from mmdet2tflite.artifacts import (
+    Head,
+    Passport,
+    Preprocessing,
+    Rotation,
+    Tensor,
+    TfliteOutput,
+)
 from mmdet2tflite.convert.flatbuffer import read_model, write_model
 from mmdet2tflite.convert.tflite_file import (
     PASSPORT,
+    describe_output,
     match_outputs,
     output_tensors,
     read_passport,
@@ -42,7 +50,11 @@ def passport(**changes: str) -> Passport:
     values = {
         "head": head,
         "preprocessing": Preprocessing(width=6, height=4),
-        "outputs": (nhwc("cls_8", 2), nhwc("obj_8", 1)),
+        "outputs": (
+            TfliteOutput(name="cls_8", shape=(1, 4, 6, 2)),
+            TfliteOutput(name="scores", shape=(1, 7), layout="onnx"),
+        ),
+        "rotation": Rotation(input=True, outputs=("cls_8",)),
         "strategy": "explicit",
         "converter": "onnx2tf",
         "precision": "float32",
@@ -71,14 +83,30 @@ def test_a_name_is_taken_before_a_shape():
 
 
 @pytest.mark.parametrize(
+    ("onnx", "tflite", "layout"),
+    [
+        ((1, 2, 4, 6), (1, 4, 6, 2), "nhwc"),
+        ((1, 2, 4, 6), (1, 2, 4, 6), "onnx"),
+        ((1, 4, 4, 4), (1, 4, 4, 4), "nhwc"),
+        ((1, 8, 1, 1), (1, 8, 1, 1), "onnx"),
+        ((1, 840, 85), (1, 840, 85), "onnx"),
+        ((1, 5), (1, 5), "onnx"),
+    ],
+)
+def test_an_output_is_nhwc_or_as_the_onnx_has_it(onnx, tflite, layout):
+    expected, found = Tensor(name="a", shape=onnx), Tensor(name="b", shape=tflite)
+    assert match_outputs([expected], [found]) == {"a": "b"}
+    assert describe_output(expected, found) == TfliteOutput(name="a", shape=tflite, layout=layout)
+
+
+@pytest.mark.parametrize(
     ("found", "reason"),
     [
         ([nhwc("x", 4), nhwc("y", 4)], "x [1, 4, 6, 4], y [1, 4, 6, 4]"),
         ([nhwc("cls_8", 3), nhwc("box_8", 4)], "cls_8 [1, 4, 6, 3]"),
-        ([nchw("cls_8", 4), nhwc("box_8", 4)], "cls_8 [1, 4, 4, 6]"),
         ([nhwc("box_8", 4)], "nothing"),
     ],
-    ids=["two of one shape", "wrong channels", "layout not transposed", "one missing"],
+    ids=["two of one shape", "wrong channels", "one missing"],
 )
 def test_an_output_that_cannot_be_identified_is_refused(found, reason):
     with pytest.raises(ModelError) as refusal:

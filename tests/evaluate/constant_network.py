@@ -14,6 +14,7 @@ from mmdet2tflite.artifacts import (
     Split,
     Tensor,
     TfliteModel,
+    TfliteOutput,
 )
 from mmdet2tflite.config import Evaluation, Latency
 
@@ -31,10 +32,7 @@ HEAD = Head(
     max_detections=100,
 )
 PREPROCESSING = Preprocessing(width=SIDE, height=SIDE)
-OUTPUTS_NHWC = tuple(
-    Tensor(name=name, shape=(1, 1, 1, n))
-    for name, n in (("cls_32", 2), ("box_32", 4), ("obj_32", 1))
-)
+CHANNELS = {"cls_32": 2, "box_32": 4, "obj_32": 1}
 QUICK = Evaluation(parity_images=2, latency=Latency(warmup=1, runs=3, threads=(1,)))
 
 
@@ -75,15 +73,17 @@ def write_data(folder, images=3):
 
 def onnx_model(write_onnx, folder, **network):
     write_onnx(folder / "model.onnx", (1, 3, SIDE, SIDE), constant_network(**network), ["Pad"])
-    return OnnxModel(head=HEAD, preprocessing=PREPROCESSING, outputs=OUTPUTS_NHWC, opset=13)
+    outputs = tuple(Tensor(name=name, shape=(1, n, 1, 1)) for name, n in CHANNELS.items())
+    return OnnxModel(head=HEAD, preprocessing=PREPROCESSING, outputs=outputs, opset=13)
 
 
 def tflite_model(write_tflite, folder, **network):
     write_tflite(folder / "model.tflite", (1, 3, SIDE, SIDE), constant_network(**network))
+    outputs = tuple(TfliteOutput(name=name, shape=(1, 1, 1, n)) for name, n in CHANNELS.items())
     return TfliteModel(
         head=HEAD,
         preprocessing=PREPROCESSING,
-        outputs=OUTPUTS_NHWC,
+        outputs=outputs,
         strategy="mirror",
         converter="onnx2tf",
         precision="float32",
