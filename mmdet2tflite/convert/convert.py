@@ -126,6 +126,7 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.convert.finish",
         "mmdet2tflite.convert.flatbuffer",
         "mmdet2tflite.convert.locate",
+        "mmdet2tflite.convert.locate",
         "mmdet2tflite.convert.onnx2tf",
         "mmdet2tflite.convert.reverse_io",
         "mmdet2tflite.convert.tflite_file",

@@ -11,6 +11,7 @@ from mmdet2tflite.artifacts import Passport, Rotation, Tensor, TfliteOutput
 from mmdet2tflite.convert.engine_flag import Pads, write_flags
 from mmdet2tflite.convert.flatbuffer import read_model, write_model
 from mmdet2tflite.convert.locate import locate_convolutions
+from mmdet2tflite.convert.locate import locate_convolutions
 from mmdet2tflite.convert.reverse_io import reverse_io
 from mmdet2tflite.convert.tflite_file import (
     describe_output,

@@ -120,12 +120,16 @@ def constant(model: schema.ModelT, tensor: schema.TensorT) -> Array | None:
 def copy_tensor(
     graph: schema.SubGraphT, index: int, suffix: str, shape: Sequence[int] | None = None
 ) -> int:
-    """A new tensor of the same type and quantisation, named after the old one; its index."""
+    """A new tensor of the same type and quantisation, named after the old one; its index.
+
+    With a shape of its own it is a computed one, whatever the old one is.
+    """
     tensor = copy.copy(graph.tensors[index])
     tensor.name = _free_name(graph, tensor.name + suffix.encode())
     if shape is not None:
         tensor.shape = np.array(shape, np.int32)
         tensor.shapeSignature = None
+        tensor.buffer = 0
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
 

@@ -76,6 +76,15 @@ def test_a_new_tensor_takes_a_name_that_is_free():
     assert constant(model, graph.tensors[0]) is None
 
 
+def test_a_copy_with_a_shape_of_its_own_is_not_the_constant_that_it_was_made_of():
+    model = network()
+    graph = model.subgraphs[0]
+    same, larger = copy_tensor(graph, 1, "_new"), copy_tensor(graph, 1, "_new", (4, 1, 1, 1))
+    assert constant(model, graph.tensors[same]).ravel().tolist() == [2, 2, 2]
+    assert constant(model, graph.tensors[larger]) is None
+    assert list(graph.tensors[larger].shape) == [4, 1, 1, 1]
+
+
 def test_an_operator_of_the_same_kind_and_version_shares_its_code():
     model = network()
     pads = [
