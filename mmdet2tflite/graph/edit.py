@@ -78,6 +78,11 @@ def readers(value: ir.Value) -> Iterator[ir.Node]:
             yield node
 
 
+def gives_more(node: ir.Node) -> bool:
+    """Whether an output beside the first is read or is a graph output."""
+    return any(output.uses() or output.is_graph_output() for output in node.outputs[1:])
+
+
 def new_constant(graph: ir.Graph, name: str, array: Array) -> ir.Value:
     """A new initializer; its name is made unique."""
     tensor = ir.tensor(np.asarray(array, order="C"), name=_free_name(graph, name))

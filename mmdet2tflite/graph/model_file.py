@@ -188,7 +188,8 @@ def _set_input_shape(path: Path, model: ir.Model, input_size: tuple[int, int] | 
         image.shape = shape
         for node in model.graph:
             for output in node.outputs:
-                output.shape = None
+                if output.shape is not None:
+                    output.shape = ir.Shape([None] * len(output.shape))
 
 
 def _image(path: Path, model: ir.Model) -> ir.Value:

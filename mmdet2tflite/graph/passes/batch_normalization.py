@@ -8,6 +8,7 @@ from mmdet2tflite.graph.edit import (
     Array,
     constant,
     describe,
+    gives_more,
     integer,
     is_op,
     new_constant,
@@ -60,8 +61,7 @@ class FoldBatchNormalization(ReportingPass):
 def _factors(node: ir.Node) -> tuple[Float64, Float64] | None:
     """a and c, C each; None by rule 4."""
     statistics = [constant(value) for value in node.inputs[1:5]]
-    more_outputs = any(output.uses() or output.is_graph_output() for output in node.outputs[1:])
-    if more_outputs or integer(node, "training_mode", 0) or any(s is None for s in statistics):
+    if gives_more(node) or integer(node, "training_mode", 0) or any(s is None for s in statistics):
         return None
     gamma, beta, mean, variance = (np.asarray(array, np.float64) for array in statistics)
     epsilon = node.attributes.get("epsilon")

@@ -2,10 +2,10 @@
 
 import numpy as np
 import onnx_ir as ir
-from onnx_ir.passes import PostconditionError
 
 from mmdet2tflite.graph.edit import (
     describe,
+    gives_more,
     integer,
     integers,
     is_op,
@@ -14,6 +14,8 @@ from mmdet2tflite.graph.edit import (
     shape_of,
 )
 from mmdet2tflite.graph.passes.reporting import ReportingPass
+
+LOWEST = float(np.finfo(np.float32).min)
 
 
 class ResolveCeilMode(ReportingPass):
@@ -24,10 +26,16 @@ class ResolveCeilMode(ReportingPass):
     1. The end pad grows to (n - 1)·s + K - H - b where it is smaller: the last window just fits.
     2. A max pooling never picks padding, and an average pooling that does not count padding
        (``count_include_pad=0``) divides by the rows of the input that it reads: nothing changes.
-    3. An average pooling that counts padding counts its own, but not the rows of rule 1. If there
-       are any, it counts none from now on, and its own pads, if any, go into a ``Pad`` before it.
+    3. An average pooling that counts padding counts its own pads, but not the rows of rule 1. If
+       there are any, it counts none from now on, and its own pads go into a ``Pad`` before it.
+    4. Before opset 19, ONNX Runtime (1.26) divides by the whole kernel, as if the rows of rule 1
+       were pads. So they become pads that count: the model computes what it computed there.
+    5. The pads of a pooling must be smaller than its kernel (ONNX Runtime). Where rule 1 makes
+       those of a dilated max pooling larger, they go into a ``Pad`` by the lowest number; a dilated
+       average pooling stays in ceil mode.
 
-    Requires explicit pads. Source of 3: ``torch.nn.AvgPool2d``, whose divisor ends at the pad.
+    Requires explicit pads. Source of 3: ONNX's reference implementation of opset 19, and
+    ``torch.nn.AvgPool2d``.
     """
 
     def rewrite(self, model: ir.Model) -> None:
@@ -36,21 +44,31 @@ class ResolveCeilMode(ReportingPass):
             if not _rounds_up(node):
                 continue
             own, pads = _pads(node)
-            words = f"wrote ceil_mode of {describe(node)} as pads"
-            if integer(node, "count_include_pad", 0) and pads != own:
-                if any(own):
-                    pads = [pad - moved for pad, moved in zip(pads, own, strict=True)]
-                    _pad_before(model.graph, node, own)
-                    words = f"{words} {own} of a Pad before it, and"
+            moved, value = [0] * len(own), 0.0
+            if _counts_padding(node) and pads != own and model.opset_imports[""] >= 19:
+                moved, pads = own, [pad - rows for pad, rows in zip(pads, own, strict=True)]
                 node.attributes["count_include_pad"] = ir.AttrInt64("count_include_pad", 0)
+            if _as_large_as_the_kernel(node, pads):
+                if is_op(node, "AveragePool") or gives_more(node):
+                    self.left(node, f"it would need pads {pads}, larger than its kernel")
+                    continue
+                moved, pads, value = pads, moved, LOWEST
+            words = f"wrote ceil_mode of {describe(node)} as pads {pads}"
+            if any(moved):
+                _pad_before(model.graph, node, moved, value)
+                words += f" behind a Pad by {moved}"
             node.attributes["pads"] = ir.AttrInt64s("pads", pads)
             node.attributes.pop("ceil_mode")
-            self.changed(f"{words} {pads}")
+            self.changed(words)
 
-    def ensures(self, model: ir.Model) -> None:
-        """No pooling rounds up."""
-        if rest := [describe(node) for node in model.graph if _rounds_up(node)]:
-            raise PostconditionError(f"in ceil mode: {rest}")
+
+def _counts_padding(node: ir.Node) -> bool:
+    return is_op(node, "AveragePool") and bool(integer(node, "count_include_pad", 0))
+
+
+def _as_large_as_the_kernel(node: ir.Node, pads: list[int]) -> bool:
+    kernel = integers(node, "kernel_shape", ())
+    return any(rows >= side for rows, side in zip(pads, kernel * 2, strict=True))
 
 
 def _rounds_up(node: ir.Node) -> bool:
@@ -73,15 +91,18 @@ def _pads(node: ir.Node) -> tuple[list[int], list[int]]:
     return own, own[:axes] + ends
 
 
-def _pad_before(graph: ir.Graph, node: ir.Node, own: list[int]) -> None:
-    """Rule 3."""
-    value, axes = node.inputs[0], len(own) // 2
+def _pad_before(graph: ir.Graph, node: ir.Node, moved: list[int], number: float) -> None:
+    value, axes = node.inputs[0], len(moved) // 2
     assert value is not None
+    assert value.dtype is not None
     pads = np.zeros((2, axes + 2), np.int64)
-    pads[:, 2:] = np.reshape(own, (2, axes))
+    pads[:, 2:] = np.reshape(moved, (2, axes))
     shape = [side + rows for side, rows in zip(shape_of(value), pads.sum(axis=0), strict=True)]
     name = f"{node.name}_pad"
-    operand = new_constant(graph, f"{name}_pads", pads.ravel())
-    pad = new_node("Pad", [value, operand], name=name, like=value, shape=shape)
+    operands = [
+        new_constant(graph, f"{name}_pads", pads.ravel()),
+        new_constant(graph, f"{name}_value", np.array(number, value.dtype.numpy())),
+    ]
+    pad = new_node("Pad", [value, *operands], name=name, like=value, shape=shape)
     graph.insert_before(node, pad)
     node.replace_input_with(0, pad.outputs[0])

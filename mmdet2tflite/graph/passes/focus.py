@@ -152,7 +152,7 @@ def _places(numbers: Array, shape: tuple[int, ...], block: int) -> NDArray[np.in
     channels begin with the same.
     """
     first = numbers[:, :1, :1]
-    places = np.array(np.unravel_index(first.ravel(), shape[1:]))
+    places = np.array(np.unravel_index(first.ravel().astype(np.int64), shape[1:]))
     _, height, width = numbers.shape
     rows, columns = np.arange(height)[:, None], np.arange(width)
     if (places[1:] >= block).any() or len(np.unique(first)) < len(first):

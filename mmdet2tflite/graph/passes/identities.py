@@ -5,6 +5,7 @@ import onnx_ir as ir
 from mmdet2tflite.graph.edit import (
     constant,
     describe,
+    gives_more,
     is_op,
     redirect,
 )
@@ -40,8 +41,7 @@ def _changes_nothing(node: ir.Node) -> bool:
     value, output = node.inputs[0] if node.inputs else None, node.outputs[0]
     if is_op(node, "Dropout"):
         training = constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else False
-        mask_is_read = any(out.uses() or out.is_graph_output() for out in node.outputs[1:])
-        return training is not None and not training and not mask_is_read
+        return training is not None and not training and not gives_more(node)
     if is_op(node, "Cast"):
         return value is not None and value.dtype is not None and value.dtype == output.dtype
     if is_op(node, "Concat"):

@@ -7,6 +7,7 @@ from mmdet2tflite.graph.edit import (
     Array,
     constant,
     describe,
+    gives_more,
     integer,
     integers,
     is_op,
@@ -89,6 +90,8 @@ def _refusal_of_window(pad: ir.Node, window: ir.Node) -> str:
         return "has no padding of its own"
     if integer(window, "ceil_mode", 0):
         return "is in ceil mode"
+    if gives_more(window):
+        return "gives indices into the padded map"
     kernel = integers(window, "kernel_shape", ())
     if any(rows >= side for rows, side in zip(_sum(pad, window), kernel * 2, strict=True)):
         return "would have pads as large as its kernel"
