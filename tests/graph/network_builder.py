@@ -148,27 +148,32 @@ class Builder:
         inputs = ["" if limit is None else self.floats(limit) for limit in (low, high)]
         return self.node("Clip", [x, *inputs] if high is not None else [x, *inputs[:1]])
 
-    def mean(self, x: str, axes: list[int], keep: bool) -> str:
+    def reduce(self, op_type: str, x: str, axes: list[int], keep: bool) -> str:
+        """``ReduceMean`` or ``ReduceMax``."""
         if self.opset < 18:
-            return self.node("ReduceMean", [x], axes=axes, keepdims=int(keep))
-        return self.node("ReduceMean", [x, self.integers(axes)], keepdims=int(keep))
+            return self.node(op_type, [x], axes=axes, keepdims=int(keep))
+        return self.node(op_type, [x, self.integers(axes)], keepdims=int(keep))
+
+    def unsqueeze(self, x: str, axis: int) -> str:
+        if self.opset < 13:
+            return self.node("Unsqueeze", [x], axes=[axis])
+        return self.node("Unsqueeze", [x, self.integers([axis])])
 
     def split(self, x: str, parts: list[int], axis: int) -> list[str]:
         if self.opset < 13:
             return self.node("Split", [x], len(parts), axis=axis, split=parts)
         return self.node("Split", [x, self.integers(parts)], len(parts), axis=axis)
 
-    def resize(self, x: Map, factors: tuple[int, int], by_sizes: bool, **how: str) -> str:
+    def resize(self, x: Map, factors: Sequence[float], by_sizes: bool, **how: str) -> str:
         """``Upsample`` below opset 11 (asymmetric, as it was before the word)."""
-        scales = self.floats([1, 1, *factors])
         if self.opset < 11:
-            return self.node("Upsample", [x.name, scales], mode=how["mode"])
+            return self.node("Upsample", [x.name, self.floats([1, 1, *factors])], mode=how["mode"])
         empty = self.floats([]) if self.opset < 13 else ""
         if not by_sizes:
-            return self.node("Resize", [x.name, empty, scales], **how)
-        sizes = [1, x.channels, x.height * factors[0], x.width * factors[1]]
-        missing = self.floats([]) if self.opset < 13 else ""
-        return self.node("Resize", [x.name, empty, missing, self.integers(sizes)], **how)
+            return self.node("Resize", [x.name, empty, self.floats([1, 1, *factors])], **how)
+        sizes = [int(size * factor) for size, factor in zip(x.size, factors, strict=True)]
+        sides = self.integers([1, x.channels, *sizes])
+        return self.node("Resize", [x.name, empty, empty, sides], **how)
 
     def reshape(self, x: str, *sides: int) -> str:
         """``sides`` without the batch, which stays what it is."""

@@ -63,7 +63,7 @@ def averaged(net: Builder, random: np.random.Generator, x: Map) -> Output:
     """Over both spatial axes or one of them; without them, or with sides of 1."""
     axes = [[2, 3], [2], [3], [-1]][random.integers(4)]
     keep = random.random() < OFTEN
-    return Output(net.mean(x.name, axes, keep), 4 if keep else 4 - len(axes), False)
+    return Output(net.reduce("ReduceMean", x.name, axes, keep), 4 if keep else 4 - len(axes), False)
 
 
 def scores(net: Builder, random: np.random.Generator, x: Map) -> Output:

@@ -111,7 +111,9 @@ def squeeze_excite(net: Builder, random: np.random.Generator, x: Map) -> Map:
 def global_pool(net: Builder, random: np.random.Generator, x: Map) -> Map:
     op_type = ["GlobalAveragePool", "GlobalMaxPool", "ReduceMean"][random.choice([0, 0, 1, 2])]
     if op_type == "ReduceMean":
-        name = net.mean(x.name, [2, 3] if random.random() < OFTEN else [-1, -2], keep=True)
+        name = net.reduce(
+            "ReduceMean", x.name, [2, 3] if random.random() < OFTEN else [-1, -2], keep=True
+        )
     else:
         name = net.node(op_type, [x.name])
     share = log2(x.height * x.width)

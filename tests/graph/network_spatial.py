@@ -6,7 +6,17 @@ from math import inf
 import numpy as np
 
 from tests.graph.network_builder import OFTEN, RARELY, SOMETIMES, Builder, Layer, Map
-from tests.graph.network_windows import LARGEST, MOST_CHANNELS
+from tests.graph.network_pointwise import relu
+from tests.graph.network_windows import (
+    LARGEST,
+    MOST_CHANNELS,
+    Window,
+    average_pool,
+    conv,
+    conv_of_detectors,
+    convolve,
+    max_pool,
+)
 
 MAXIMUM = np.iinfo(np.int64).max
 RESIZES = [
@@ -17,6 +27,7 @@ RESIZES = [
     ("linear", "pytorch_half_pixel", ""),
     ("linear", "align_corners", ""),
     ("linear", "asymmetric", ""),
+    ("cubic", "half_pixel", ""),
     ("nearest", "asymmetric", "ceil"),
     ("nearest", "half_pixel", "ceil"),
     ("nearest", "asymmetric", "round_prefer_ceil"),
@@ -85,6 +96,22 @@ def focus(net: Builder, random: np.random.Generator, x: Map) -> Map | None:
     return Map(name, channels, rows, columns, x.bound, x.fraction)
 
 
+def stem(net: Builder, random: np.random.Generator, x: Map) -> Map | None:
+    """Focus and a convolution, as YOLOX and YOLOv5 begin."""
+    focused = focus(net, random, x)
+    if focused is None:
+        return None
+    kernel = int(random.choice([1, 3, 3, 5]))
+    windows = []
+    for size in focused.size:
+        begin, end = random.integers(0, 3, 2).tolist() if random.random() < SOMETIMES else (1, 1)
+        output = size + begin + end - kernel + 1
+        if output < 1:
+            return None
+        windows.append(Window(kernel, 1, 1, begin, end, output))
+    return convolve(net, random, focused, windows, groups=1)
+
+
 def depth_to_space(net: Builder, random: np.random.Generator, x: Map) -> Map | None:
     if x.channels % 4 or max(x.size) * 2 > LARGEST:
         return None
@@ -117,20 +144,40 @@ def pad(net: Builder, random: np.random.Generator, x: Map) -> Map | None:
     return Map(name, channels, *sizes, max(x.bound, abs(value)), x.fraction)
 
 
+def padded_window(net: Builder, random: np.random.Generator, x: Map) -> Map | None:
+    """Zeros around the map and a window: how PyTorch users pad as TensorFlow does."""
+    if random.random() < OFTEN:
+        x = relu(net, random, x)
+    top, left, bottom, right = random.integers(0, 3, 4).tolist()
+    name = net.pad(x.name, [0, 0, top, left, 0, 0, bottom, right], "constant", 0)
+    sizes = (x.height + top + bottom, x.width + left + right)
+    padded = Map(name, x.channels, *sizes, x.bound, x.fraction)
+    if random.random() < SOMETIMES:
+        net.maps.append(padded)
+    window = [conv, conv_of_detectors, max_pool, average_pool][random.integers(4)]
+    return window(net, random, padded)
+
+
 def resize(net: Builder, random: np.random.Generator, x: Map) -> Map | None:
-    factors = [(2, 2), (2, 2), (3, 3), (2, 1), (1, 3), (4, 4)][random.integers(6)]
-    sizes = [size * factor for size, factor in zip(x.size, factors, strict=True)]
-    if max(sizes) > LARGEST:
+    """Mostly by whole factors; sometimes smaller, or by a fraction."""
+    factors = [(2, 2), (3, 3), (2, 1), (1, 3), (4, 4)][random.integers(5)]
+    if net.opset >= 11 and random.random() < SOMETIMES:
+        factors = [(0.5, 0.5), (1.5, 1.5), (2.5, 1), (0.75, 2)][random.integers(4)]
+    sizes = [int(size * factor) for size, factor in zip(x.size, factors, strict=True)]
+    if max(sizes) > LARGEST or min(sizes) < 1:
         return None
     common = random.random() < OFTEN
     mode, coordinates, rounding = RESIZES[random.integers(4 if common else len(RESIZES))]
+    if mode == "cubic" and net.opset < 11:
+        return None
     how = {"mode": mode, "coordinate_transformation_mode": coordinates}
     if rounding:
         how["nearest_mode"] = rounding
     name = net.resize(x, factors, random.random() < SOMETIMES, **how)
-    exact = mode == "nearest" or (max(factors) == 2 and coordinates == "half_pixel")
-    fraction = x.fraction + 4 * (mode == "linear") if exact else inf
-    return Map(name, x.channels, *sizes, x.bound, fraction)
+    halves = mode == "linear" and factors in ((2, 2), (2, 1)) and coordinates == "half_pixel"
+    fraction = x.fraction if mode == "nearest" else x.fraction + 4 if halves else inf
+    bound = x.bound * (4 if mode == "cubic" else 1)
+    return Map(name, x.channels, *sizes, bound, fraction)
 
 
 def nearest(net: Builder, random: np.random.Generator, x: Map) -> Map | None:
@@ -199,8 +246,10 @@ SPATIAL: dict[str, Layer] = {
     "identity": identity,
     "strided_slice": strided_slice,
     "focus": focus,
+    "stem": stem,
     "depth_to_space": depth_to_space,
     "pad": pad,
+    "padded_window": padded_window,
     "resize": resize,
     "nearest": nearest,
     "concat": concat,

@@ -98,7 +98,7 @@ def conv(net: Builder, random: np.random.Generator, x: Map) -> Map | None:
         windows[1] = _window_like(windows[0], x.width)
         if windows[1] is None:
             return None
-    return _convolve(net, random, x, windows)
+    return convolve(net, random, x, windows)
 
 
 def _window_like(window: Window, size: int) -> Window | None:
@@ -113,11 +113,14 @@ def conv_of_detectors(net: Builder, random: np.random.Generator, x: Map) -> Map 
     ]
     pad = (kernel - 1) // 2
     windows = [_window_like(Window(kernel, stride, 1, pad, pad, 0), size) for size in x.size]
-    return None if None in windows else _convolve(net, random, x, windows)
+    return None if None in windows else convolve(net, random, x, windows)
 
 
-def _convolve(net: Builder, random: np.random.Generator, x: Map, windows: list) -> Map | None:
-    group = _groups(random, x.channels)
+def convolve(
+    net: Builder, random: np.random.Generator, x: Map, windows: list, groups: int = 0
+) -> Map | None:
+    """A convolution of these windows; random groups if their number is 0."""
+    group = groups or _groups(random, x.channels)
     outputs = group * int(random.integers(1, MOST_CHANNELS // group + 1))
     kernels = [each.kernel for each in windows]
     weights = random.choice(WEIGHTS, (outputs, x.channels // group, *kernels))
@@ -193,7 +196,9 @@ def _pool(
     sizes = [each.output for each in windows]
     if not dilated and not ceiling and random.random() < RARELY * 2:
         automatic, sizes = _automatic(random, windows, x)
-        if min(sizes) < 1:
+        # ONNX Runtime makes negative pads of SAME where windows have gaps between them.
+        gaps = any(each.kernel < each.stride for each in windows)
+        if min(sizes) < 1 or (gaps and automatic["auto_pad"] != "VALID"):
             return None
         del attributes["pads"]
         attributes |= automatic
