@@ -4,7 +4,6 @@ from pathlib import Path
 
 import onnx
 import onnx.checker
-import onnx.version_converter
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
 from onnx.external_data_helper import load_external_data_for_model
@@ -12,9 +11,7 @@ from onnx_ir.passes.common import InlinePass, RemoveInitializersFromInputsPass
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.edit import describe, integers, is_op, readers
-
-OLDEST_OPSET, OPSET, NEWEST_OPSET = 7, 13, 21
-"""Opsets that can be read, and between them the one that older models are brought up to."""
+from mmdet2tflite.graph.opset import upgrade
 
 QUANTISED_OPS = (
     "ConvInteger",
@@ -33,7 +30,7 @@ def load_model(path: Path, input_size: tuple[int, int] | None = None) -> ir.Mode
     """Read an ONNX file of a convolution network with one image input.
 
     1. External data is read in, functions are inlined, initializers are no inputs.
-    2. Opsets below 13 are brought up to 13 by ``onnx.version_converter``; 13 to 21 stay.
+    2. Opsets below 13 are brought up to 13 (``opset.upgrade``); 13 to 21 stay.
     3. The input becomes 1 x C x H x W: a symbolic batch is 1, symbolic H and W are ``input_size``.
        The shapes that the file declares for the symbolic size are forgotten.
 
@@ -51,7 +48,7 @@ def load_model(path: Path, input_size: tuple[int, int] | None = None) -> ir.Mode
     InlinePass()(model)
     RemoveInitializersFromInputsPass()(model)
     _check_operators(path, model)
-    model = _upgrade(path, model)
+    model = upgrade(model)
     _set_input_shape(path, model, input_size)
     return model
 
@@ -131,23 +128,6 @@ def _check_operators(path: Path, model: ir.Model) -> None:
             "a convolution network",
             "check that this is the model you mean; padding concerns convolutions only",
         )
-
-
-def _upgrade(path: Path, model: ir.Model) -> ir.Model:
-    opset = model.opset_imports[""]
-    if OPSET <= opset <= NEWEST_OPSET:
-        return model
-    found, remedy = f"{path} has opset {opset}", f"export it with opset {OPSET} to {NEWEST_OPSET}"
-    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
-        raise ModelError(found, f"opset {OLDEST_OPSET} to {NEWEST_OPSET}", remedy)
-    try:
-        return ir.from_proto(onnx.version_converter.convert_version(ir.to_proto(model), OPSET))
-    except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
-        raise ModelError(
-            f"{found}, and onnx.version_converter cannot convert it: {error}",
-            f"a model that can be brought up to opset {OPSET}",
-            remedy,
-        ) from error
 
 
 def _set_input_shape(path: Path, model: ir.Model, input_size: tuple[int, int] | None) -> None:
