@@ -56,7 +56,7 @@ def rewritings(experiment: Experiment, onnx: OnnxModel, dataset: Dataset) -> lis
         onnx_to_rewritten(experiment, onnx, dataset, padding)
         for padding in experiment.variants.padding
     ]
-    return list({model.digest: model for model in found}.values())
+    return list({model.strategy: model for model in found}.values())
 
 
 def main() -> int:

@@ -172,21 +172,25 @@ class TfliteModel(Artifact):
     outputs: tuple[TfliteOutput, ...]
     rotation: Rotation = Rotation()
     strategy: str
+    exact: bool
     converter: str
     precision: str
 
     @property
     def variant(self) -> str:
-        """``explicit · onnx2tf · float32``"""
-        return f"{self.strategy} · {self.converter} · {self.precision}"
+        """``explicit · onnx2tf · float32``; a strategy that changes the numbers says so."""
+        strategy = self.strategy if self.exact else f"{self.strategy} (inexact)"
+        return f"{strategy} · {self.converter} · {self.precision}"
 
 
 class Passport(Frozen):
     """What a TFLite file says of itself in its metadata: all that is needed to run it rightly.
 
-    ``outputs`` have the file's own shapes. ``tools`` are versions, ``ancestors`` digests
-    of the artefacts that the file was made of. A file that was converted by itself, without a
-    data set, has neither ``head`` nor ``preprocessing``.
+    ``exact``: its padding strategy keeps the network's numbers, on the reference engine if the
+    strategy is ``engine`` (docs/engine-flag.md). ``outputs`` have the file's own shapes. ``tools``
+    are versions, ``ancestors`` digests of the artefacts that the file was made of. A file that was
+    converted by itself, without a data set, has neither ``head`` nor, if nothing was said of it,
+    ``preprocessing``.
     """
 
     version: Literal[1] = 1
@@ -195,6 +199,7 @@ class Passport(Frozen):
     outputs: tuple[TfliteOutput, ...]
     rotation: Rotation = Rotation()
     strategy: str
+    exact: bool
     converter: str
     precision: str
     tools: dict[str, str]

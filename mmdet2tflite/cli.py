@@ -1,14 +1,16 @@
 """The command line. Heavy modules are imported by the command that needs them, not here."""
 
+import json
 import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from mmdet2tflite.exit_status import run_and_report
+from mmdet2tflite.names import ConverterName, PaddingName
 
 FLOW_ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
@@ -17,6 +19,13 @@ FLOW_ENVIRONMENT = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
+
+InputSize = Annotated[
+    tuple[int, int] | None,
+    typer.Option(metavar="W H", help="Input size in pixels, where the model leaves it open."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Triple = tuple[float, float, float] | None
 
 app = typer.Typer(
     help="From a data set to a detector in TensorFlow Lite that still sees what it saw in PyTorch.",
@@ -70,6 +79,92 @@ def run(
         command += ["--set", override]
     os.chdir(root)
     os.execve(sys.executable, command, {**FLOW_ENVIRONMENT, **os.environ})
+
+
+@app.command()
+def inspect(
+    model: Annotated[Path, typer.Argument(help="TFLite file.", metavar="MODEL.tflite")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a TFLite file is made of.
+
+    Operators, inputs and outputs, every PAD with its reader and whether XNNPACK fuses it, how
+    strided convolutions pad, engine flags, and the file's passport.
+    """
+    from mmdet2tflite.report.inspection import inspect, print_inspection, print_json
+
+    (print_json if as_json else print_inspection)(inspect(model))
+
+
+@app.command()
+def convert(
+    model: Annotated[Path, typer.Argument(help="ONNX file of any convolution network.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    padding: Annotated[
+        PaddingName, typer.Option(help="Strategy of docs/padding.md; auto: the cheapest exact one.")
+    ] = "auto",
+    converter: Annotated[
+        ConverterName, typer.Option(help="Who writes the file.")
+    ] = "onnx2tf",
+    input_size: InputSize = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Folder of images to compare on; without: seeded noise.")
+    ] = None,
+    colours: Annotated[
+        Literal["bgr", "rgb"] | None, typer.Option(help="Order of the input's channels.")
+    ] = None,
+    mean: Annotated[Triple, typer.Option(help="Subtracted from each pixel (0-255).")] = None,
+    std: Annotated[Triple, typer.Option(help="Each pixel is divided by it then.")] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Largest error, as a fraction of the output's range.")
+    ] = 1e-4,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds for each tool.")] = 900,
+) -> None:
+    """Convert an ONNX file to TensorFlow Lite and prove that it computes the same.
+
+    Writes MODEL.tflite, passport.json, parity.json, plan.json and reproduce.sh.
+    """
+    from mmdet2tflite.convert.command import convert_and_print
+    from mmdet2tflite.convert.standalone_report import Normalisation, Request
+
+    normalisation = Normalisation.from_options(colours, mean, std)
+    convert_and_print(
+        Request(
+            model=model,
+            out=out,
+            padding=padding,
+            converter=converter,
+            input_size=input_size,
+            calibration=calibration,
+            normalisation=normalisation,
+            tolerance=tolerance,
+            timeout=timeout,
+        )
+    )
+
+
+@app.command()
+def plan(
+    model: Annotated[Path, typer.Argument(help="ONNX file of any convolution network.")],
+    input_size: InputSize = None,
+    every_site: Annotated[
+        bool, typer.Option("--all", help="List the sites that are SAME already, too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show, convolution by convolution, what each padding strategy would do."""
+    from mmdet2tflite.graph.canonical import canonicalise
+    from mmdet2tflite.graph.model_file import load_model
+    from mmdet2tflite.graph.plan import describe_plan, make_plan
+    from mmdet2tflite.report.planning import print_plan
+
+    graph = load_model(model, input_size)
+    canonicalise(graph)
+    found = describe_plan(make_plan(graph))
+    if as_json:
+        print(json.dumps(found, indent=1))
+    else:
+        print_plan(found, every_site=every_site)
 
 
 @app.command()

@@ -9,14 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mmdet2tflite.names import ConverterName, PaddingName
+
 Size = tuple[int, int]
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
-ConverterName = Literal["onnx2tf"]
-PaddingName = Literal[
-    "auto", "explicit", "mirror", "mirror_rotated", "widen", "tf_train", "engine", "force_same"
-]
 
 STRIDE_OF_COARSEST_MAP = 32
 

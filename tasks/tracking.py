@@ -145,6 +145,7 @@ def _variant_tags(model: Artifact) -> dict[str, str]:
     if isinstance(model, TfliteModel):
         return {
             "strategy": model.strategy,
+            "exact": str(model.exact).lower(),
             "converter": model.converter,
             "precision": model.precision,
         }

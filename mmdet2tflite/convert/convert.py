@@ -10,12 +10,13 @@ from mmdet2tflite.artifacts import (
     RewrittenModel,
     TfliteModel,
 )
-from mmdet2tflite.config import ConverterName, Section
+from mmdet2tflite.config import Section
 from mmdet2tflite.convert import onnx2tf
 from mmdet2tflite.convert.converter import Converter, ToolRun
 from mmdet2tflite.convert.finish import Finishing, finish
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
+from mmdet2tflite.names import ConverterName
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
@@ -60,6 +61,7 @@ def convert(
         preprocessing=model.preprocessing,
         outputs=(),
         strategy=model.strategy,
+        exact=model.exact,
         converter=config.converter,
         precision="float32",
         tools={tool: version(tool) for tool in converter.tools},
@@ -76,7 +78,7 @@ def convert(
     finished = finish(converted, job.work / FILE, promised, passport)
     shutil.rmtree(scratch)
     result = TfliteModel(
-        **model.model_dump(include={"head", "preprocessing", "strategy"}),
+        **model.model_dump(include={"head", "preprocessing", "strategy", "exact"}),
         **finished.model_dump(include={"outputs", "rotation", "converter", "precision"}),
     )
     metrics = _check(job, config, model, original, result, dataset)
@@ -125,7 +127,6 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.convert.engine_flag",
         "mmdet2tflite.convert.finish",
         "mmdet2tflite.convert.flatbuffer",
-        "mmdet2tflite.convert.locate",
         "mmdet2tflite.convert.locate",
         "mmdet2tflite.convert.onnx2tf",
         "mmdet2tflite.convert.reverse_io",

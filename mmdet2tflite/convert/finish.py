@@ -11,7 +11,6 @@ from mmdet2tflite.artifacts import Passport, Rotation, Tensor, TfliteOutput
 from mmdet2tflite.convert.engine_flag import Pads, write_flags
 from mmdet2tflite.convert.flatbuffer import read_model, write_model
 from mmdet2tflite.convert.locate import locate_convolutions
-from mmdet2tflite.convert.locate import locate_convolutions
 from mmdet2tflite.convert.reverse_io import reverse_io
 from mmdet2tflite.convert.tflite_file import (
     describe_output,
@@ -21,7 +20,7 @@ from mmdet2tflite.convert.tflite_file import (
     write_passport,
 )
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.evaluate.census import PADS, tflite_ops
+from mmdet2tflite.evaluate.census import PADS, custom_ops, tflite_ops
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,10 @@ def finish(converted: Path, target: Path, promised: Finishing, passport: Passpor
         The complete passport.
 
     Raises:
-        ModelError: the file has other PADs than planned, an output cannot be identified, or a
-            flagged convolution cannot be found.
+        ModelError: the file has custom operators or other PADs than planned, an output cannot be
+            identified, or a flagged convolution cannot be found.
     """
-    check_pads(converted, promised.pads)
+    check_operators(converted, promised.pads)
     model = read_model(converted)
     found = {tensor.name: tensor for tensor in output_tensors(model)}
     names = match_outputs(promised.outputs, list(found.values()))
@@ -84,14 +83,21 @@ def _spatial_axes(
     return {output.name: axes[output.layout] for output in outputs if output.name in names}
 
 
-def check_pads(converted: Path, planned: int) -> None:
-    """The file has exactly the PADs of the plan. Raises ModelError."""
+def check_operators(converted: Path, pads: int) -> None:
+    """LiteRT has all operators, and among them are the planned PADs. Raises ModelError."""
+    custom = custom_ops(converted)
+    if custom:
+        raise ModelError(
+            f"the converter does not know {', '.join(custom)} and left custom operators",
+            "operators that TensorFlow Lite has",
+            "export the network without them, or cut it before them",
+        )
     ops = tflite_ops(converted)
     found = sum(ops[name] for name in PADS)
-    if found != planned:
+    if found != pads:
         raise ModelError(
             f"the converted file has {found} PAD operators",
-            f"{planned}, as planned",
+            f"{pads}, as planned",
             "this is a fault of mmdet2tflite or of the converter; please report the model",
         )
 

@@ -28,6 +28,12 @@ def tflite_ops(path: Path) -> Counter[str]:
     )
 
 
+def custom_ops(path: Path) -> list[str]:
+    """Names of the custom operators, which LiteRT runs only with kernels of the caller's own."""
+    names = {code.customCode for code in read_model(path).operatorCodes} - {None}
+    return sorted(name.decode() for name in names)
+
+
 def onnx_ops(path: Path) -> Counter[str]:
     """Operators of an ONNX graph and of its subgraphs.
 

@@ -30,10 +30,13 @@ def run_on_images(
     runner: Infers, images: Sequence[Path], preprocessing: PreprocessingValues
 ) -> dict[str, Floats]:
     """Raw outputs by name (images x C x H x W). Raises DataError for an unreadable image."""
-    outputs = []
-    for path in images:
-        tensor, _ = input_tensor(path, preprocessing)
-        outputs.append(runner.infer(tensor))
+    tensors = np.concatenate([input_tensor(path, preprocessing)[0] for path in images])
+    return run_on_tensors(runner, tensors)
+
+
+def run_on_tensors(runner: Infers, tensors: Floats) -> dict[str, Floats]:
+    """Raw outputs by name, one sample (N x C x H x W) at a time."""
+    outputs = [runner.infer(tensor[None]) for tensor in tensors]
     return {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0]}
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from mmdet2tflite.artifacts import Preprocessing, RewrittenModel
-from mmdet2tflite.config import PaddingName
 from mmdet2tflite.evaluate.promise import check_promise, run_on_images
 from mmdet2tflite.evaluate.runners import OnnxRunner
 from mmdet2tflite.graph.canonical import canonicalise
@@ -19,6 +18,7 @@ from mmdet2tflite.graph.plan import describe_decision
 from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.graph.verify import RewrittenRunner
+from mmdet2tflite.names import PaddingName
 
 MODEL, PLAN = (RewrittenModel.model_fields[name].default for name in ("file", "plan"))
 THREADS = 2

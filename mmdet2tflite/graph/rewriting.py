@@ -7,10 +7,10 @@ from enum import StrEnum
 import onnx_ir as ir
 
 from mmdet2tflite.artifacts import Rotation
-from mmdet2tflite.config import PaddingName
 from mmdet2tflite.graph.edit import integers, is_op
 from mmdet2tflite.graph.geometry import Widening
 from mmdet2tflite.graph.sites import WINDOWS, Site
+from mmdet2tflite.names import PaddingName
 
 UPRIGHT = Rotation()
 

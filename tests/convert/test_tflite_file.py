@@ -56,6 +56,7 @@ def passport(**changes: str) -> Passport:
         ),
         "rotation": Rotation(input=True, outputs=("cls_8",)),
         "strategy": "explicit",
+        "exact": True,
         "converter": "onnx2tf",
         "precision": "float32",
         "tools": {"onnx2tf": "2.6.9"},

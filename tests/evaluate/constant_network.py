@@ -85,6 +85,7 @@ def tflite_model(write_tflite, folder, **network):
         preprocessing=PREPROCESSING,
         outputs=outputs,
         strategy="mirror",
+        exact=True,
         converter="onnx2tf",
         precision="float32",
     )

@@ -1,6 +1,5 @@
 """The padding strategies. A new one is one file here and one line below."""
 
-from mmdet2tflite.config import PaddingName
 from mmdet2tflite.graph.rewriting import Strategy
 from mmdet2tflite.graph.strategies import (
     auto,
@@ -11,6 +10,7 @@ from mmdet2tflite.graph.strategies import (
     tf_train,
     widen,
 )
+from mmdet2tflite.names import PaddingName
 
 STRATEGIES: dict[PaddingName, Strategy] = {
     "auto": Strategy(auto.rewrite, "the cheapest exact one"),

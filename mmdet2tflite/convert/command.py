@@ -1,0 +1,35 @@
+"""The command ``mmdet2tflite convert``: a few lines in the terminal about what came out."""
+
+from rich.console import Console
+
+from mmdet2tflite.convert.standalone import convert_file
+from mmdet2tflite.convert.standalone_report import Conversion, Request
+
+
+def convert_and_print(request: Request) -> None:
+    """Convert and say how it went. Raises what ``convert_file`` raises."""
+    console = Console(highlight=False, soft_wrap=True)
+    conversion = convert_file(request)
+    for line in _lines(conversion):
+        console.print(line)
+
+
+def _lines(conversion: Conversion) -> list[str]:
+    passport, rewriting, metrics = conversion.passport, conversion.rewriting, conversion.metrics
+    relative, decibel = metrics["check.relative"], metrics["check.snr_db"]
+    source = "the ONNX" if passport.exact else "the rewritten graph (NOT the ONNX)"
+    lines = [
+        f"{conversion.file}: {passport.strategy}, {metrics['size_mb']:.2f} MB, "
+        f"{metrics['pads']:.0f} PAD, {metrics['transposes']:.0f} TRANSPOSE",
+        f"largest error against {source}: {relative:.1g} of the output's range "
+        f"({decibel:.0f} dB), over {conversion.samples}",
+    ]
+    if not passport.exact:
+        error = metrics["rewritten.relative"]
+        lines.append(f"{passport.strategy} is inexact: {error:.1g} of the range from the ONNX")
+    if passport.strategy == "engine":
+        lines.append("exact only on an engine that honours the flag: docs/engine-flag.md")
+    if passport.rotation.input:
+        lines.append("the file takes its input turned by 180° and gives turned maps: see passport")
+    lines += [f"auto looked at {reason}" for reason in rewriting.reasons]
+    return lines + [f"reversed inside: {sentence}" for sentence in rewriting.reversals]

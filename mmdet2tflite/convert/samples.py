@@ -1,0 +1,54 @@
+"""What a stand-alone conversion is compared on: real images, or seeded noise."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmdet2tflite.artifacts import Preprocessing
+from mmdet2tflite.errors import DataError, ModelError
+from mmdet2tflite.evaluate.decode import Floats
+from mmdet2tflite.evaluate.images import input_tensor
+from mmdet2tflite.evaluate.promise import PARITY_IMAGES
+
+NOISE_SAMPLES = 4
+SEED = 0
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Inputs (samples x C x H x W), and a sentence that says what they are."""
+
+    inputs: Floats
+    what: str
+
+
+def noise(shape: tuple[int, ...]) -> Samples:
+    """Standard normal values for an input of 1 x C x H x W."""
+    values = np.random.default_rng(SEED).standard_normal((NOISE_SAMPLES, *shape[1:]))
+    return Samples(
+        values.astype(np.float32), f"{NOISE_SAMPLES} inputs of normal noise, seed {SEED}"
+    )
+
+
+def images(folder: Path, preprocessing: Preprocessing, channels: int) -> Samples:
+    """The first images of a folder in the order of their names, letterboxed.
+
+    Raises:
+        DataError: no such folder, no images in it, or one that cannot be read.
+        ModelError: the network does not take colour images.
+    """
+    if channels != 3:
+        raise ModelError(
+            f"an input of {channels} channels", "3 channels for --calibration", "leave it out"
+        )
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder", "a folder of images", "check --calibration")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise DataError(
+            f"{folder} holds no images", f"files ending in {', '.join(SUFFIXES)}", "check the path"
+        )
+    tensors = [input_tensor(path, preprocessing)[0] for path in paths[:PARITY_IMAGES]]
+    return Samples(np.concatenate(tensors), f"{len(tensors)} images of {folder}")
