@@ -19,6 +19,7 @@ from mmdet2tflite.graph.edit import (
     static_shape,
     string,
 )
+from mmdet2tflite.graph.geometry import same_output
 
 LARGEST_SHAPE_OPERAND = 1024
 """Elements of a constant that can say something about a shape; weights have more."""
@@ -29,7 +30,9 @@ def infer_shapes(node: ir.Node, opset: int) -> None:
 
     1. ONNX's inference for the one operator; it sees the small constants among the inputs.
     2. ONNX's inference (1.20) forgets a rule of ``ceil_mode``: see ``ceil_output``.
-    3. What cannot be inferred stays as it was declared.
+    3. It also adds ``output_padding`` to a ``ConvTranspose`` under SAME, whose output is s·H, or
+       what its windows cover, if that is less (ONNX operator specification; ONNX Runtime).
+    4. What cannot be inferred stays as it was declared.
 
     Raises:
         ModelError: the shapes of the inputs contradict the operator.
@@ -43,6 +46,8 @@ def infer_shapes(node: ir.Node, opset: int) -> None:
             output.shape = shape
     if is_op(node, "MaxPool", "AveragePool") and integer(node, "ceil_mode", 0):
         _correct_ceil_mode(node)
+    if is_op(node, "ConvTranspose") and string(node, "auto_pad", "NOTSET").startswith("SAME"):
+        _correct_same(node)
 
 
 def evaluate(
@@ -124,16 +129,21 @@ def _small(value: ir.Value) -> onnx.TensorProto | None:
 
 
 def _correct_ceil_mode(node: ir.Node) -> None:
+    """Rule 2."""
     value, output = node.inputs[0], node.outputs[0]
     assert value is not None
     shape, kernel = static_shape(value), integers(node, "kernel_shape", ())
-    if shape is None or string(node, "auto_pad", "NOTSET").startswith("SAME"):
+    if shape is None:
         return
     ones, zeros = [1] * len(kernel), [0] * (2 * len(kernel))
     strides, dilations = integers(node, "strides", ones), integers(node, "dilations", ones)
     pads = integers(node, "pads", zeros)
+    # SAME has its own number of outputs, whichever way it is rounded.
+    is_same = string(node, "auto_pad", "NOTSET").startswith("SAME")
     sizes = [
-        ceil_output(
+        same_output(shape[axis + 2], strides[axis])
+        if is_same
+        else ceil_output(
             shape[axis + 2],
             (kernel[axis] - 1) * dilations[axis] + 1,
             strides[axis],
@@ -145,6 +155,28 @@ def _correct_ceil_mode(node: ir.Node) -> None:
     output.shape = ir.Shape([*shape[:2], *sizes])
     for indices in node.outputs[1:]:
         indices.shape = ir.Shape([*shape[:2], *sizes])
+
+
+def _correct_same(node: ir.Node) -> None:
+    """Rule 3."""
+    value, weights, output = node.inputs[0], node.inputs[1], node.outputs[0]
+    assert value is not None
+    assert weights is not None
+    shape, kernel, inferred = static_shape(value), static_shape(weights), static_shape(output)
+    if "output_shape" in node.attributes or shape is None or kernel is None or inferred is None:
+        return
+    axes = range(len(shape) - 2)
+    ones, zeros = [1 for _ in axes], [0 for _ in axes]
+    strides, dilations = integers(node, "strides", ones), integers(node, "dilations", ones)
+    extra = integers(node, "output_padding", zeros)
+    sizes = [
+        min(
+            strides[axis] * size,
+            strides[axis] * (size - 1) + extra[axis] + (taps - 1) * dilations[axis] + 1,
+        )
+        for axis, size, taps in zip(axes, shape[2:], kernel[2:], strict=True)
+    ]
+    output.shape = ir.Shape([*inferred[:2], *sizes])
 
 
 def _contradiction(node: ir.Node, error: Exception) -> ModelError:

@@ -85,7 +85,7 @@ def _refusal_of_window(pad: ir.Node, window: ir.Node) -> str:
     if is_op(window, "Conv"):
         if any(read is pad.outputs[0] for read in window.inputs[1:]):
             return "takes it as weights"
-        return "" if value == 0 else f"pads with 0, not with {value}"
+        return "" if value == 0 else f"pads with 0, not with {_words(value)}"
     if not is_op(window, "AveragePool", "MaxPool"):
         return "has no padding of its own"
     if integer(window, "ceil_mode", 0):
@@ -103,7 +103,7 @@ def _refusal_of_window(pad: ir.Node, window: ir.Node) -> str:
 def _refusal_of_average(window: ir.Node, value: float | None) -> str:
     """Rule 3."""
     if value != 0:
-        return f"pads with 0, not with {value}"
+        return f"pads with 0, not with {_words(value)}"
     if any(_own(window)) and not integer(window, "count_include_pad", 0):
         return "does not count its own padding"
     return ""
@@ -116,7 +116,7 @@ def _refusal_of_maximum(pad: ir.Node, window: ir.Node, value: float | None) -> s
     assert source.dtype is not None
     lowest = float(np.finfo(source.dtype.numpy()).min)
     if value is None or not (value <= lowest or (value == 0 and _is_never_negative(source))):
-        return f"may pick the padded {value}"
+        return f"may pick {_words(value)} of the padding"
     kernel = integers(window, "kernel_shape", ())
     ones = [1] * len(kernel)
     strides, dilations = integers(window, "strides", ones), integers(window, "dilations", ones)
@@ -178,3 +178,7 @@ def _value(pad: ir.Node) -> float | None:
         return 0.0
     array = constant(value)
     return None if array is None else float(array.item())
+
+
+def _words(value: float | None) -> str:
+    return "a computed value" if value is None else str(value)
