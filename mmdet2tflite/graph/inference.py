@@ -1,6 +1,7 @@
 """One node at a time: the shapes of its outputs, or, where its inputs are constant, the outputs."""
 
 from collections.abc import Mapping
+from math import prod
 
 import onnx
 import onnx.defs
@@ -32,7 +33,8 @@ def infer_shapes(node: ir.Node, opset: int) -> None:
     2. ONNX's inference (1.20) forgets a rule of ``ceil_mode``: see ``ceil_output``.
     3. It also adds ``output_padding`` to a ``ConvTranspose`` under SAME, whose output is s·H, or
        what its windows cover, if that is less (ONNX operator specification; ONNX Runtime).
-    4. What cannot be inferred stays as it was declared.
+    4. It does not count: a ``Reshape`` must keep the number of elements.
+    5. What cannot be inferred stays as it was declared.
 
     Raises:
         ModelError: the shapes of the inputs contradict the operator.
@@ -48,6 +50,8 @@ def infer_shapes(node: ir.Node, opset: int) -> None:
         _correct_ceil_mode(node)
     if is_op(node, "ConvTranspose") and string(node, "auto_pad", "NOTSET").startswith("SAME"):
         _correct_same(node)
+    if is_op(node, "Reshape"):
+        _check_elements(node)
 
 
 def evaluate(
@@ -179,7 +183,16 @@ def _correct_same(node: ir.Node) -> None:
     output.shape = ir.Shape([*inferred[:2], *sizes])
 
 
-def _contradiction(node: ir.Node, error: Exception) -> ModelError:
+def _check_elements(node: ir.Node) -> None:
+    """Rule 4. What an export wrote down for another input size shows here first."""
+    value, output = node.inputs[0], node.outputs[0]
+    assert value is not None
+    before, after = static_shape(value), static_shape(output)
+    if before is not None and after is not None and prod(before) != prod(after):
+        raise _contradiction(node, f"{prod(before)} elements for the shape {after}")
+
+
+def _contradiction(node: ir.Node, error: object) -> ModelError:
     shapes = ", ".join(str(value.shape) for value in node.inputs if value is not None)
     return ModelError(
         f"{describe(node)} cannot take inputs of the shapes {shapes}: {error}",
