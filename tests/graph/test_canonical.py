@@ -1,4 +1,4 @@
-"""Does the canonical form keep its promises, whatever the opset and the way a model was exported?"""
+"""Does the canonical form keep its promises, whatever the opset and the exporter's habits?"""
 
 from collections import Counter
 from pathlib import Path

@@ -67,12 +67,16 @@ TRANSPOSED = [
 ]
 
 
-@pytest.mark.parametrize("attributes", TRANSPOSED, ids=str)
-@pytest.mark.parametrize("kernel", [(3, 3), (4, 2), (1, 5)])
+@pytest.mark.parametrize(
+    ("attributes", "kernel"),
+    [
+        *product(TRANSPOSED, [(3, 3), (4, 2)]),
+        # Too small for the output shapes that are asked for.
+        *((each, (1, 5)) for each in TRANSPOSED if "output_shape" not in each),
+    ],
+    ids=str,
+)
 def test_transposed_convolutions(attributes: dict, kernel: tuple[int, int]) -> None:
-    shape = attributes.get("output_shape")
-    if shape and kernel != (4, 2) and kernel != (3, 3):
-        pytest.skip("a smaller kernel has no such output")
     model = build(
         [node("ConvTranspose", ["x", "w"], ["y"], name="t", **attributes)],
         {"w": integers(2, 1, *kernel)},
