@@ -237,6 +237,22 @@ def chain() -> schema.ModelT:
     return writer.finish({"picture": image}, {"map": value})
 
 
+@pytest.mark.parametrize("pads", [(1, 1, 1, 1), (1, 0, 1, 0)], ids=str)
+def test_the_worked_example_of_the_documentation(pads):
+    writer = Writer()
+    image = writer.tensor("image", (1, 4, 4, 1))
+    weights = np.arange(1, 10, dtype=np.float32).reshape(1, 3, 3, 1)
+    operands = [writer.constant("k", weights), writer.constant("b", np.zeros(1, np.float32))]
+    stem = writer.tensor("stem", (1, 2, 2, 1))
+    writer.conv(image, *operands, stem, strides=(2, 2), same=True)
+    model = writer.finish({"picture": image}, {"map": stem})
+    pixels = np.arange(1, 17, dtype=np.float32).reshape(1, 4, 4, 1)
+    write_flags(model, {"stem": pads})
+    assert infer(model, pixels)["stem"].ravel().tolist() == [348, 252, 274, 175]
+    put_pads_back(model)
+    assert infer(model, pixels)["stem"].ravel().tolist() == [111, 217, 363, 573]
+
+
 CHAIN_FLAGS: dict[str, Pads] = {"second": (1, 1, 1, 1), "first": (1, 0, 1, 0)}
 
 
