@@ -6,7 +6,7 @@ from math import inf
 import numpy as np
 
 from tests.graph.network_builder import OFTEN, RARELY, SOMETIMES, Builder, Layer, Map
-from tests.graph.network_pointwise import relu
+from tests.graph.network_pointwise import convolve_1x1, relu
 from tests.graph.network_windows import (
     LARGEST,
     MOST_CHANNELS,
@@ -113,8 +113,11 @@ def stem(net: Builder, random: np.random.Generator, x: Map) -> Map | None:
 
 
 def depth_to_space(net: Builder, random: np.random.Generator, x: Map) -> Map | None:
-    if x.channels % 4 or max(x.size) * 2 > LARGEST:
+    """After a convolution to four channels where there are not four already."""
+    if max(x.size) * 2 > LARGEST:
         return None
+    if x.channels % 4:
+        x = convolve_1x1(net, random, x, 4)
     mode = {} if net.opset < 11 else {"mode": str(random.choice(["DCR", "CRD"]))}
     name = net.node("DepthToSpace", [x.name], blocksize=2, **mode)
     return Map(name, x.channels // 4, 2 * x.height, 2 * x.width, x.bound, x.fraction)
