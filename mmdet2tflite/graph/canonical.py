@@ -12,6 +12,7 @@ from mmdet2tflite.graph.passes.focus import FoldFocus
 from mmdet2tflite.graph.passes.identities import RemoveIdentities
 from mmdet2tflite.graph.passes.naming import NameNodes
 from mmdet2tflite.graph.passes.pads import MergePads
+from mmdet2tflite.graph.passes.plain_forms import SpellOut
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 from mmdet2tflite.graph.passes.unused import RemoveUnused
 
@@ -25,6 +26,7 @@ PASSES: tuple[type[ReportingPass], ...] = (
     ResolveCeilMode,
     MergePads,
     FoldFocus,
+    SpellOut,
     RemoveUnused,
     NameNodes,
 )
@@ -52,8 +54,9 @@ def canonicalise(model: ir.Model) -> tuple[Change, ...]:
     3. Pads are explicit, and in the window that they belong to where that is possible.
     4. No pooling is in ``ceil_mode``; no space-to-depth is left before a convolution that can take
        it in.
-    5. Nodes have unique names and stand in topological order; nothing is unused.
-    6. Graph inputs and outputs have their old names.
+    5. Constant operands have the rank of the output; ``Pad`` names the pads of every axis.
+    6. Nodes have unique names and stand in topological order; nothing is unused.
+    7. Graph inputs and outputs have their old names.
 
     Returns:
         What was done, by the passes that had something to do.

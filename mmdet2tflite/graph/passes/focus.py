@@ -165,7 +165,8 @@ def _sources(graph: ir.Graph, value: ir.Value) -> Iterator[tuple[ir.Value, list[
     """Values from which the value follows by moving elements alone; the nodes between, in order.
 
     Goes backwards from the value, always past the last of the nodes that are still open, so that
-    nothing open depends on what was passed. Where one value is open, all depends on that alone.
+    nothing open depends on what was passed. Where one value is open, all depends on that alone; a
+    constant that is moved along stays open to the end.
     """
     position = {node: number for number, node in enumerate(graph)}
     opened, passed = {value}, list[ir.Node]()
@@ -177,8 +178,6 @@ def _sources(graph: ir.Graph, value: ir.Value) -> Iterator[tuple[ir.Value, list[
         if not is_op(last, *REARRANGING):
             return
         data = [each for each in _data(last) if each is not None]
-        if any(constant(each) is not None for each in data):
-            return
         opened = opened.difference(last.outputs).union(data)
         passed.insert(0, last)
         if len(opened) == 1:

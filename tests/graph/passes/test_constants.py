@@ -139,6 +139,8 @@ def test_sentences_name_what_was_computed_but_not_mere_constants() -> None:
         ({"kernel_shape": [3, 1], "strides": [4, 1], "pads": [1, 0, 1, 0]}, 2),
         # SAME: ceil(7 / 4), whatever the mode.
         ({"kernel_shape": [1, 1], "strides": [4, 1], "auto_pad": "SAME_UPPER"}, 2),
+        # SAME: ceil(7 / 2), which is more than fit without padding.
+        ({"kernel_shape": [3, 1], "strides": [2, 1], "auto_pad": "SAME_UPPER"}, 4),
     ],
 )
 def test_ceil_mode_has_the_outputs_that_onnxruntime_gives(pool: dict, height: int) -> None:

@@ -184,6 +184,10 @@ NOT_FOCUS = {
         node("Transpose", ["six"], ["turned"], perm=[0, 2, 4, 1, 3, 5]),
         node("Reshape", ["turned", "joined"], ["f"]),
     ],
+    "rows exchanged": [
+        node("SpaceToDepth", ["x"], ["s"], blocksize=2),
+        node("Gather", ["s", "exchanged"], ["f"], axis=2),
+    ],
     "a constant block": [
         node("SpaceToDepth", ["x"], ["s"], blocksize=2),
         node("Slice", ["s", "n3", "n1000", "n1"], ["most"]),
@@ -207,6 +211,7 @@ def test_what_only_looks_like_it_is_no_business_of_the_pass(nodes: list[NodeProt
         "b": integers(2),
         "halves": np.array([1, C, 2, H // 2, 2, W // 2]),
         "joined": SPLIT["joined"],
+        "exchanged": np.array([0, 2, 1, 3]),
         "grid": integers(1, C, H // 2, W // 2),
     }
     model = build([*nodes, conv()], constants(**more), image=IMAGE)

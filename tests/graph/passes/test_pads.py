@@ -17,7 +17,7 @@ CONSTANTS = {
     "lowest": LOWEST,
     "infinite": np.float32(-np.inf),
     "spatial": np.array([0, 1, 2, 0]),
-    "last": np.array([2, 3]),
+    "last": np.array([3, 2]),
     "negative": np.array([0, 0, 1, -1, 0, 0, 1, 0]),
     "channels": np.array([0, 1, 0, 0, 0, 1, 0, 0]),
     "w": integers(3, 2, 3, 3),
@@ -44,7 +44,7 @@ RELU = node("Relu", ["x"], ["r"])
 MERGED = {
     "conv": ([pad("x"), conv()], [1, 0, 2, 1]),
     "value given": ([pad("x", "p", "zero"), conv()], [1, 0, 2, 1]),
-    "axes given, last first": ([pad("x", "spatial", "", "last"), conv()], [0, 1, 2, 0]),
+    "axes given, last first": ([pad("x", "spatial", "", "last"), conv()], [1, 0, 0, 2]),
     "conv with pads, stride and dilation": (
         [pad("x"), conv(pads=[0, 1, 1, 0], strides=[2, 2], dilations=[2, 1])],
         [1, 1, 3, 1],
