@@ -1,23 +1,42 @@
 """The real tools on a small network that this project trained itself (tests/golden)."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from mmdet2tflite.artifacts import Checkpoint, Dataset, OnnxModel, Report, TfliteModel
+from mmdet2tflite.artifacts import (
+    Checkpoint,
+    Dataset,
+    OnnxModel,
+    Report,
+    RewrittenModel,
+    TfliteModel,
+)
 from mmdet2tflite.config import DigitsData, Export
 from mmdet2tflite.convert.convert import CONVERT, ConvertConfig
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN
 from mmdet2tflite.evaluate.evaluate import EVALUATE
+from mmdet2tflite.graph.rewrite import REWRITE, RewriteConfig
+from mmdet2tflite.names import PaddingName
 from mmdet2tflite.store import Store
-from tests.toolchain.golden import EVALUATION, SIZE, TIMEOUT, golden_config
+from tests.toolchain.golden import EVALUATION, SIZE, TIMEOUT, TOLERANCE, golden_config
+
+STRATEGIES: tuple[PaddingName, ...] = (
+    "explicit",
+    "force_same",
+    "mirror",
+    "mirror_rotated",
+    "widen",
+    "engine",
+)
 
 
 @dataclass(frozen=True)
 class MainPath:
-    """Every artefact from the golden checkpoint to the TFLite file and their reports."""
+    """Every artefact from the golden checkpoint to the explicit TFLite file and their reports."""
 
     store: Store
     dataset: Dataset
@@ -25,6 +44,16 @@ class MainPath:
     onnx: OnnxModel
     tflite: TfliteModel
     reports: dict[str, Report]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One padding strategy: the graph, the file, and what was measured of it."""
+
+    rewritten: RewrittenModel
+    tflite: TfliteModel
+    path: Path
+    report: Report
 
 
 @pytest.fixture(scope="session")
@@ -42,8 +71,7 @@ def digits(store: Store) -> Dataset:
 def main_path(store: Store, digits: Dataset) -> MainPath:
     checkpoint = TRAIN.build(store, golden_config(), timeout=TIMEOUT, dataset=digits)
     onnx = EXPORT.build(store, Export(), timeout=TIMEOUT, checkpoint=checkpoint, dataset=digits)
-    config = ConvertConfig(converter="onnx2tf", tolerance=1e-4)
-    tflite = CONVERT.build(store, config, timeout=TIMEOUT, model=onnx, dataset=digits)
+    tflite = convert(store, digits, onnx, "explicit")[1]
     reports: dict[str, Report] = {}
     source = None
     for name, model in (("pytorch", checkpoint), ("onnx", onnx), ("tflite", tflite)):
@@ -52,3 +80,33 @@ def main_path(store: Store, digits: Dataset) -> MainPath:
         )
         reports[name] = source
     return MainPath(store, digits, checkpoint, onnx, tflite, reports)
+
+
+@pytest.fixture(scope="session")
+def variants(main_path: MainPath) -> dict[PaddingName, Variant]:
+    """The golden network by every strategy that takes it."""
+    store, dataset, onnx = main_path.store, main_path.dataset, main_path.onnx
+    found: dict[PaddingName, Variant] = {}
+    for padding in STRATEGIES:
+        rewritten, tflite = convert(store, dataset, onnx, padding)
+        report = EVALUATE.build(
+            store,
+            EVALUATION,
+            timeout=TIMEOUT,
+            model=tflite,
+            dataset=dataset,
+            reference=main_path.reports["onnx"],
+        )
+        found[padding] = Variant(rewritten, tflite, store.path(tflite, tflite.file), report)
+    return found
+
+
+def convert(
+    store: Store, dataset: Dataset, onnx: OnnxModel, padding: PaddingName
+) -> tuple[RewrittenModel, TfliteModel]:
+    """Rewrite and convert, with the promises that the stages check."""
+    rewriting = RewriteConfig(padding=padding, tolerance=TOLERANCE)
+    rewritten = REWRITE.build(store, rewriting, timeout=TIMEOUT, model=onnx, dataset=dataset)
+    config = ConvertConfig(converter="onnx2tf", tolerance=TOLERANCE)
+    inputs = {"model": rewritten, "original": onnx, "dataset": dataset}
+    return rewritten, CONVERT.build(store, config, timeout=TIMEOUT, **inputs)

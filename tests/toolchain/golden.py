@@ -8,6 +8,8 @@ from mmdet2tflite.detector.train import TrainConfig
 GOLDEN = Path(__file__).parents[1] / "golden" / "yolox_nano_digits.pth"
 SIZE = (256, 160)
 TIMEOUT = 600.0
+TOLERANCE = 1e-4
+"""Of a tensor's range in one image: what the stages check."""
 EVALUATION = Evaluation(parity_images=8, latency=Latency(warmup=1, runs=3))
 
 

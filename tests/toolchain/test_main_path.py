@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
+from mmdet2tflite.artifacts import Rotation
 from mmdet2tflite.convert.flatbuffer import read_model
 from mmdet2tflite.convert.tflite_file import output_tensors, read_passport
 from mmdet2tflite.evaluate.census import onnx_ops, tflite_ops
@@ -51,7 +52,8 @@ def test_the_passport_says_what_is_needed_to_run_the_file(main_path):
     passport = read_passport(main_path.store.path(main_path.tflite, "model.tflite"))
     assert passport.head.classes == tuple("0123456789")
     assert (passport.preprocessing.width, passport.preprocessing.height) == (256, 160)
-    assert passport.ancestors == {"onnx": main_path.onnx.digest}
+    assert passport.ancestors["onnx"] == main_path.onnx.digest
+    assert passport.rotation == Rotation()
     assert [output.name for output in passport.outputs] == NAMES
 
 
