@@ -163,7 +163,7 @@ def test_training_mode_and_computed_statistics_stay() -> None:
         node(
             "BatchNormalization",
             ["x", *STATISTICS],
-            ["y"],
+            ["y", "m", "v"],
             name="trained",
             training_mode=1,
         ),
