@@ -50,10 +50,11 @@ def canonicalise(model: ir.Model) -> tuple[Change, ...]:
     """Bring a model to the canonical form, in place; it computes the same within float32 rounding.
 
     1. Every value has a static shape; what is constant is an initializer; no control flow.
-    2. No ``BatchNormalization`` in inference mode, no ``Identity``, no ``Dropout``.
+    2. No ``BatchNormalization`` in inference mode, no ``Dropout``, and no ``Identity`` but where an
+       input or output would lose its name.
     3. Pads are explicit, and in the window that they belong to where that is possible.
-    4. No pooling is in ``ceil_mode``; no space-to-depth is left before a convolution that can take
-       it in.
+    4. No pooling is in ``ceil_mode``, but for dilated ones that no pads can express (a sentence
+       names them); no space-to-depth is left before a convolution that can take it in.
     5. Constant operands have the rank of the output; ``Pad`` names the pads of every axis.
     6. Nodes have unique names and stand in topological order; nothing is unused.
     7. Graph inputs and outputs have their old names.
