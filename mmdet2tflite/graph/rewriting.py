@@ -25,7 +25,9 @@ class Treatment(StrEnum):
     WIDENED = "widened"
     """SAME of a larger kernel with zero taps: the same numbers, some multiplications more."""
     PAD = "PAD"
-    """Explicit pads, which become a PAD before a VALID operator; on a mirrored axis, a crop."""
+    """Explicit pads, which become a PAD before a VALID operator."""
+    CROPPED = "cropped"
+    """A Slice before a VALID operator: a mirrored axis skips its first rows."""
     FORCED = "forced SAME"
     """SAME although it computes something else."""
 

@@ -3,11 +3,12 @@
 1. VALID: no pads. SAME: ``auto_pad=SAME_UPPER``, never pads that a converter would have to
    recognise. PAD: pads, which become one PAD operator before a VALID one.
 2. Pads that no window reaches are dropped: PAD has the effective ones.
-3. A crop (rows that a mirrored axis skips) is a Slice before the operator.
+3. A crop (rows that a mirrored axis skips) is a Slice before the operator, with or without pads.
 4. Widening adds zero taps to the kernel, ``before`` and ``after`` along each axis.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
@@ -31,23 +32,25 @@ def settle_all(sites: list[Site], choose: Choice) -> tuple[Decision, ...]:
 
 
 def choose_explicit(site: Site) -> Decision:
-    """VALID or SAME where they compute the same; PAD elsewhere."""
+    """VALID or SAME where they compute the same; PAD (or, without any pad, a crop) elsewhere."""
     if site.is_valid:
         return Decision(site, Treatment.VALID)
     if site.is_same:
         return Decision(site, Treatment.SAME)
-    return Decision(site, Treatment.PAD, reason=_why_not_same(site))
+    padded = any(axis.begin or axis.effective_end for axis in site.axes)
+    treatment = Treatment.PAD if padded else Treatment.CROPPED
+    return Decision(site, treatment, reason=_why_not_same(site))
 
 
 def choose_widened(site: Site) -> Decision:
     """As ``choose_explicit``, but a convolution is widened where that makes it SAME."""
     decision = choose_explicit(site)
-    if decision.treatment != Treatment.PAD:
+    if decision.treatment not in (Treatment.PAD, Treatment.CROPPED):
         return decision
     height, width = (axis.widening() for axis in site.axes)
     if not site.widenable or height is None or width is None:
         reason = f"{decision.reason}; {_why_not_widened(site)}"
-        return Decision(site, Treatment.PAD, reason=reason)
+        return replace(decision, reason=reason)
     rows, columns = (
         axis.kernel + sum(w) for axis, w in zip(site.axes, (height, width), strict=True)
     )
@@ -129,6 +132,8 @@ def _why_not_same(site: Site) -> str:
         if not _same_size(axis):
             same = same_output(axis.size, axis.stride)
             return f"SAME has {same} {name} of output, this has {axis.output}"
+    if any(axis.crop for axis in site.axes):
+        return "its first rows or columns are skipped, which SAME cannot"
     return "SAME puts the padding elsewhere"
 
 

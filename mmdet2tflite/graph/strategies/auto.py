@@ -1,7 +1,7 @@
 """``auto``: per model the cheapest exact strategy, with its reasons.
 
 1. The fewest PADs win.
-2. Then the fewest reversals inside the graph, which cost a pass over a map each.
+2. Then the fewest reversals and crops inside the graph, which cost a pass over a map each.
 3. Then the least extra work: multiplications by the zeros of ``widen``, against the values that
    ``mirror`` moves to reverse input and outputs. Moving one counts as REVERSE_COST multiplications.
 4. Then the order ``explicit``, ``widen``, ``mirror``: what changes the graph least.
@@ -17,7 +17,7 @@ from math import prod
 import onnx_ir as ir
 
 from mmdet2tflite.graph.edit import shape_of
-from mmdet2tflite.graph.rewriting import Rewrite, Rewriting
+from mmdet2tflite.graph.rewriting import Rewrite, Rewriting, Treatment
 from mmdet2tflite.graph.strategies import explicit, mirror, widen
 from mmdet2tflite.names import PaddingName
 
@@ -40,7 +40,7 @@ def rewrite(model: ir.Model) -> Rewriting:
 
 def _cost(rewriting: Rewriting) -> tuple[int, int, int]:
     extra = rewriting.extra_multiplications + REVERSE_COST * _values_reversed(rewriting)
-    return rewriting.pads, len(rewriting.reversals), extra
+    return rewriting.pads, len(rewriting.reversals) + _crops(rewriting), extra
 
 
 def _describe(rewriting: Rewriting) -> str:
@@ -52,7 +52,13 @@ def _describe(rewriting: Rewriting) -> str:
         words.append(f"{moved} values reversed at input and outputs")
     if rewriting.reversals:
         words.append(f"{len(rewriting.reversals)} reversals inside")
+    if crops := _crops(rewriting):
+        words.append(f"{crops} crops inside")
     return ", ".join(words)
+
+
+def _crops(rewriting: Rewriting) -> int:
+    return sum(decision.treatment == Treatment.CROPPED for decision in rewriting.decisions)
 
 
 def _values_reversed(rewriting: Rewriting) -> int:
