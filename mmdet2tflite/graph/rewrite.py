@@ -55,6 +55,6 @@ def rewrite(
 REWRITE: Stage[RewrittenModel] = Stage(
     name="rewritten",
     run=rewrite,
-    tools=("onnx", "onnx-ir", "onnxsim", "onnxruntime"),
+    tools=("onnx", "onnx-ir", "onnxruntime"),
     sources=("mmdet2tflite.evaluate.promise", "mmdet2tflite.graph"),
 )

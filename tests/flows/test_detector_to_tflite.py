@@ -20,9 +20,15 @@ TINY = (
     "training.batch_size=8",
     "training.val_interval=1",
     "training.workers=0",
+    "variants.padding=[explicit,mirror,auto]",
     "evaluation.latency.runs=3",
     "evaluation.latency.warmup=1",
 )
+
+
+# The third is what `auto` chooses for YOLOX-nano: its strided convolutions are depthwise.
+VARIANTS = tuple(f"{name} · onnx2tf · float32" for name in ("explicit", "mirror", "widen"))
+MODELS = ("PyTorch", "ONNX", *VARIANTS)
 
 
 class Run:
@@ -70,26 +76,36 @@ def first(run: Run) -> subprocess.CompletedProcess:
 
 def test_the_first_run_makes_every_stage_and_prints_the_comparison(run, first):
     made = {stage: len(manifests) for stage, manifests in run.manifests().items()}
-    assert made == {"dataset": 1, "checkpoint": 1, "onnx": 1, "tflite": 1, "report": 3}
-    for model in ("PyTorch", "ONNX", "explicit · onnx2tf · float32"):
-        assert f"│ {model}" in first.stdout
+    assert made == {
+        "dataset": 1,
+        "checkpoint": 1,
+        "onnx": 1,
+        "rewritten": 3,
+        "tflite": 3,
+        "report": 5,
+    }
+    for model in MODELS:
+        assert f"│ {model} " in first.stdout
 
 
 def test_mlflow_holds_a_parent_a_training_with_curves_and_a_child_per_model(run, first):
     runs = {r.info.run_name: r for r in run.mlflow_runs()}
-    models = {"PyTorch", "ONNX", "explicit · onnx2tf · float32"}
-    assert set(runs) == {"tiny", "training", *models}
+    assert set(runs) == {"tiny", "training", *MODELS}
     assert all(r.info.status == "FINISHED" for r in runs.values())
     parent = runs["tiny"].info.run_id
     assert all(r.data.tags["mlflow.parentRunId"] == parent for n, r in runs.items() if n != "tiny")
     client = mlflow.MlflowClient(f"sqlite:///{run.tracking / 'mlflow.db'}")
     losses = client.get_metric_history(runs["training"].info.run_id, "loss")
     assert [point.step for point in losses] == [1, 2]
-    tflite = runs["explicit · onnx2tf · float32"]
-    wanted = {"map", "size_mb", "pads", "parity.relative", "latency_ms.xnnpack.1"}
-    assert wanted <= set(tflite.data.metrics)
-    files = {file.path for file in client.list_artifacts(tflite.info.run_id)}
-    assert {"model.tflite", "report.json", "detections.png"} <= files
+    for name in VARIANTS:
+        tflite = runs[name]
+        wanted = {"map", "size_mb", "pads", "parity.relative", "latency_ms.xnnpack.1"}
+        assert wanted <= set(tflite.data.metrics)
+        assert tflite.data.tags["strategy"] == name.split(" ")[0]
+        files = {file.path for file in client.list_artifacts(tflite.info.run_id)}
+        assert {"model.tflite", "plan.json", "report.json", "detections.png"} <= files
+    pads = {name: runs[name].data.metrics["pads"] for name in VARIANTS}
+    assert list(pads.values()) == [6, 0, 0]
 
 
 def test_a_second_run_makes_nothing_and_is_as_complete_in_mlflow(run, first):
@@ -97,10 +113,12 @@ def test_a_second_run_makes_nothing_and_is_as_complete_in_mlflow(run, first):
     result = run()
     assert result.returncode == 0, result.stdout + result.stderr
     lines = [line for line in result.stdout.splitlines() if line.startswith("✓")]
-    assert len(lines) == 7
+    # dataset, checkpoint, onnx, and for each variant its graph and its file; a report per model
+    assert len(lines) == 3 + 2 * len(VARIANTS) + len(MODELS)
     assert all(line.endswith("cached") for line in lines)
     assert run.manifests() == before
-    newest, earlier = run.mlflow_runs()[:5], run.mlflow_runs()[5:]
+    runs = run.mlflow_runs()
+    newest, earlier = runs[: len(runs) // 2], runs[len(runs) // 2 :]
     for key in ("metrics", "params"):
         assert {r.info.run_name: getattr(r.data, key) for r in newest} == {
             r.info.run_name: getattr(r.data, key) for r in earlier
@@ -108,7 +126,7 @@ def test_a_second_run_makes_nothing_and_is_as_complete_in_mlflow(run, first):
 
 
 def test_a_stage_whose_folder_is_gone_runs_again(run, first):
-    (manifest,) = run.store.glob("tflite/*/manifest.json")
+    manifest = next(run.store.glob("tflite/*/manifest.json"))
     for path in sorted(manifest.parent.rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
     result = run()
