@@ -1,0 +1,59 @@
+"""One spelling where ONNX allows several, because converters do not know all of them."""
+
+import numpy as np
+import onnx_ir as ir
+
+from mmdet2tflite.graph.edit import (
+    constant,
+    describe,
+    is_op,
+    new_constant,
+    static_shape,
+)
+from mmdet2tflite.graph.passes.reporting import ReportingPass
+
+BROADCASTING = ("Add", "Div", "Max", "Min", "Mul", "Pow", "Sub")
+
+
+class SpellOut(ReportingPass):
+    """Operators are written in the form that needs no further rule to be read.
+
+    1. A constant operand of an elementwise operator has the rank of the output, with leading ones:
+       onnx2tf leaves ``(W,)`` and ``(H, W)`` as they are when it turns maps to N x H x W x C.
+    2. ``Pad`` names the pads of every axis and has no ``axes``, which onnx2tf does not read.
+    3. A constant of one element stays: it means the same in every layout.
+    """
+
+    def rewrite(self, model: ir.Model) -> None:
+        """See the class."""
+        for node in model.graph:
+            if is_op(node, *BROADCASTING):
+                self._give_full_rank(model.graph, node)
+            elif is_op(node, "Pad"):
+                self._name_every_axis(model.graph, node)
+
+    def _give_full_rank(self, graph: ir.Graph, node: ir.Node) -> None:
+        """Rules 1 and 3."""
+        shape = static_shape(node.outputs[0])
+        if shape is None:
+            return
+        for index, value in enumerate(node.inputs):
+            array = constant(value)
+            if value is None or array is None or array.size == 1 or array.ndim == len(shape):
+                continue
+            full = array.reshape([1] * (len(shape) - array.ndim) + list(array.shape))
+            node.replace_input_with(index, new_constant(graph, str(value.name), full))
+            self.changed(f"wrote the operand {value.name} of {describe(node)} as {full.shape}")
+
+    def _name_every_axis(self, graph: ir.Graph, node: ir.Node) -> None:
+        """Rule 2."""
+        if len(node.inputs) < 4 or node.inputs[3] is None:
+            return
+        shape, given, axes = node.outputs[0].shape, *map(constant, node.inputs[1:4:2])
+        if shape is None or given is None or axes is None:
+            return
+        pads = np.zeros((2, len(shape)), np.int64)
+        pads[:, axes] = given.reshape(2, -1)
+        node.replace_input_with(1, new_constant(graph, f"{node.name}_pads", pads.ravel()))
+        node.resize_inputs(3)
+        self.changed(f"wrote {describe(node)} without axes")

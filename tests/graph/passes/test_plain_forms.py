@@ -1,0 +1,89 @@
+"""Is what ONNX lets one write in several ways written in one, and does it compute the same?"""
+
+import numpy as np
+import pytest
+
+from mmdet2tflite.graph.edit import constant
+from mmdet2tflite.graph.passes.plain_forms import BROADCASTING, SpellOut
+from tests.graph.passes.tiny import Done, apply, assert_same, build, integers, node
+
+
+def operands(done: Done, op: str) -> list[np.ndarray]:
+    """The constant ones."""
+    found = (constant(value) for value in done.one(op).inputs)
+    return [array for array in found if array is not None]
+
+
+# The input is 1 x 2 x 7 x 8.
+@pytest.mark.parametrize("op", BROADCASTING)
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ((8,), (1, 1, 1, 8)),
+        ((7, 8), (1, 1, 7, 8)),
+        ((7, 1), (1, 1, 7, 1)),
+        ((2, 1, 1), (1, 2, 1, 1)),
+    ],
+)
+def test_a_constant_operand_gets_the_rank_of_the_map(
+    op: str, is_first: bool, given: tuple[int, ...], written: tuple[int, ...]
+) -> None:
+    constants = {"c": np.abs(integers(*given))}
+    inputs = ["c", "a"] if is_first else ["a", "c"]
+    model = build([node("Abs", ["x"], ["a"]), node(op, inputs, ["y"], name="n")], constants)
+    done = apply(SpellOut, model)
+    (array,) = operands(done, op)
+    assert array.shape == written
+    assert done.sentences == [f"wrote the operand c of {op} n as {written}"]
+    assert_same(model, done.model, relative=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (1, 2, 1, 1), (1, 1, 7, 8)])
+def test_a_constant_of_one_element_or_of_full_rank_stays(shape: tuple[int, ...]) -> None:
+    model = build([node("Mul", ["x", "c"], ["y"])], {"c": integers(*shape)})
+    done = apply(SpellOut, model)
+    assert operands(done, "Mul")[0].shape == shape
+    assert done.sentences == []
+
+
+def test_a_constant_of_two_ranks_is_written_for_each_reader() -> None:
+    nodes = [
+        node("Mul", ["x", "c"], ["y"]),
+        node("ReduceSum", ["x", "axes"], ["sums"], keepdims=0),
+        node("Add", ["sums", "c"], ["z"]),
+    ]
+    constants = {"c": integers(8), "axes": np.array([1])}
+    model = build(nodes, constants, outputs={"y": 4, "z": 3})
+    done = apply(SpellOut, model)
+    assert operands(done, "Mul")[0].shape == (1, 1, 1, 8)
+    assert operands(done, "Add")[0].shape == (1, 1, 8)
+    assert_same(model, done.model)
+
+
+@pytest.mark.parametrize(
+    ("axes", "pads", "written"),
+    [
+        ([2, 3], [1, 2, 3, 4], [0, 0, 1, 2, 0, 0, 3, 4]),
+        ([-1], [5, 6], [0, 0, 0, 5, 0, 0, 0, 6]),
+        ([3, 1], [1, 2, -3, 4], [0, 2, 0, 1, 0, 4, 0, -3]),
+    ],
+)
+@pytest.mark.parametrize("value", ["", "one"])
+def test_a_pad_names_the_pads_of_every_axis(
+    axes: list[int], pads: list[int], written: list[int], value: str
+) -> None:
+    constants = {"axes": np.array(axes), "pads": np.array(pads), "one": np.float32(1)}
+    pad = node("Pad", ["x", "pads", value, "axes"], ["y"], name="pad")
+    model = build([pad], constants, opset=18)
+    done = apply(SpellOut, model)
+    assert operands(done, "Pad")[0].tolist() == written
+    assert len(done.one("Pad").inputs) == 3
+    assert done.sentences == ["wrote Pad pad without axes"]
+    assert_same(model, done.model)
+
+
+def test_a_pad_without_axes_stays() -> None:
+    pads = {"pads": np.array([0, 0, 1, 0, 0, 0, 0, 2])}
+    done = apply(SpellOut, build([node("Pad", ["x", "pads"], ["y"])], pads))
+    assert done.sentences == []
