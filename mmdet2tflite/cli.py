@@ -148,7 +148,7 @@ def plan(
     model: Annotated[Path, typer.Argument(help="ONNX file of any convolution network.")],
     input_size: InputSize = None,
     every_site: Annotated[
-        bool, typer.Option("--all", help="List the sites that are SAME already, too.")
+        bool, typer.Option("--all", help="List every convolution and pooling.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -7,12 +7,15 @@ from enum import StrEnum
 import onnx_ir as ir
 
 from mmdet2tflite.artifacts import Rotation
-from mmdet2tflite.graph.edit import integers, is_op
+from mmdet2tflite.graph.edit import integers, is_op, string
 from mmdet2tflite.graph.geometry import Widening
 from mmdet2tflite.graph.sites import WINDOWS, Site
 from mmdet2tflite.names import PaddingName
 
 UPRIGHT = Rotation()
+PAD_MODES = ("constant", "reflect")
+"""What TensorFlow Lite has operators for; other modes of ``Pad`` become slices and concatenations.
+"""
 
 
 class Treatment(StrEnum):
@@ -75,7 +78,8 @@ class Rewriting:
     def pads(self) -> int:
         """PAD operators that the converted file will have."""
         return sum(
-            is_op(node, "Pad") or (is_op(node, *WINDOWS) and any(integers(node, "pads", ())))
+            (is_op(node, "Pad") and string(node, "mode", "constant") in PAD_MODES)
+            or (is_op(node, *WINDOWS) and any(integers(node, "pads", ())))
             for node in self.model.graph
         )
 

@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 LOG_WIDTH = 140
+SHOWN = ("mirror", "widen")
+"""The strategies with a column of their own: what they do differs from site to site."""
 CAPTION = """\
-H, W: rows, columns; pads: begin,end as exported → as far as a window reaches them.
-Without --all only the sites that SAME does not compute are listed."""
+rows x columns; pads: begin,end as exported → as far as a window reaches them;
++1x1: widened by one row and one column of zeros"""
 
 
 def print_plan(plan: Mapping[str, Any], *, every_site: bool) -> None:
@@ -17,53 +20,63 @@ def print_plan(plan: Mapping[str, Any], *, every_site: bool) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH, highlight=False)
-    console.print(_strategies(plan["strategies"]))
-    sites = plan["sites"]
-    wrong = [site for site in sites if not site["same"]]
-    if wrong or every_site:
-        console.print(_sites(sites if every_site else wrong))
+    sites, strategies = plan["sites"], plan["strategies"]
+    console.print(_strategies(strategies, sum(site["multiplications"] for site in sites)))
+    for name, found in strategies.items():
+        if "refused" in found:
+            console.print(f"{name} refuses: {found['refused']}")
+    shown = [site for site in sites if every_site or _is_telling(site)]
+    if shown:
+        console.print(_sites(shown))
+    if len(shown) < len(sites):
+        console.print(f"{len(sites) - len(shown)} more, SAME whatever is done: see --all")
+    wrong = sum(not site["same"] for site in sites)
     console.print(
-        f"{len(wrong)} of {len(sites)} convolutions and poolings are not SAME in TensorFlow's "
-        f"sense; recommended: --padding {plan['recommended']}"
+        f"{wrong} of {len(sites)} convolutions and poolings are not SAME in TensorFlow's sense; "
+        f"recommended: --padding {plan['recommended']}"
     )
-    for reason in plan["strategies"]["auto"]["reasons"]:
+    for reason in strategies["auto"]["reasons"]:
         console.print(f"  {reason}")
 
 
-def _strategies(strategies: Mapping[str, Any]) -> Table:
-    table = Table()
+def _strategies(strategies: Mapping[str, Any], multiplications: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("strategy", no_wrap=True)
-    for heading in ("exact", "PAD", "extra mult.", "reversals inside"):
-        table.add_column(heading, justify="right")
-    table.add_column("what it does, or why it refuses")
+    for heading in ("exact", "PAD", "mult.", "reversed\ninside"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("what it does")
     for name, found in strategies.items():
         if name == "auto":
             continue
+        numbers = ["–", "–", "–"]
+        if "refused" not in found:
+            more = found["extra_multiplications"] / max(1, multiplications)
+            numbers = [str(found["pads"]), f"+{more:.1%}", str(len(found["reversals_inside"]))]
         exact = "yes" if found["exact"] else "no"
-        if "refused" in found:
-            table.add_row(name, exact, "–", "–", "–", f"refuses: {found['refused']}")
-            continue
-        numbers = ("pads", "extra_multiplications")
-        pads, extra = (f"{found[name]:,}" for name in numbers)
-        inside = str(len(found["reversals_inside"]))
-        table.add_row(name, exact, pads, extra, inside, found["summary"])
+        table.add_row(name, exact, *numbers, found["summary"])
     return table
 
 
+def _is_telling(site: Mapping[str, Any]) -> bool:
+    """Whether somebody has to do something about this site."""
+    treatments = [_treatment(site, name) for name in SHOWN]
+    return not site["same"] or any(found not in ("–", "SAME", "VALID") for found in treatments)
+
+
 def _sites(sites: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(caption=CAPTION, caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=CAPTION, caption_justify="left")
     table.add_column("site", overflow="fold")
-    for heading in ("kernel", "stride", "input", "output", "pads H", "pads W", "SAME"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name in ("mirror", "widen"):
-        table.add_column(name, no_wrap=True)
+    for heading in ("kernel\n/stride", "input → output", "pads", "SAME", *SHOWN):
+        table.add_column(heading, no_wrap=True)
     for site in sites:
+        rows, columns = (_pads(site, axis) for axis in (0, 1))
         table.add_row(
             f"{site['operator']} {site['name']}",
-            *(_pair(site[key]) for key in ("kernel", "stride", "input", "output")),
-            *(_pads(site, axis) for axis in (0, 1)),
+            f"{_pair(site['kernel'])}/{_pair(site['stride'])}",
+            f"{_pair(site['input'])} → {_pair(site['output'])}",
+            rows if rows == columns else f"{rows}\n{columns}",
             "yes" if site["same"] else "no",
-            *(_treatment(site["strategies"].get(name)) for name in ("mirror", "widen")),
+            *(_treatment(site, name) for name in SHOWN),
         )
     return table
 
@@ -78,10 +91,10 @@ def _pads(site: Mapping[str, Any], axis: int) -> str:
     return words if exported == effective else f"{words} → {effective[0]},{effective[1]}"
 
 
-def _treatment(found: Mapping[str, Any] | None) -> str:
+def _treatment(site: Mapping[str, Any], strategy: str) -> str:
+    found = site["strategies"].get(strategy)
     if found is None:
         return "–"
     if "zero_taps" not in found:
         return str(found["treatment"])
-    rows, columns = (sum(taps) for taps in found["zero_taps"])
-    return f"widened by {rows}x{columns}"
+    return "+" + _pair([sum(taps) for taps in found["zero_taps"]])
