@@ -35,19 +35,44 @@ _BUILTIN_NAMES = {
 
 
 def read_model(path: Path) -> schema.ModelT:
-    """The file as a tree of objects. Raises ModelError if it is missing, broken or not TFLite."""
+    """The file as a tree of objects, with all weights inside.
+
+    Raises:
+        ModelError: it is missing, broken or not TFLite.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}", "a TFLite file") from None
+    return parse_model(content, str(path))
+
+
+def parse_model(content: bytes, what: str) -> schema.ModelT:
+    """As ``read_model``, of a file's bytes; ``what`` names it in an error.
+
+    Buffers may lie behind the flatbuffer, at an offset from the beginning of the file
+    (``Buffer.offset`` in TFLite's schema.fbs; litert-quantizer writes them so). They are brought
+    inside: TFLite-Micro does not look there, and computes with whatever it finds instead.
+    """
     if content[4:8] != IDENTIFIER:
-        raise ModelError(f"{path} is not a TFLite file", "the identifier TFL3 at byte 4")
+        raise ModelError(f"{what} is not a TFLite file", "the identifier TFL3 at byte 4")
     try:
-        return schema.ModelT.InitFromPackedBuf(content, 0)
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
     except (struct.error, TypeError, ValueError, IndexError) as error:
-        raise ModelError(
-            f"{path} is broken: {error}", "a complete TFLite file", "copy or convert it again"
-        ) from None
+        raise _broken(what, str(error)) from None
+    for buffer in model.buffers or ():
+        if buffer.offset > 1:  # 0 and 1 mean none
+            if buffer.offset + buffer.size > len(content):
+                raise _broken(what, "a buffer ends behind its end")
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+        buffer.offset = buffer.size = 0
+    return model
+
+
+def _broken(what: str, how: str) -> ModelError:
+    return ModelError(
+        f"{what} is broken: {how}", "a complete TFLite file", "copy or convert it again"
+    )
 
 
 def serialise(model: schema.ModelT) -> bytes:

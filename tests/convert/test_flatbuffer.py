@@ -10,6 +10,7 @@ from mmdet2tflite.convert.flatbuffer import (
     new_constant,
     new_operator,
     operator_name,
+    parse_model,
     read_metadata,
     read_model,
     serialise,
@@ -35,6 +36,32 @@ def test_a_file_read_and_written_again_computes_the_same(tmp_path):
     write_model(network(), tmp_path / "m.tflite")
     again = read_model(tmp_path / "m.tflite")
     assert infer(again, ones)["map"][0, 0, 0].tolist() == [2, 3, 4]
+
+
+def with_weights_behind(model: schema.ModelT) -> bytes:
+    """The model's file with every constant at an offset behind the flatbuffer."""
+    contents = [b"" if b.data is None else np.asarray(b.data).tobytes() for b in model.buffers]
+    for buffer, content in zip(model.buffers, contents, strict=True):
+        buffer.data, buffer.size = None, len(content)
+        buffer.offset = 1 if content else 0  # so that the field is there, whatever it will say
+    start = len(serialise(model))
+    for buffer, content in zip(model.buffers, contents, strict=True):
+        if content:
+            buffer.offset, start = start, start + len(content)
+    return serialise(model) + b"".join(contents)
+
+
+def test_weights_behind_the_flatbuffer_are_brought_inside():
+    content = with_weights_behind(network())
+    model = parse_model(content, "m.tflite")
+    assert [buffer.offset for buffer in model.buffers] == [0] * len(model.buffers)
+    ones = np.ones((1, 2, 2, 1), np.float32)
+    assert infer(model, ones)["map"][0, 0, 0].tolist() == [2, 3, 4]
+
+
+def test_weights_that_end_behind_the_file_are_refused():
+    with pytest.raises(ModelError, match=r"m\.tflite is broken: a buffer ends behind its end"):
+        parse_model(with_weights_behind(network())[:-1], "m.tflite")
 
 
 def test_every_constant_lies_at_a_multiple_of_16_bytes():

@@ -1,0 +1,64 @@
+"""Does the int8 file of the folded network run on a microcontroller's interpreter?"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from litert_quantizer import quantizer, recipe
+from tflite_micro import runtime
+
+from mmdet2tflite.convert import onnx2tf
+from mmdet2tflite.convert.converter import ToolRun
+from mmdet2tflite.convert.flatbuffer import parse_model, serialise
+from mmdet2tflite.data.files import image_files
+from mmdet2tflite.evaluate.images import input_tensor
+from mmdet2tflite.evaluate.parity import tensor_error
+from mmdet2tflite.evaluate.runners import quantise, turn
+from tests.toolchain.golden import TIMEOUT
+
+pytestmark = pytest.mark.toolchain
+
+SIGNATURE = "serving_default"
+
+
+@pytest.fixture(scope="module")
+def pictures(main_path) -> list[np.ndarray]:
+    """Training images as the network takes them, NHWC and turned by 180°."""
+    paths = image_files(main_path.store, main_path.dataset, "train")[:16]
+    tensors = [input_tensor(path, main_path.onnx.preprocessing)[0] for path in paths]
+    return [np.ascontiguousarray(turn(tensor).transpose(0, 2, 3, 1)) for tensor in tensors]
+
+
+def int8(model: Path, pictures: list[np.ndarray]) -> bytes:
+    (name,) = Interpreter(str(model)).get_signature_list()[SIGNATURE]["inputs"]
+    tool = quantizer.Quantizer(str(model), recipe.static_wi8_ai8())
+    samples = tool.calibrate({SIGNATURE: [{name: picture} for picture in pictures]})
+    content = bytes(tool.quantize(samples, enable_progress_report=False).quantized_model)
+    return serialise(parse_model(content, model.name))  # weights inside, where Micro looks
+
+
+def test_the_int8_file_of_the_folded_network_runs_in_tflite_micro(variants, pictures):
+    content = int8(variants["mirror_rotated"].path, pictures)
+    micro = runtime.Interpreter.from_bytes(content)
+    reference = Interpreter(model_content=content)
+    reference.allocate_tensors()
+    detail = reference.get_input_details()[0]
+    stored = quantise(pictures[0], detail)
+    reference.set_tensor(detail["index"], stored)
+    reference.invoke()
+    micro.set_input(stored, 0)
+    micro.invoke()
+    for position, output in enumerate(reference.get_output_details()):
+        expected = reference.get_tensor(output["index"]).astype(np.float32)
+        # The two have kernels of their own, which may round a step apart, layer after layer.
+        error = tensor_error(expected, micro.get_output(position).astype(np.float32))
+        assert error.snr_db > 20
+
+
+def test_the_int8_file_of_the_stock_conversion_does_not_load_there(main_path, pictures, tmp_path):
+    exported = main_path.store.path(main_path.onnx, main_path.onnx.file)
+    stock = onnx2tf.convert(exported, ToolRun(tmp_path / "tool", tmp_path / "log", TIMEOUT))
+    content = int8(stock, pictures)
+    with pytest.raises(RuntimeError):
+        runtime.Interpreter.from_bytes(content).invoke()
