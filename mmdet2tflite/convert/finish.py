@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from mmdet2tflite.artifacts import Passport, Rotation, Tensor, TfliteOutput
@@ -20,7 +21,7 @@ from mmdet2tflite.convert.tflite_file import (
     write_passport,
 )
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.evaluate.census import PADS, custom_ops, tflite_ops
+from mmdet2tflite.evaluate.census import PADS, custom_ops, operators
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ def finish(converted: Path, target: Path, promised: Finishing, passport: Passpor
         ModelError: the file has custom operators or other PADs than planned, an output cannot be
             identified, or a flagged convolution cannot be found.
     """
-    check_operators(converted, promised.pads)
     model = read_model(converted)
+    check_operators(model, promised.pads)
     found = {tensor.name: tensor for tensor in output_tensors(model)}
     names = match_outputs(promised.outputs, list(found.values()))
     outputs = tuple(describe_output(o, found[names[o.name]]) for o in promised.outputs)
@@ -83,16 +84,16 @@ def _spatial_axes(
     return {output.name: axes[output.layout] for output in outputs if output.name in names}
 
 
-def check_operators(converted: Path, pads: int) -> None:
+def check_operators(model: schema.ModelT, pads: int) -> None:
     """LiteRT has all operators, and among them are the planned PADs. Raises ModelError."""
-    custom = custom_ops(converted)
+    custom = custom_ops(model)
     if custom:
         raise ModelError(
             f"the converter does not know {', '.join(custom)} and left custom operators",
             "operators that TensorFlow Lite has",
             "export the network without them, or cut it before them",
         )
-    ops = tflite_ops(converted)
+    ops = operators(model)
     found = sum(ops[name] for name in PADS)
     if found != pads:
         raise ModelError(

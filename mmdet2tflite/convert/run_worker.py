@@ -1,17 +1,20 @@
 """Child process: a finished TFLite file on given inputs.
 
-Arguments: the file, an ``inputs.npz`` whose one array ``inputs`` is samples x C x H x W, and where
-to write the outputs (maps as NCHW, samples along the first axis, by name).
+Arguments: the file, its passport (JSON), an ``inputs.npz`` whose one array ``inputs`` is samples x
+C x H x W, and where to write the outputs (maps as NCHW, samples along the first axis, by name).
 
-In a child, because a wrong file can bring the interpreter down with it.
+In a child, because a wrong file can bring the interpreter down with it. The passport is read
+without its model classes: importing pydantic takes longer than most networks take to run.
 """
 
+import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
-from mmdet2tflite.convert.tflite_file import read_passport
 from mmdet2tflite.evaluate.promise import run_on_tensors
 from mmdet2tflite.evaluate.runners import open_tflite
 
@@ -20,10 +23,15 @@ THREADS = 2
 
 def main() -> None:
     """Run, and write the outputs. Raises ModelError."""
-    model, inputs, outputs = (Path(argument) for argument in sys.argv[1:])
-    runner = open_tflite(read_passport(model), model, THREADS, xnnpack=True)
+    model, passport, inputs, outputs = (Path(argument) for argument in sys.argv[1:])
+    runner = open_tflite(_read(passport), model, THREADS, xnnpack=True)
     with np.load(inputs, allow_pickle=False) as arrays:
         np.savez(outputs, allow_pickle=False, **run_on_tensors(runner, arrays["inputs"]))
+
+
+def _read(passport: Path) -> Any:
+    text = passport.read_text(encoding="utf-8")
+    return json.loads(text, object_hook=lambda fields: SimpleNamespace(**fields))
 
 
 if __name__ == "__main__":

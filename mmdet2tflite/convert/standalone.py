@@ -182,12 +182,13 @@ def _compare_file(
     work: Path,
 ) -> dict[str, float]:
     """The file against the ONNX, or, where the strategy is not exact, the rewritten graph."""
-    given, found = work / "inputs.npz", work / "outputs.npz"
+    described, given, found = (work / n for n in ("passport.json", "inputs.npz", "outputs.npz"))
+    described.write_text(passport.model_dump_json(), encoding="utf-8")
     np.savez(given, inputs=inputs.inputs)
     run_python(
         "ai-edge-litert",
         "mmdet2tflite.convert.run_worker",
-        [file, given, found],
+        [file, described, given, found],
         log=work / "litert.log",
         timeout=request.timeout,
     )

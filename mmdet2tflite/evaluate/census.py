@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import onnx
+from ai_edge_litert import schema_py_generated as schema
 from google.protobuf.message import DecodeError
 
 from mmdet2tflite.convert.flatbuffer import operator_name, read_model
@@ -20,7 +21,11 @@ def tflite_ops(path: Path) -> Counter[str]:
     Raises:
         ModelError: this is not a TFLite file.
     """
-    model = read_model(path)
+    return operators(read_model(path))
+
+
+def operators(model: schema.ModelT) -> Counter[str]:
+    """Operators of all subgraphs, by builtin or custom name."""
     return Counter(
         operator_name(model, operator)
         for subgraph in model.subgraphs
@@ -28,9 +33,9 @@ def tflite_ops(path: Path) -> Counter[str]:
     )
 
 
-def custom_ops(path: Path) -> list[str]:
+def custom_ops(model: schema.ModelT) -> list[str]:
     """Names of the custom operators, which LiteRT runs only with kernels of the caller's own."""
-    names = {code.customCode for code in read_model(path).operatorCodes} - {None}
+    names = {code.customCode for code in model.operatorCodes} - {None}
     return sorted(name.decode() for name in names)
 
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet2tflite.artifacts import Passport, TfliteModel
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.evaluate.decode import Detections, Floats
+
+if TYPE_CHECKING:  # a child that only runs a file starts a second earlier without pydantic
+    from mmdet2tflite.artifacts import Passport, TfliteModel
 
 
 class Runner(Protocol):
@@ -137,7 +139,7 @@ class TfliteRunner:
         return np.ascontiguousarray(value.transpose(0, 3, 1, 2)) if name in self._nhwc else value
 
 
-def open_tflite(model: TfliteModel | Passport, path: Path, threads: int, xnnpack: bool) -> Runner:
+def open_tflite(model: "TfliteModel | Passport", path: Path, threads: int, xnnpack: bool) -> Runner:
     """The file as its passport says that it must be run: turned, or with its flags honoured.
 
     Raises:
