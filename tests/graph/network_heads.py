@@ -1,4 +1,8 @@
-"""Ends of random networks: maps as they are, predictions in a row, scores."""
+"""Ends of random networks: maps as they are, predictions in a row, scores.
+
+A few sums over a whole map may cancel and leave nothing but rounding errors, so only exact maps are
+averaged or fully connected.
+"""
 
 import numpy as np
 
@@ -8,6 +12,15 @@ from tests.graph.network_pointwise import convolve_1x1, global_pool
 
 def a_map(net: Builder, random: np.random.Generator, x: Map) -> Output:
     return Output(x.name, 4, x.exact)
+
+
+def downsampled(net: Builder, random: np.random.Generator, x: Map) -> Output:
+    """3x3 with stride 2 and pads 1: on an even size, a reason to turn the network round."""
+    weights = random.choice(WEIGHTS, (2, x.channels, 3, 3))
+    x = net.room(x, 18 * x.channels)
+    name = net.node("Conv", [x.name, net.floats(weights)], strides=[2, 2], pads=[1, 1, 1, 1])
+    sizes = [(size + 1) // 2 for size in x.size]
+    return a_map(net, random, Map(name, 2, *sizes, x.bound * 18 * x.channels, x.fraction))
 
 
 def predictions(net: Builder, random: np.random.Generator, x: Map) -> Output:
@@ -34,7 +47,7 @@ def predictions(net: Builder, random: np.random.Generator, x: Map) -> Output:
 def flattened(net: Builder, random: np.random.Generator, x: Map) -> Output:
     """``Flatten`` or ``Reshape``, alone or with a fully connected layer."""
     features = x.channels * x.height * x.width
-    connected = random.random() < OFTEN
+    connected = x.exact and random.random() < OFTEN
     if connected:
         x = net.room(x, 2 * features)
     flat = net.node("Flatten", [x.name], axis=1) if random.random() < OFTEN else None
@@ -43,6 +56,8 @@ def flattened(net: Builder, random: np.random.Generator, x: Map) -> Output:
 
 def pooled(net: Builder, random: np.random.Generator, x: Map) -> Output:
     """As a classifier: global pooling, ``Flatten`` and a fully connected layer."""
+    if not x.exact:
+        return a_map(net, random, x)
     x = net.room(global_pool(net, random, x), 2 * x.channels)
     return _connect(net, random, net.node("Flatten", [x.name]), x, x.channels)
 
@@ -61,6 +76,8 @@ def _connect(net: Builder, random: np.random.Generator, flat: str, x: Map, featu
 
 def averaged(net: Builder, random: np.random.Generator, x: Map) -> Output:
     """Over both spatial axes or one of them; without them, or with sides of 1."""
+    if not x.exact:
+        return a_map(net, random, x)
     axes = [[2, 3], [2], [3], [-1]][random.integers(4)]
     keep = random.random() < OFTEN
     return Output(net.reduce("ReduceMean", x.name, axes, keep), 4 if keep else 4 - len(axes), False)
@@ -76,6 +93,7 @@ def scores(net: Builder, random: np.random.Generator, x: Map) -> Output:
 
 HEADS: dict[str, Head] = {
     "a_map": a_map,
+    "downsampled": downsampled,
     "predictions": predictions,
     "flattened": flattened,
     "pooled": pooled,

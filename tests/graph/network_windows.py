@@ -216,8 +216,13 @@ def _pool(
 
 
 def conv_batch_norm_relu(net: Builder, random: np.random.Generator, x: Map) -> Map | None:
+    """Sometimes another layer may read the convolution, too."""
     convolved = conv_of_detectors(net, random, x)
-    return convolved and relu(net, random, batch_norm(net, random, convolved))
+    if convolved is None:
+        return None
+    if random.random() < SOMETIMES:
+        net.maps.append(convolved)
+    return relu(net, random, batch_norm(net, random, convolved))
 
 
 WINDOWED: dict[str, Layer] = {

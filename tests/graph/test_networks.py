@@ -12,7 +12,7 @@ OFTEN = (
     *("Add", "AveragePool", "BatchNormalization", "Concat", "Conv", "Flatten", "GlobalAveragePool"),
     *("MaxPool", "Mul", "Pad", "ReduceMean", "Relu", "Reshape", "Resize", "Slice", "Transpose"),
 )
-"""Operators in every tenth network, as a user's network has them."""
+"""Operators in every twentieth network, as a user's network has them."""
 SOMETIMES = (
     *("ArgMax", "Clip", "ConvTranspose", "DepthToSpace", "Expand", "Gather", "Gemm", "HardSigmoid"),
     *("HardSwish", "Identity", "InstanceNormalization", "LRN", "LeakyRelu", "MatMul", "Max"),
@@ -34,14 +34,14 @@ def test_the_mix_has_every_operator_many_times() -> None:
     found: Counter[str] = Counter()
     drawn: list[Network] = []
 
-    @few
+    @settings(few, max_examples=1000)
     @given(networks())
     def count(network: Network) -> None:
         drawn.append(network)
         found.update({node.op_type for node in network.model.graph.node})
 
     count()
-    assert {name for name in OFTEN if found[name] < len(drawn) / 10} == set()
+    assert {name for name in OFTEN if found[name] < len(drawn) / 20} == set()
     assert {name for name in SOMETIMES if not found[name]} == set()
     exact = [each for network in drawn for each in network.exact.values()]
     assert len(exact) / 4 < sum(exact) < len(exact)

@@ -174,8 +174,12 @@ def _assert_written_out(rewriting: Rewriting, form: str) -> None:
         if node.op_type in ("Conv", "MaxPool", "AveragePool"):
             mode = node.attributes.get("auto_pad")
             assert mode is None or (mode.as_string() == "SAME_UPPER" and not padded), form
+            # TensorFlow's SAME averages over what is there, so zeros are never counted.
+            counts = node.attributes.get("count_include_pad")
+            assert mode is None or counts is None or not counts.as_int(), form
         else:
-            padded = node.op_type == "Pad"
+            mode = node.attributes.get("mode")  # edges are copied by slices and concatenations
+            padded = node.op_type == "Pad" and (mode is None or mode.as_string() != "edge")
         pads += padded
     assert rewriting.pads == pads, form
 
