@@ -3,7 +3,7 @@
 from typing import Literal
 
 ConverterName = Literal["onnx2tf"]
-"""``convert.convert.CONVERTERS``."""
+"""``convert.table.CONVERTERS``."""
 
 PaddingName = Literal[
     "auto", "explicit", "mirror", "mirror_rotated", "widen", "tf_train", "engine", "force_same"

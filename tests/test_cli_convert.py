@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from mmdet2tflite.cli import app
 from mmdet2tflite.convert import standalone
-from mmdet2tflite.convert.convert import CONVERTERS
 from mmdet2tflite.convert.converter import Converter, ToolRun
+from mmdet2tflite.convert.table import CONVERTERS
 from mmdet2tflite.errors import (
     ConfigError,
     DataError,

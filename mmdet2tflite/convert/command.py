@@ -1,17 +1,13 @@
 """The command ``mmdet2tflite convert``: a few lines in the terminal about what came out."""
 
-from rich.console import Console
-
 from mmdet2tflite.convert.standalone import convert_file
 from mmdet2tflite.convert.standalone_report import Conversion, Request
 
 
 def convert_and_print(request: Request) -> None:
     """Convert and say how it went. Raises what ``convert_file`` raises."""
-    console = Console(highlight=False, soft_wrap=True)
-    conversion = convert_file(request)
-    for line in _lines(conversion):
-        console.print(line)
+    for line in _lines(convert_file(request)):
+        print(line)
 
 
 def _lines(conversion: Conversion) -> list[str]:

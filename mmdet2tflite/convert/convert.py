@@ -11,9 +11,9 @@ from mmdet2tflite.artifacts import (
     TfliteModel,
 )
 from mmdet2tflite.config import Section
-from mmdet2tflite.convert import onnx2tf
-from mmdet2tflite.convert.converter import Converter, ToolRun
+from mmdet2tflite.convert.converter import ToolRun
 from mmdet2tflite.convert.finish import Finishing, finish
+from mmdet2tflite.convert.table import CONVERTERS
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 from mmdet2tflite.names import ConverterName
@@ -22,10 +22,6 @@ from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
 
 FILE = TfliteModel.model_fields["file"].default
-
-CONVERTERS: dict[ConverterName, Converter] = {
-    "onnx2tf": Converter(onnx2tf.convert, onnx2tf.TOOLS),
-}
 
 
 class ConvertConfig(Section):
@@ -130,6 +126,7 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.convert.locate",
         "mmdet2tflite.convert.onnx2tf",
         "mmdet2tflite.convert.reverse_io",
+        "mmdet2tflite.convert.table",
         "mmdet2tflite.convert.tflite_file",
         "mmdet2tflite.convert.windows",
         "mmdet2tflite.evaluate.decode",

@@ -13,7 +13,6 @@ import numpy as np
 
 from mmdet2tflite.artifacts import Passport, Preprocessing, Tensor
 from mmdet2tflite.convert import samples
-from mmdet2tflite.convert.convert import CONVERTERS
 from mmdet2tflite.convert.converter import ToolRun
 from mmdet2tflite.convert.finish import Finishing, finish
 from mmdet2tflite.convert.samples import Samples
@@ -24,6 +23,7 @@ from mmdet2tflite.convert.standalone_report import (
     Request,
     write_reports,
 )
+from mmdet2tflite.convert.table import CONVERTERS
 from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.errors import ConfigError, StoreError, ToolFailed
 from mmdet2tflite.evaluate.census import census_metrics, tflite_ops
