@@ -46,6 +46,12 @@ class DataError(UserError):
     title = "Data set"
 
 
+class ImageError(DataError):
+    """A picture given to a detector is wrong."""
+
+    title = "Image"
+
+
 class ModelError(UserError):
     """A checkpoint or model file is not what the stage needs."""
 

@@ -12,8 +12,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.convert.engine_flag import write_flags
 from mmdet2tflite.convert.flatbuffer import write_metadata, write_model
-from mmdet2tflite.convert.tflite_file import PASSPORT
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport import PASSPORT
 from mmdet2tflite.report.inspection import inspect, print_inspection
 from tests.convert.tflite_writer import Writer
 

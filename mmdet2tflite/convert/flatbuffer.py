@@ -19,6 +19,8 @@ from mmdet2tflite.errors import ModelError
 
 IDENTIFIER = b"TFL3"
 """Bytes 4..8 of the file (``file_identifier`` of TFLite's schema.fbs)."""
+UNPACKING_ERRORS = (struct.error, TypeError, ValueError, IndexError)
+"""What the generated code raises for bytes that make no sense."""
 ALIGNMENT = 16
 """Bytes to which the content of a buffer is aligned (``force_align`` of ``Buffer.data``)."""
 
@@ -54,11 +56,10 @@ def parse_model(content: bytes, what: str) -> schema.ModelT:
     (``Buffer.offset`` in TFLite's schema.fbs; litert-quantizer writes them so). They are brought
     inside: TFLite-Micro does not look there, and computes with whatever it finds instead.
     """
-    if content[4:8] != IDENTIFIER:
-        raise ModelError(f"{what} is not a TFLite file", "the identifier TFL3 at byte 4")
+    _check_identifier(content, what)
     try:
         model = schema.ModelT.InitFromPackedBuf(content, 0)
-    except (struct.error, TypeError, ValueError, IndexError) as error:
+    except UNPACKING_ERRORS as error:
         raise _broken(what, str(error)) from None
     for buffer in model.buffers or ():
         if buffer.offset > 1:  # 0 and 1 mean none
@@ -67,6 +68,11 @@ def parse_model(content: bytes, what: str) -> schema.ModelT:
             buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
         buffer.offset = buffer.size = 0
     return model
+
+
+def _check_identifier(content: bytes, what: str) -> None:
+    if content[4:8] != IDENTIFIER:
+        raise ModelError(f"{what} is not a TFLite file", "the identifier TFL3 at byte 4")
 
 
 def _broken(what: str, how: str) -> ModelError:
@@ -104,6 +110,28 @@ def read_metadata(model: schema.ModelT, name: str) -> bytes | None:
         if entry.name.decode() == name:
             data = model.buffers[entry.buffer].data
             return b"" if data is None else bytes(data)
+    return None
+
+
+def find_metadata(content: bytes, name: str, what: str) -> bytes | None:
+    """As ``read_metadata``, of a file's bytes. Nothing else of them is unpacked, which takes long.
+
+    Raises:
+        ModelError: they are broken or not TFLite; ``what`` names them in the error.
+    """
+    _check_identifier(content, what)
+    try:
+        model = schema.Model.GetRootAs(content, 0)
+        for number in range(model.MetadataLength()):
+            entry = model.Metadata(number)
+            if entry.Name() == name.encode():
+                buffer = model.Buffers(entry.Buffer())
+                start, size = buffer.Offset(), buffer.Size()
+                if start > 1:  # behind the flatbuffer, as in ``parse_model``
+                    return content[start : start + size]
+                return buffer.DataAsNumpy().tobytes() if buffer.DataLength() else b""
+    except UNPACKING_ERRORS as error:
+        raise _broken(what, str(error)) from None
     return None
 
 

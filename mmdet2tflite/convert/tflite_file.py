@@ -8,9 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from mmdet2tflite.artifacts import Passport, Tensor, TfliteOutput
 from mmdet2tflite.convert.flatbuffer import read_metadata, read_model, write_metadata
 from mmdet2tflite.errors import ModelError
-
-PASSPORT = "mmdet2tflite"
-"""Name of the metadata entry that holds the passport (JSON, UTF-8)."""
+from mmdet2tflite.passport import PASSPORT
 
 
 def output_tensors(model: schema.ModelT) -> list[Tensor]:

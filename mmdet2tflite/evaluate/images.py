@@ -28,11 +28,16 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         content = np.fromfile(path, np.uint8)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", "an image file") from None
+    return decode_image(content)
+
+
+def decode_image(content: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """As ``read_image``, of a file's bytes (one axis). Raises DataError."""
     image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
     if image is None:
         raise DataError(
             "cannot be decoded as an image",
             "a complete image file",
-            "replace the file, or take it out of the data set",
+            "replace the file, or leave it out",
         )
     return image.astype(np.uint8, copy=False)

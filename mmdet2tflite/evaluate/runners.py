@@ -11,7 +11,7 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.evaluate.decode import Detections, Floats
 
 if TYPE_CHECKING:  # a child that only runs a file starts a second earlier without pydantic
-    from mmdet2tflite.artifacts import Passport, TfliteModel
+    from mmdet2tflite import artifacts, passport
 
 
 class Runner(Protocol):
@@ -139,7 +139,12 @@ class TfliteRunner:
         return np.ascontiguousarray(value.transpose(0, 3, 1, 2)) if name in self._nhwc else value
 
 
-def open_tflite(model: "TfliteModel | Passport", path: Path, threads: int, xnnpack: bool) -> Runner:
+def open_tflite(
+    model: "artifacts.TfliteModel | artifacts.Passport | passport.Passport",
+    path: Path,
+    threads: int,
+    xnnpack: bool,
+) -> Runner:
     """The file as its passport says that it must be run: turned, or with its flags honoured.
 
     Raises:
@@ -178,8 +183,8 @@ class TurnedRunner:
 
 
 def turn(maps: Floats) -> Floats:
-    """N x C x H x W turned by 180°: reversed along height and width."""
-    return np.ascontiguousarray(maps[:, :, ::-1, ::-1])
+    """N x C x H x W turned by 180°: a view, reversed along height and width."""
+    return maps[:, :, ::-1, ::-1]
 
 
 def quantise(value: Floats, detail: Mapping[str, Any]) -> NDArray[Any]:

@@ -14,7 +14,6 @@ from rich.table import Table
 
 from mmdet2tflite.convert.engine_flag import Pads, read_flags
 from mmdet2tflite.convert.flatbuffer import constant, operator_name, read_metadata, read_model
-from mmdet2tflite.convert.tflite_file import PASSPORT
 from mmdet2tflite.convert.windows import CONVOLUTIONS, window_of
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.evaluate.census import tflite_ops
@@ -26,6 +25,7 @@ from mmdet2tflite.evaluate.pads import (
     find_pads,
     scale_and_zero_point,
 )
+from mmdet2tflite.passport import PASSPORT
 
 
 @dataclass(frozen=True)
