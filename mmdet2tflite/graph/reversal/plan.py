@@ -93,7 +93,6 @@ class Plan:
 
     def _hold(self, value: ir.Value, axes: Axes) -> None:
         shape = shape_of(value)
-        axes -= self._repeated.get(value, UPRIGHT)
         self._held[value] = frozenset(axis for axis in axes if shape[axis] > 1)
 
     def _visit(self, node: ir.Node) -> None:

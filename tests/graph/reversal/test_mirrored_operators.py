@@ -156,6 +156,7 @@ SELECTION: dict[str, Build] = {
     "Slice every other": lambda n, x: cut(n, x, [0, 0], [LAST, LAST], [2, 2]),
     "Slice of Focus": lambda n, x: cut(n, four_times(n, x), [1, 0], [LAST, -1], [2, 3]),
     "Slice backwards": lambda n, x: cut(n, four_times(n, x), [-2, 4], [-LAST, 0], [-1, -2]),
+    "Slice from the last": lambda n, x: cut(n, four_times(n, x), [-1, -1], [0, 0], [-1, -2]),
     "Slice of channels": lambda n, x: n.op("Slice", x, ints(1), ints(3), ints(1)),
     "Slice without axes": lambda n, x: n.op("Slice", x, ints(0, 1, 0), ints(1, 3, 1)),
     "Slice of the first row": lambda n, x: n.op("Slice", x, ints(0), ints(1), ints(2)),

@@ -146,7 +146,7 @@ def test_attention_over_all_positions_is_computed_reversed() -> None:
 def group_normalization(net: Net, x: str, groups: int, *shape: int) -> str:
     """As PyTorch exports it; ``shape``: what it restores."""
     rows = net.op("Reshape", x, ints(0, groups, -1))
-    normal = net.op("InstanceNormalization", rows, np.ones(groups), np.zeros(groups))
+    normal = net.op("InstanceNormalization", rows, net.integers(groups), net.integers(groups))
     return net.op("Reshape", normal, ints(*shape))
 
 
@@ -159,16 +159,26 @@ def test_group_normalization_is_computed_reversed(groups: int) -> None:
     assert check(net.model(end), ROUNDING).reversals == ()
 
 
-@pytest.mark.parametrize("case", ["read elsewhere", "an output", "another shape", "split channels"])
-def test_what_only_begins_like_group_normalization_is_computed_upright(case: str) -> None:
+@pytest.mark.parametrize(
+    ("groups", "shape", "also"),  # also: what another reads
+    [
+        (2, (1, 4, 4, 6), "the groups"),
+        (2, (1, 4, 4, 6), "the normalised groups"),
+        (2, (1, 6, 4, 4), ""),
+        (3, (1, 4, 4, 6), ""),
+        (8, (1, 4, 4, 6), ""),
+    ],
+)
+def test_what_only_begins_like_group_normalization_is_computed_upright(
+    groups: int, shape: tuple[int, ...], also: str
+) -> None:
     net = Net(1, 3, 8, 12)
-    x = down(net, "image", 3, 4)
-    groups, shape = (8, (1, 4, 4, 6)) if case == "split channels" else (2, (1, 4, 4, 6))
-    end = group_normalization(net, x, groups, *((1, 4, 6, 4) if case == "another shape" else shape))
+    end = group_normalization(net, down(net, "image", 3, 4), groups, *shape)
     rows, normal = net.nodes[-3].output[0], net.nodes[-2].output[0]
-    others = {"read elsewhere": [net.op("Relu", rows)], "an output": [normal]}
-    found = check(net.model(end, *others.get(case, [])), ROUNDING)
-    assert len(found.reversals) == 1
+    others = [net.op("Relu", rows)] if also == "the groups" else []
+    if also == "the normalised groups":
+        others = [normal]
+    assert len(check(net.model(end, *others), ROUNDING).reversals) == 1
 
 
 def test_a_residual_network_crops_its_shortcuts() -> None:

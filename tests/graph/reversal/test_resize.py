@@ -109,6 +109,12 @@ def test_scales_of_some_axes() -> None:
     assert check(net.model(end), tolerance=1e-6).reversals == ()
 
 
+def test_an_axis_without_a_scale_is_copied() -> None:
+    net = Net(1, 2, 6, 5)
+    end = net.op("Resize", net.stem(), "", np.array([3], np.float32), axes=[2], mode="linear")
+    assert check(net.model(end), tolerance=1e-6).reversals == ()
+
+
 def test_cropping_resize_reads_its_region_upright() -> None:
     net = Net(1, 2, 6, 5)
     region = np.array([0, 0, 0, 0.25, 1, 1, 1, 0.75], np.float32)

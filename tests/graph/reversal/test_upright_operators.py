@@ -197,6 +197,17 @@ def test_a_value_is_turned_once_for_all_its_readers() -> None:
     assert len(found.reversals) == 1
 
 
+def test_of_several_copies_the_nearest_is_turned() -> None:
+    net = Net(1, 2, 6, 5)
+    split = net.op("Reshape", net.stem(), ints(1, 4, 2, 3, 5))
+    x = net.op("Transpose", split, perm=[0, 4, 1, 2, 3])
+    ends = [net.op("Hardmax", x, axis=1), net.op("Reshape", x, ints(1, 5, 24))]
+    slices = []
+    check(net.model(*ends), look=lambda model: slices.append(count(model, "Slice")))
+    # Three axes until x is upright, one more for columns alone, and one at the output.
+    assert slices == [5]
+
+
 def test_a_window_behind_an_upright_operator_keeps_its_geometry() -> None:
     net = Net(1, 2, 6, 5)
     x = net.op("DepthToSpace", net.stem(), blocksize=2)
