@@ -97,6 +97,28 @@ def inspect(
 
 
 @app.command()
+def detect(
+    model: Annotated[Path, typer.Argument(help="TFLite file.", metavar="MODEL.tflite")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, and folders of them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures with boxes.")],
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Lowest score of a detection.")
+    ] = 0.3,
+    threads: Annotated[int, typer.Option(min=1, help="For LiteRT.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Run a detector on images: boxes drawn into copies of them, and a line for each.
+
+    The file must have been made by `run`: its passport says all that is needed.
+    """
+    from mmdet2tflite.report.detection import detect_images, print_detections, print_json
+    from mmdet2tflite.runtime import Detector
+
+    detector = Detector(model, threads=threads, score_threshold=threshold)
+    (print_json if as_json else print_detections)(detect_images(detector, images, out))
+
+
+@app.command()
 def convert(
     model: Annotated[Path, typer.Argument(help="ONNX file of any convolution network.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],

@@ -8,12 +8,11 @@ import numpy as np
 from mmdet2tflite.artifacts import Preprocessing
 from mmdet2tflite.errors import DataError, ModelError
 from mmdet2tflite.evaluate.decode import Floats
-from mmdet2tflite.evaluate.images import input_tensor
+from mmdet2tflite.evaluate.images import images_in, input_tensor
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 
 NOISE_SAMPLES = 4
 SEED = 0
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +44,6 @@ def images(folder: Path, preprocessing: Preprocessing, channels: int) -> Samples
         )
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder", "a folder of images", "check --calibration")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise DataError(
-            f"{folder} holds no images", f"files ending in {', '.join(SUFFIXES)}", "check the path"
-        )
-    tensors = [input_tensor(path, preprocessing)[0] for path in paths[:PARITY_IMAGES]]
+    paths = images_in(folder)[:PARITY_IMAGES]
+    tensors = [input_tensor(path, preprocessing)[0] for path in paths]
     return Samples(np.concatenate(tensors), f"{len(tensors)} images of {folder}")

@@ -9,6 +9,19 @@ from numpy.typing import NDArray
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.evaluate.decode import Floats, PreprocessingValues, letterbox
 
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""Of image files, in lower case; OpenCV reads and writes them."""
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The image files of a folder, not of folders in it, by name. Raises DataError for none."""
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise DataError(
+            f"{folder} holds no images", f"files ending in {', '.join(SUFFIXES)}", "check the path"
+        )
+    return paths
+
 
 def input_tensor(path: Path, preprocessing: PreprocessingValues) -> tuple[Floats, float]:
     """The letterboxed image and its scale factor. Raises DataError, which names the file."""

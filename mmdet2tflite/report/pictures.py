@@ -67,18 +67,34 @@ def _ground_truth(annotations: Mapping[str, Any], image_id: int) -> Detections:
 def _cell(
     picture: Picture, found: Detections, scale: float, classes: Sequence[str], title: str
 ) -> Picture:
+    shown = Detections(found.boxes * np.float32(scale), found.scores, found.labels)
+    scene = draw(picture, shown, classes)
+    bar = np.full((BAR, scene.shape[1], 3), 255, np.uint8)
+    cv2.putText(bar, title, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.vstack([bar, scene]).astype(np.uint8, copy=False)
+
+
+def draw(picture: Picture, found: Detections, classes: Sequence[str]) -> Picture:
+    """A copy of a picture (H x W x 3, BGR) with boxes, class names, and scores that are below 1.
+
+    Args:
+        found: in pixels of the picture.
+        classes: names by label.
+    """
     import supervision as sv  # two seconds, wasted on a run whose stages are all cached
 
-    drawn = sv.Detections(
-        xyxy=found.boxes * np.float32(scale), confidence=found.scores, class_id=found.labels
-    )
+    height, width = picture.shape[:2]
+    # Boxes may reach beyond the picture, further than the integers that OpenCV draws with.
+    inside = np.clip(found.boxes, 0, np.array([width - 1, height - 1] * 2, np.float32))
+    drawn = sv.Detections(xyxy=inside, confidence=found.scores, class_id=found.labels)
     names = [classes[label] for label in found.labels]
     texts = [
         name if score == 1 else f"{name} {score:.2f}"
         for name, score in zip(names, found.scores, strict=True)
     ]
-    scene = sv.BoxAnnotator(thickness=2).annotate(picture.copy(), drawn)
-    scene = sv.LabelAnnotator(text_scale=0.4, text_padding=2).annotate(scene, drawn, labels=texts)
-    bar = np.full((BAR, scene.shape[1], 3), 255, np.uint8)
-    cv2.putText(bar, title, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
-    return np.vstack([bar, scene]).astype(np.uint8, copy=False)
+    thickness, text_scale = max(2, min(height, width) // 400), max(0.4, min(height, width) / 1000)
+    scene = sv.BoxAnnotator(thickness=thickness).annotate(picture.copy(), drawn)
+    labels = sv.LabelAnnotator(
+        text_scale=text_scale, text_thickness=thickness // 2, text_padding=thickness
+    )
+    return labels.annotate(scene, drawn, labels=texts).astype(np.uint8, copy=False)

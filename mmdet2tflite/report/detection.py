@@ -1,0 +1,138 @@
+"""``mmdet2tflite detect``: a detector on images, its boxes drawn into copies of them and listed."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from mmdet2tflite.errors import ConfigError, ImageError
+from mmdet2tflite.evaluate.images import SUFFIXES, images_in, read_image
+from mmdet2tflite.report.pictures import Picture, draw
+from mmdet2tflite.runtime import Detector, NamedDetections
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What was found in one image, and the picture that shows it."""
+
+    image: Path
+    picture: Path
+    found: NamedDetections
+
+
+def detect_images(detector: Detector, paths: Sequence[Path], out: Path) -> Iterator[Drawn]:
+    """Detect in image files and in those of folders, and draw the boxes into copies.
+
+    All paths are checked before the first image is looked at. An image that is named twice, or
+    that lies in a folder that is named, is looked at once.
+
+    Args:
+        out: folder of the pictures, made if need be. Older pictures are replaced, images never.
+
+    Raises:
+        ImageError: an image cannot be read; those before it have been drawn.
+        DataError: a folder holds no images.
+        ConfigError: ``out`` cannot be written, or a picture would replace an image.
+    """
+    pictures = name_pictures(_images(paths), out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(out, error) from None
+    return (_detect(detector, image, picture) for image, picture in pictures.items())
+
+
+def name_pictures(images: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """The picture's path for each image.
+
+    1. It is called like the image; ``.png`` is added to an ending that is not one of ``SUFFIXES``.
+    2. If an earlier one is called so, in capitals or not, a number comes before the ending.
+    3. It is not the path of an image.
+
+    Raises:
+        ConfigError: rule 3.
+    """
+    sources = {image.resolve() for image in images}
+    taken: set[str] = set()
+    pictures = {}
+    for image in images:
+        name = image.name if image.suffix.lower() in SUFFIXES else f"{image.name}.png"  # rule 1
+        plain, number = Path(name), 1
+        while name.lower() in taken:  # rule 2
+            number += 1
+            name = f"{plain.stem}-{number}{plain.suffix}"
+        taken.add(name.lower())
+        if (out / name).resolve() in sources:  # rule 3
+            raise ConfigError(
+                f"the picture {out / name} would replace an image",
+                "a folder without the images",
+                "choose another one with --out",
+            )
+        pictures[image] = out / name
+    return pictures
+
+
+def _images(paths: Sequence[Path]) -> list[Path]:
+    """Image files, each once, in the order of the paths. Raises DataError."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if not path.exists():
+            raise ImageError(f"{path} does not exist", "an image file or a folder of images")
+        for image in images_in(path) if path.is_dir() else [path]:
+            found.setdefault(image.resolve(), image)
+    return list(found.values())
+
+
+def _detect(detector: Detector, image: Path, picture: Path) -> Drawn:
+    found = detector(image)
+    _write(draw(read_image(image), found, detector.classes), picture)
+    return Drawn(image, picture, found)
+
+
+def _write(content: Picture, path: Path) -> None:
+    # Not cv2.imwrite, which on Windows knows no names beyond the system's code page.
+    _, encoded = cv2.imencode(path.suffix, content)
+    try:
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise _not_writable(path, error) from None
+
+
+def _not_writable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"cannot write {path}: {error.strerror}", "a folder for pictures", "change --out"
+    )
+
+
+def print_detections(results: Iterable[Drawn]) -> None:
+    """A line for each detection: image, class, score, x1 y1 x2 y2; one for an image without."""
+    for result in results:
+        found = result.found
+        for box, score, name in zip(found.boxes, found.scores, found.names, strict=True):
+            print(f"{result.image}: {name} {score:.2f}", *(f"{side:.1f}" for side in box))
+        if not len(found):
+            print(f"{result.image}: nothing found")
+
+
+def print_json(results: Iterable[Drawn]) -> None:
+    """One object for all images."""
+    images = [
+        {
+            "image": str(result.image),
+            "picture": str(result.picture),
+            "detections": [
+                {"name": name, "label": label, "score": score, "box": box}
+                for name, label, score, box in zip(
+                    result.found.names,
+                    result.found.labels.tolist(),
+                    result.found.scores.tolist(),
+                    result.found.boxes.tolist(),
+                    strict=True,
+                )
+            ],
+        }
+        for result in results
+    ]
+    print(json.dumps({"images": images}, indent=1, ensure_ascii=False))
