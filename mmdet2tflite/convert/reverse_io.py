@@ -9,8 +9,13 @@ and gives rotated maps. Two reversals around it cancel both.
    REVERSE_V2 makes the output.
 3. The tensors that the graph and its signatures name stay as they are (name, shape, type,
    quantisation, index); the new ones are inner ones.
-4. An output that is the input itself is reversed by both rules, which is nothing. By one of
-   them alone it would need two contents: that is refused.
+4. An output that is the input itself is reversed by both rules, which is nothing; other readers of
+   the input follow rule 1. By one rule alone it would need two contents: that is refused.
+
+5. Taken off again, the reversals leave the model that was there before them: readers of the turned
+   input read the input (rule 1), and the output takes the place of the tensor that was turned into
+   it (rule 2). A reversal of the network's own that lies there is taken off like one of ours; put
+   back, it computes the same.
 
 REVERSE_V2 moves values and computes nothing, so any type and any quantisation passes unchanged.
 """
@@ -21,7 +26,13 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from mmdet2tflite.convert.flatbuffer import copy_tensor, new_constant, new_operator
+from mmdet2tflite.convert.flatbuffer import (
+    constant,
+    copy_tensor,
+    new_constant,
+    new_operator,
+    operator_name,
+)
 from mmdet2tflite.errors import ModelError
 
 NHWC_AXES = (1, 2)
@@ -55,7 +66,6 @@ def reverse_io(model: schema.ModelT, *, inputs: bool, outputs: Mapping[str, Axes
             "both or none of the two reversed",
             "leave it out of the model's outputs",
         )
-    entrances = [index for index in entrances if index not in through]
     named = {index: axes for index, axes in named.items() if index not in through}
     if not entrances and not named:
         return
@@ -67,6 +77,91 @@ def reverse_io(model: schema.ModelT, *, inputs: bool, outputs: Mapping[str, Axes
         _reverse_input(model, index, constants[NHWC_AXES])
     for index, axes in named.items():
         _reverse_output(model, index, constants[axes])
+
+
+def take_reversals_off(model: schema.ModelT) -> tuple[bool, dict[str, Axes]]:
+    """Undo ``reverse_io`` in place: what is left wants its input turned, and gives turned maps.
+
+    Returns:
+        What ``reverse_io`` takes to put the reversals back: its ``inputs`` and ``outputs``.
+    """
+    graph = model.subgraphs[0]
+    inputs = any([_uncover_input(model, int(index)) for index in graph.inputs])
+    found = {int(index): _uncover_output(model, int(index)) for index in graph.outputs}
+    outputs = {_name(graph.tensors[index]): axes for index, axes in found.items() if axes}
+    if inputs:  # rule 4
+        for index in set(graph.inputs) & set(graph.outputs):
+            outputs[_name(graph.tensors[index])] = NHWC_AXES
+    if inputs or outputs:
+        _drop_unused_tensors(model)
+    return inputs, outputs
+
+
+def _uncover_input(model: schema.ModelT, index: int) -> bool:
+    """Take off the reversal of an input that nothing else reads."""
+    graph = model.subgraphs[0]
+    readers = [operator for operator in graph.operators if index in operator.inputs]
+    if len(readers) != 1 or _reversed_axes(model, readers[0]) != NHWC_AXES:
+        return False
+    inner = int(readers[0].outputs[0])
+    if inner in graph.outputs:
+        return False
+    graph.operators.remove(readers[0])
+    for operator in graph.operators:
+        operator.inputs = _replaced(operator.inputs, inner, index)
+    return True
+
+
+def _uncover_output(model: schema.ModelT, index: int) -> Axes | None:
+    """Take off the reversal that makes an output which nothing else reads."""
+    graph = model.subgraphs[0]
+    writers = [operator for operator in graph.operators if index in operator.outputs]
+    axes = _reversed_axes(model, writers[0]) if writers else None
+    if axes is None or any(index in operator.inputs for operator in graph.operators):
+        return None
+    inner = int(writers[0].inputs[0])
+    if inner in graph.outputs or inner in graph.inputs:
+        return None
+    graph.operators.remove(writers[0])
+    for operator in graph.operators:
+        operator.inputs = _replaced(operator.inputs, inner, index)
+        operator.outputs = _replaced(operator.outputs, inner, index)
+    graph.tensors[index].buffer = graph.tensors[inner].buffer  # of a constant output
+    return axes
+
+
+def _reversed_axes(model: schema.ModelT, operator: schema.OperatorT) -> Axes | None:
+    """Of a REVERSE_V2 along two known axes."""
+    if operator_name(model, operator) != "REVERSE_V2":
+        return None
+    axes = constant(model, model.subgraphs[0].tensors[operator.inputs[1]])
+    if axes is None or axes.size != 2:
+        return None
+    first, second = (int(axis) for axis in axes)
+    return first, second
+
+
+def _drop_unused_tensors(model: schema.ModelT) -> None:
+    """Remove the main graph's tensors that nothing names, and number the others anew."""
+    graph = model.subgraphs[0]
+    entries = [
+        entry
+        for signature in model.signatureDefs or ()
+        if signature.subgraphIndex == 0
+        for entry in (*signature.inputs, *signature.outputs)
+    ]
+    used = {int(entry.tensorIndex) for entry in entries} | {int(i) for i in graph.inputs}
+    used |= {int(index) for index in graph.outputs}
+    for operator in graph.operators:
+        used |= {int(index) for index in (*operator.inputs, *operator.outputs)}
+    kept = [index for index in range(len(graph.tensors)) if index in used]
+    number = {old: new for new, old in enumerate(kept)} | {-1: -1}  # -1: an operand left out
+    graph.tensors = [graph.tensors[index] for index in kept]
+    for owner in (graph, *graph.operators):
+        owner.inputs = np.array([number[int(index)] for index in owner.inputs], np.int32)
+        owner.outputs = np.array([number[int(index)] for index in owner.outputs], np.int32)
+    for entry in entries:
+        entry.tensorIndex = number[int(entry.tensorIndex)]
 
 
 def _reverse_input(model: schema.ModelT, index: int, axes: int) -> None:
