@@ -101,7 +101,7 @@ def load_passport(path: Path) -> Passport:
         )
     try:
         return _passport(document)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, AttributeError) as error:
         raise _not_understood(path, error) from None
 
 

@@ -95,6 +95,9 @@ def draw(picture: Picture, found: Detections, classes: Sequence[str]) -> Picture
     thickness, text_scale = max(2, min(height, width) // 400), max(0.4, min(height, width) / 1000)
     scene = sv.BoxAnnotator(thickness=thickness).annotate(picture.copy(), drawn)
     labels = sv.LabelAnnotator(
-        text_scale=text_scale, text_thickness=thickness // 2, text_padding=thickness
+        text_scale=text_scale,
+        text_thickness=thickness // 2,
+        text_padding=thickness,
+        smart_position=True,  # inside the picture, and apart from each other
     )
     return labels.annotate(scene, drawn, labels=texts).astype(np.uint8, copy=False)
