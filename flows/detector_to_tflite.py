@@ -1,33 +1,52 @@
-"""The main path: a data set becomes a measured TFLite file. One call per arrow."""
+"""The main path: a data set becomes measured TFLite files. One call per arrow."""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prefect import flow
 
-from mmdet2tflite.artifacts import Dataset, OnnxModel, Report, RewrittenModel
+from mmdet2tflite.artifacts import (
+    Comparison,
+    Dataset,
+    OnnxModel,
+    Report,
+    RewrittenModel,
+)
 from mmdet2tflite.config import Experiment
-from mmdet2tflite.exit_status import run_and_report
+from mmdet2tflite.errors import UserError
+from mmdet2tflite.exit_status import Incomplete, run_and_report
 from mmdet2tflite.experiment_file import load_experiment
-from mmdet2tflite.report.terminal import print_comparison
+from mmdet2tflite.names import ConverterName
+from mmdet2tflite.report.outcome import Outcome
+from mmdet2tflite.report.terminal import announce_failure
+from mmdet2tflite.store import Store
 from tasks.checkpoint_to_onnx import checkpoint_to_onnx
 from tasks.config_to_dataset import config_to_dataset
 from tasks.dataset_to_checkpoint import dataset_to_checkpoint
 from tasks.model_to_report import model_to_report
 from tasks.onnx_to_rewritten import onnx_to_rewritten
+from tasks.publishing import publish
+from tasks.reports_to_comparison import reports_to_comparison
 from tasks.rewritten_to_tflite import rewritten_to_tflite
 from tasks.tracking import tracked_run
 
+FLOAT32 = "float32"
+"""What a converter makes; every other precision is made of it."""
+
 
 @flow(name="detector-to-tflite")
-def detector_to_tflite(experiment_file: str, overrides: Sequence[str] = ()) -> list[Report]:
-    """Train, export, convert and evaluate; every model ends as a run in MLflow.
+def detector_to_tflite(experiment_file: str, overrides: Sequence[str] = ()) -> Comparison:
+    """Train, export, convert, evaluate and compare; every model ends as a run in MLflow.
 
     Args:
         experiment_file: a YAML file such as configs/experiments/digits.yaml.
         overrides: ``dotted.key=value`` settings that replace those of the file.
+
+    Raises:
+        UserError: data, training or export went wrong: there is nothing to compare.
+        Incomplete: some variants went wrong; all others are compared.
     """
     experiment = load_experiment(Path(experiment_file), overrides)
     with tracked_run(experiment) as track:
@@ -37,26 +56,57 @@ def detector_to_tflite(experiment_file: str, overrides: Sequence[str] = ()) -> l
         track.checkpoint(checkpoint, experiment)
         onnx = checkpoint_to_onnx(experiment, checkpoint, dataset)
         pytorch_report = model_to_report(experiment, checkpoint, dataset)
-        track.variant(checkpoint, pytorch_report)
+        outcomes = [track.outcome(Outcome.measured(checkpoint, pytorch_report))]
         onnx_report = model_to_report(experiment, onnx, dataset, pytorch_report)
-        track.variant(onnx, onnx_report)
-        reports = [pytorch_report, onnx_report]
-        for rewritten in rewritings(experiment, onnx, dataset):
+        outcomes.append(track.outcome(Outcome.measured(onnx, onnx_report)))
+        for outcome in variants(experiment, onnx, onnx_report, dataset):
+            outcomes.append(track.outcome(outcome))
+        comparison = reports_to_comparison(experiment, dataset, outcomes)
+        track.comparison(comparison)
+        publish(Store(experiment.store), comparison)
+        if comparison.failed:
+            raise Incomplete(f"failed: {', '.join(comparison.failed)}; all others are done")
+    return comparison
+
+
+def variants(
+    experiment: Experiment, onnx: OnnxModel, onnx_report: Report, dataset: Dataset
+) -> Iterator[Outcome]:
+    """Every TFLite file, made and measured. One that fails is an outcome, too; the next follows.
+
+    What ``auto`` chose is left out if it is there already.
+    """
+    strategies = set()
+    for padding in experiment.variants.padding:
+        try:
+            rewritten = onnx_to_rewritten(experiment, onnx, dataset, padding)
+        except UserError as error:
             for converter in experiment.variants.converters:
+                yield failed(error, padding, converter)
+            continue
+        if rewritten.strategy in strategies:
+            continue
+        strategies.add(rewritten.strategy)
+        for converter in experiment.variants.converters:
+            try:
                 tflite = rewritten_to_tflite(experiment, rewritten, onnx, dataset, converter)
-                reports.append(model_to_report(experiment, tflite, dataset, onnx_report))
-                track.variant(tflite, reports[-1], rewritten)
-    print_comparison(reports)
-    return reports
+                report = model_to_report(experiment, tflite, dataset, onnx_report)
+            except UserError as error:
+                yield failed(error, rewritten.strategy, converter, rewritten)
+            else:
+                yield Outcome.measured(tflite, report, rewritten)
 
 
-def rewritings(experiment: Experiment, onnx: OnnxModel, dataset: Dataset) -> list[RewrittenModel]:
-    """One graph per padding strategy; what ``auto`` chose is left out if it is there already."""
-    found = [
-        onnx_to_rewritten(experiment, onnx, dataset, padding)
-        for padding in experiment.variants.padding
-    ]
-    return list({model.strategy: model for model in found}.values())
+def failed(
+    error: UserError,
+    strategy: str,
+    converter: ConverterName,
+    rewritten: RewrittenModel | None = None,
+) -> Outcome:
+    """Say at once that a variant failed: the run may go on for an hour."""
+    outcome = Outcome.failed(error, strategy, converter, FLOAT32, rewritten)
+    announce_failure(outcome.variant, outcome.failure)
+    return outcome
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """The values that flow between stages: small, frozen, JSON; their files live in the store.
 
-``Experiment → Dataset → Checkpoint → OnnxModel → RewrittenModel → TfliteModel → Report``
+``Experiment → Dataset → Checkpoint → OnnxModel → RewrittenModel → TfliteModel → Report →
+Comparison``
 """
 
 from typing import Any, Literal, override
@@ -128,6 +129,17 @@ class OnnxModel(Artifact):
     opset: int
 
 
+class OpenvinoModel(Artifact):
+    """An ONNX model as OpenVINO's intermediate representation, its numbers and names unchanged."""
+
+    kind: Literal["openvino"] = "openvino"
+    file: str = "model.xml"
+    weights: str = "model.bin"
+    head: Head
+    preprocessing: Preprocessing
+    outputs: tuple[Tensor, ...]
+
+
 class Rotation(Frozen):
     """Which maps of a model are turned by 180° (reversed along height and width).
 
@@ -179,8 +191,12 @@ class TfliteModel(Artifact):
     @property
     def variant(self) -> str:
         """``explicit · onnx2tf · float32``; a strategy that changes the numbers says so."""
-        strategy = self.strategy if self.exact else f"{self.strategy} (inexact)"
-        return f"{strategy} · {self.converter} · {self.precision}"
+        return variant_name(self.strategy, self.converter, self.precision, exact=self.exact)
+
+
+def variant_name(strategy: str, converter: str, precision: str, *, exact: bool = True) -> str:
+    """``force_same (inexact) · onnx2tf · float32``"""
+    return " · ".join((strategy if exact else f"{strategy} (inexact)", converter, precision))
 
 
 class Passport(Frozen):
@@ -216,11 +232,24 @@ class Report(Artifact):
     compared_with: str = ""
 
 
+class Comparison(Artifact):
+    """All models of a run side by side: ``numbers`` for programs, ``page`` for people."""
+
+    kind: Literal["comparison"] = "comparison"
+    page: str = "report.html"
+    numbers: str = "comparison.json"
+    experiment: str
+    summary: str
+    failed: tuple[str, ...] = ()
+
+
 KINDS: dict[str, type[Artifact]] = {
     "dataset": Dataset,
     "checkpoint": Checkpoint,
     "onnx": OnnxModel,
+    "openvino": OpenvinoModel,
     "rewritten": RewrittenModel,
     "tflite": TfliteModel,
     "report": Report,
+    "comparison": Comparison,
 }

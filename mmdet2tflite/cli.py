@@ -24,6 +24,10 @@ InputSize = Annotated[
     tuple[int, int] | None,
     typer.Option(metavar="W H", help="Input size in pixels, where the model leaves it open."),
 ]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting: training.epochs=3."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Triple = tuple[float, float, float] | None
 
@@ -60,10 +64,7 @@ def _options(
 @app.command()
 def run(
     experiment: Annotated[Path, typer.Argument(help="Experiment file (YAML).")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting: training.epochs=3."),
-    ] = None,
+    overrides: Overrides = None,
 ) -> None:
     """Run an experiment, from the data set to the report.
 
@@ -79,6 +80,35 @@ def run(
         command += ["--set", override]
     os.chdir(root)
     os.execve(sys.executable, command, {**FLOW_ENVIRONMENT, **os.environ})
+
+
+@app.command()
+def compare(
+    experiment: Annotated[Path, typer.Argument(help="Experiment file (YAML).")],
+    overrides: Overrides = None,
+    store: Annotated[
+        str | None, typer.Option(help="Store to look in, by default the experiment's.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the last comparison of an experiment again, and where its page is."""
+    from mmdet2tflite.experiment_file import load_experiment
+    from mmdet2tflite.project import project_root
+    from mmdet2tflite.report.stored import last_comparison, read_comparison
+    from mmdet2tflite.report.terminal import print_comparison
+    from mmdet2tflite.store import Store
+
+    settings = load_experiment(experiment, overrides or ())
+    if store is None:
+        is_url = "://" in settings.store
+        store = settings.store if is_url else str(project_root() / settings.store)
+    place = Store(store)
+    comparison = last_comparison(place, settings.name)
+    values, page = read_comparison(place, comparison), place.path(comparison, comparison.page)
+    if as_json:
+        print(json.dumps({**values, "report": str(page)}, indent=1))
+    else:
+        print_comparison(values, page)
 
 
 @app.command()
@@ -125,9 +155,7 @@ def convert(
     padding: Annotated[
         PaddingName, typer.Option(help="Strategy of docs/padding.md; auto: the cheapest exact one.")
     ] = "auto",
-    converter: Annotated[
-        ConverterName, typer.Option(help="Who writes the file.")
-    ] = "onnx2tf",
+    converter: Annotated[ConverterName, typer.Option(help="Who writes the file.")] = "onnx2tf",
     input_size: InputSize = None,
     calibration: Annotated[
         Path | None, typer.Option(help="Folder of images to compare on; without: seeded noise.")

@@ -18,19 +18,24 @@ from mlflow.entities import Metric
 from mmdet2tflite.artifacts import (
     Artifact,
     Checkpoint,
+    Comparison,
     Dataset,
-    OnnxModel,
-    Report,
-    RewrittenModel,
-    TfliteModel,
 )
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.detector.train import read_curves
 from mmdet2tflite.evaluate.evaluate import PICTURE
+from mmdet2tflite.evaluate.results import DETECTIONS
+from mmdet2tflite.evaluate.spec import REPORT
+from mmdet2tflite.report.markdown import markdown
+from mmdet2tflite.report.outcome import Outcome
+from mmdet2tflite.report.rows import uniform_metrics
+from mmdet2tflite.report.stored import read_comparison
 from mmdet2tflite.store import LOGS, MANIFEST, Store
 
 DATABASE, FILES = "mlflow.db", "artifacts"
 METRICS_PER_CALL = 1000  # MLflow's limit for log_batch
+TAG_LENGTH = 5000  # MLflow's own limit is 8000
+DESCRIPTION = "mlflow.note.content"  # Markdown at the top of a run's page
 
 
 class Tracker:
@@ -55,28 +60,47 @@ class Tracker:
                 self._file(checkpoint, name)
             self._origin(checkpoint)
 
-    def variant(
-        self,
-        model: Checkpoint | OnnxModel | TfliteModel,
-        report: Report,
-        rewritten: RewrittenModel | None = None,
-    ) -> None:
-        """A child with everything known of one model; its source is the checkpoint at last."""
-        tags = {"runtime": report.runtime, "stage": "variant", **_variant_tags(model)}
-        with self._child(report.variant, tags):
-            mlflow.log_params({**_variant_tags(model), "runtime": report.runtime})
-            mlflow.log_metrics({**model.metrics, **report.metrics})
+    def outcome(self, outcome: Outcome) -> Outcome:
+        """A child with everything known of one model; one that failed has its reason."""
+        if outcome.failure:
+            self._failed(outcome)
+            return outcome
+        model, report = outcome.model, outcome.report
+        assert model is not None
+        assert report is not None
+        tags = {**outcome.tags, "runtime": report.runtime}
+        with self._child(outcome.variant, {"stage": "variant", **tags}):
+            mlflow.log_params(tags)
+            mlflow.log_metrics(uniform_metrics(outcome))
             if not isinstance(model, Checkpoint):  # its weights are in the child `training`
                 self._file(model, model.file)
-            for name in ("report.json", "detections.json", PICTURE):
+            for name in (REPORT, DETECTIONS, PICTURE):
                 self._file(report, name)
-            if rewritten:
-                name = "extra_multiplications"
-                mlflow.log_metric(name, rewritten.metrics[name])
-                self._file(rewritten, rewritten.plan)
-                self._origin(rewritten)
+            if outcome.rewritten:
+                self._file(outcome.rewritten, outcome.rewritten.plan)
+                self._origin(outcome.rewritten)
             self._origin(model)
             self._origin(report)
+        return outcome
+
+    def _failed(self, outcome: Outcome) -> None:
+        tags = {"stage": "variant", **outcome.tags, **_reason(outcome.failure)}
+        mlflow.start_run(run_name=outcome.variant, nested=True, tags=tags)
+        try:
+            mlflow.log_params(outcome.tags)
+            if outcome.rewritten:
+                self._file(outcome.rewritten, outcome.rewritten.plan)
+                self._origin(outcome.rewritten)
+        finally:
+            mlflow.end_run("FAILED")
+
+    def comparison(self, comparison: Comparison) -> None:
+        """The page and the numbers on the parent run, whose description they become."""
+        for name in (comparison.page, comparison.numbers):
+            self._file(comparison, name)
+        text = markdown(read_comparison(self._store, comparison))
+        mlflow.set_tag(DESCRIPTION, text[:TAG_LENGTH])
+        self._origin(comparison)
 
     @contextmanager
     def _child(self, name: str, tags: Mapping[str, str]) -> Iterator[None]:
@@ -125,7 +149,7 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
         try:
             yield Tracker(experiment, run.info.run_id)
         except BaseException as error:
-            mlflow.set_tag("failed", f"{type(error).__name__}: {error}"[:1000])
+            mlflow.set_tag("failed", f"{type(error).__name__}: {error}"[:TAG_LENGTH])
             raise
 
 
@@ -141,15 +165,9 @@ def _connect(experiment: Experiment) -> None:
     mlflow.set_experiment(name)
 
 
-def _variant_tags(model: Artifact) -> dict[str, str]:
-    if isinstance(model, TfliteModel):
-        return {
-            "strategy": model.strategy,
-            "exact": str(model.exact).lower(),
-            "converter": model.converter,
-            "precision": model.precision,
-        }
-    return {"precision": "float32"}
+def _reason(text: str) -> dict[str, str]:
+    """Tags that tell why a run failed, one of them shown at the top of its page."""
+    return {"failed": text[:TAG_LENGTH], DESCRIPTION: f"```\n{text}"[:TAG_LENGTH]}
 
 
 def _short(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

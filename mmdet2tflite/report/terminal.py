@@ -1,15 +1,17 @@
 """What a person sees in the terminal: a bar and a line per stage, a table at the end."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mmdet2tflite.artifacts import Report
+from mmdet2tflite.report.columns import COLUMNS, cell
 from mmdet2tflite.toolchain import OnProgress
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -82,50 +84,47 @@ def say_waiting(title: str) -> None:
     console.print(f"{title}: another run is making this already; waiting for it")
 
 
-COLUMNS: tuple[tuple[str, str, str], ...] = (
-    ("mAP", "map", ".4f"),
-    ("mAP50", "map_50", ".4f"),
-    ("error", "parity.relative", ".0e"),
-    ("lost", "parity.lost", ".0f"),
-    ("new", "parity.new", ".0f"),
-    ("MB", "size_mb", ".2f"),
-    ("PAD", "pads", ".0f"),
-)
-"""Heading, metric, format."""
 CAPTION = """\
-error: largest difference from the model above it, as a fraction of the output's range;
+error: largest difference from the model that it was made of, as a fraction of the output's range;
 lost, new: detections over a score of 0.3 that one of the two does not have;
 ms: median of one inference on one thread, without pre- and post-processing"""
 
 
-def comparison_table(reports: Sequence[Report]) -> Table:
-    """All models of a run, one row each."""
+def announce_failure(variant: str, reason: str) -> None:
+    """One line for a variant that failed; the run goes on with the others."""
+    console.print(f"[red]✗[/red] {escape(variant)}: {escape(_first_line(reason))}")
+
+
+def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """All models of a run: the rows of ``comparison.json``."""
+    columns = [column for column in COLUMNS if column.narrow]
     table = Table(caption=CAPTION, caption_justify="left")
     table.add_column("model", no_wrap=True)
-    for heading, *_ in COLUMNS:
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("ms", justify="right", no_wrap=True)
-    table.add_column("ms builtin", justify="right", no_wrap=True)
-    for report in reports:
-        cells = [_cell(report, metric, form) for _, metric, form in COLUMNS]
-        table.add_row(report.variant, *cells, *latencies(report))
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    for row in rows:
+        cells = [cell(row["metrics"], column) for column in columns]
+        if row["failure"]:
+            cells[0] = "failed"
+        table.add_row(row["variant"], *cells)
     return table
 
 
-def print_comparison(reports: Sequence[Report]) -> None:
-    """Print the table; a log file is as wide as it needs."""
+def print_comparison(comparison: Mapping[str, Any], page: Path) -> None:
+    """Print the table, the reasons of failures, the summary, and where the page is.
+
+    Args:
+        comparison: what ``comparison.json`` holds.
+    """
+    # A log file is as wide as it needs.
     wide = console if console.is_terminal else Console(width=LOG_WIDTH, highlight=False)
-    wide.print(comparison_table(reports))
+    wide.print(comparison_table(comparison["rows"]))
+    for row in comparison["rows"]:
+        if row["failure"]:
+            announce_failure(row["variant"], row["failure"])
+    console.print(escape(comparison["summary"]), soft_wrap=True)
+    console.print(f"report: {escape(str(page))}", soft_wrap=True)
 
 
-def latencies(report: Report) -> tuple[str, str]:
-    """Median latency on one thread of the runtime at its best, and of TFLite's builtin kernels."""
-    names = [n for n in report.metrics if n.startswith("latency_ms.") and n.endswith(".1")]
-    builtin = "latency_ms.builtin.1"
-    best = next((name for name in names if name != builtin), "")
-    return _cell(report, best, ".2f"), _cell(report, builtin, ".2f")
-
-
-def _cell(report: Report, metric: str, form: str) -> str:
-    value = report.metrics.get(metric)
-    return "–" if value is None else format(value, form)
+def _first_line(text: str) -> str:
+    return text.splitlines()[0]

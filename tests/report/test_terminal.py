@@ -3,13 +3,13 @@ import io
 import pytest
 from rich.console import Console
 
-from mmdet2tflite.artifacts import Report
 from mmdet2tflite.report import terminal
-from mmdet2tflite.report.terminal import announce, comparison_table, latencies, progress_bar
-
-
-def report(variant: str, **metrics: float) -> Report:
-    return Report(runtime="litert", variant=variant, model="", metrics=metrics)
+from mmdet2tflite.report.terminal import (
+    announce,
+    comparison_table,
+    print_comparison,
+    progress_bar,
+)
 
 
 @pytest.fixture
@@ -19,22 +19,34 @@ def printed(monkeypatch) -> io.StringIO:
     return output
 
 
-def test_a_row_shows_a_models_figures_and_a_dash_for_what_was_not_measured():
-    table = comparison_table([report("PyTorch", map=0.57414, map_50=0.84159)])
-    cells = [str(next(iter(column.cells))) for column in table.columns]
-    assert cells[:3] == ["PyTorch", "0.5741", "0.8416"]
-    assert set(cells[3:]) == {"–"}
+def cells(table, row: int) -> dict[str, str]:
+    return {str(column.header): str(list(column.cells)[row]) for column in table.columns}
 
 
-def test_a_latency_is_that_of_one_thread_and_builtin_kernels_stand_apart():
-    metrics = {
-        "latency_ms.xnnpack.1": 2.184,
-        "latency_ms.xnnpack.1.p90": 9.0,
-        "latency_ms.xnnpack.2": 1.5,
-        "latency_ms.builtin.1": 10.066,
+def test_a_row_shows_a_models_figures_and_a_dash_for_what_was_not_measured(row):
+    metrics = {"latency_ms": 2.184, "latency_ms.builtin.1": 10.066}
+    found = cells(comparison_table([row("PyTorch", map=0.57414, map_50=0.84159, **metrics)]), 0)
+    assert found == {
+        "model": "PyTorch",
+        "mAP": "0.5741",
+        "mAP50": "0.8416",
+        "ms": "2.18",
+        "ms builtin": "10.07",
+        **dict.fromkeys(("error", "lost", "new", "MB", "PAD"), "–"),
     }
-    assert latencies(report("tflite", **metrics)) == ("2.18", "10.07")
-    assert latencies(report("onnx", **{"latency_ms.onnxruntime.1": 2.376})) == ("2.38", "–")
+
+
+def test_a_failed_variant_has_a_row_and_a_line_with_its_reason(row, printed, tmp_path):
+    rows = [row("PyTorch", map=0.5), row("[a] widen", failure="no [room]\n  second line")]
+    values = {"rows": rows, "summary": "All is [well]."}
+    assert cells(comparison_table(rows), 1)["mAP"] == "failed"
+    print_comparison(values, tmp_path / "report.html")
+    lines = printed.getvalue().splitlines()
+    assert lines[-3:] == [
+        "✗ [a] widen: no [room]",
+        "All is [well].",
+        f"report: {tmp_path / 'report.html'}",
+    ]
 
 
 def test_a_finished_arrow_gets_one_line(printed):

@@ -1,0 +1,77 @@
+"""The columns of every table that compares models, in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric in the tables.
+
+    Args:
+        heading: over the column.
+        metric: its name in ``comparison.json`` and in MLflow.
+        form: format of the number.
+        better: which values are better; "" where that is no question.
+        meaning: for people who hover.
+        narrow: it also has a place in the terminal.
+    """
+
+    heading: str
+    metric: str
+    form: str
+    better: Literal["higher", "lower", ""]
+    meaning: str
+    narrow: bool = True
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("mAP", "map", ".4f", "higher", "COCO average precision, mean over IoU 0.50 to 0.95"),
+    Column("Δ mAP", "map_change", "+.4f", "higher", "mAP less that of the first model", False),
+    Column("mAP50", "map_50", ".4f", "higher", "COCO average precision at IoU 0.50"),
+    Column(
+        "error",
+        "parity.relative",
+        ".0e",
+        "lower",
+        "largest difference from the model that it is compared with, as a fraction of the "
+        "output's range",
+    ),
+    Column(
+        "SNR dB", "parity.snr_db", ".0f", "higher", "signal to noise of the worst output", False
+    ),
+    Column(
+        "lost",
+        "parity.lost",
+        ".0f",
+        "lower",
+        "detections over a score of 0.3 that only the model it is compared with has",
+    ),
+    Column("new", "parity.new", ".0f", "lower", "detections over a score of 0.3 that only it has"),
+    Column("MB", "size_mb", ".2f", "lower", "size of the file, 10⁶ bytes"),
+    Column("ops", "ops", ".0f", "lower", "operators in the file", False),
+    Column("PAD", "pads", ".0f", "lower", "padding operators in the file"),
+    Column("TRANSPOSE", "transposes", ".0f", "lower", "transpose operators in the file", False),
+    Column(
+        "ms",
+        "latency_ms",
+        ".2f",
+        "lower",
+        "median of one inference on one thread, without pre- and post-processing; TFLite files "
+        "with XNNPACK",
+    ),
+    Column(
+        "ms builtin",
+        "latency_ms.builtin.1",
+        ".2f",
+        "lower",
+        "the same with TFLite's builtin kernels",
+    ),
+)
+
+
+def cell(metrics: Mapping[str, Any], column: Column) -> str:
+    """A metric as it is shown; a dash for what was not measured."""
+    value = metrics.get(column.metric)
+    return "–" if value is None else format(value, column.form)

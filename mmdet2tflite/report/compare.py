@@ -1,0 +1,149 @@
+"""Stage: all reports of a run → one comparison, for programs and as a page for people."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from mmdet2tflite.artifacts import Artifact, Comparison, Dataset
+from mmdet2tflite.config import Experiment, Section
+from mmdet2tflite.data.files import split_paths
+from mmdet2tflite.digest import file_sha256
+from mmdet2tflite.report.gallery import Truth, choose
+from mmdet2tflite.report.outcome import Outcome
+from mmdet2tflite.report.page import TEMPLATE, Shown, render
+from mmdet2tflite.report.rows import make_padding, make_rows
+from mmdet2tflite.report.stored import STAGE
+from mmdet2tflite.report.summary import TOLERATED_LOSS, summarise
+from mmdet2tflite.stage import Job, Stage
+
+NUMBERS, PAGE = (Comparison.model_fields[name].default for name in ("numbers", "page"))
+PARTS = ("model", "report", "rewritten")
+
+
+class CompareConfig(Section):
+    """Which models, in which order, and the complete experiment but for where things lie."""
+
+    experiment: dict[str, Any]
+    outcomes: tuple[dict[str, Any], ...]
+    """Each an ``Outcome`` without its artefacts, which are inputs: ``report 0``, ``model 0`` …"""
+
+
+def compare_config(experiment: Experiment, outcomes: Sequence[Outcome]) -> CompareConfig:
+    """The stage's config of a run."""
+    return CompareConfig(
+        experiment=experiment.model_dump(mode="json", exclude={"store", "tracking"}),
+        outcomes=tuple(o.model_dump(mode="json", exclude=set(PARTS)) for o in outcomes),
+    )
+
+
+def compare_inputs(dataset: Dataset, outcomes: Sequence[Outcome]) -> dict[str, Artifact | None]:
+    """The stage's inputs of a run."""
+    parts = {
+        f"{part} {number}": getattr(outcome, part)
+        for number, outcome in enumerate(outcomes)
+        for part in PARTS
+    }
+    return {"dataset": dataset, **parts}
+
+
+def compare(
+    job: Job, config: CompareConfig, *, dataset: Dataset, **parts: Artifact | None
+) -> Comparison:
+    """Collect all numbers, choose the pictures, write ``comparison.json`` and ``report.html``.
+
+    Args:
+        parts: of ``compare_inputs``. The first outcome is the model that all others are made of,
+            and has a report.
+
+    Raises:
+        DataError: an image of the gallery is gone.
+    """
+    outcomes = [
+        Outcome.model_validate({**fields, **{p: parts[f"{p} {number}"] for p in PARTS}})
+        for number, fields in enumerate(config.outcomes)
+    ]
+    rows = make_rows(job.store, outcomes)
+    shown = _shown(job, dataset, outcomes)
+    comparison = {
+        "experiment": config.experiment["name"],
+        "summary": summarise(rows),
+        "tolerated_loss": TOLERATED_LOSS,
+        "dataset": {
+            "images": rows[0]["images"],
+            "boxes": sum(len(shown.truth.boxes[i]) for i in shown.scores[rows[0]["variant"]]),
+            "classes": list(dataset.classes),
+            "digest": dataset.digest,
+        },
+        "measured": _measured(job, outcomes),
+        "machine": {name: rows[0]["machine"][name] for name in ("cpu", "cores")},
+        "rows": rows,
+        "padding": make_padding(job.store, outcomes),
+        "gallery": _numbers(shown),
+    }
+    text = json.dumps(comparison, indent=1, allow_nan=False)
+    (job.work / NUMBERS).write_text(text, encoding="utf-8")
+    settings = yaml.safe_dump(config.experiment, sort_keys=False, allow_unicode=True)
+    (job.work / PAGE).write_text(render(comparison, shown, settings), encoding="utf-8")
+    return Comparison(
+        experiment=config.experiment["name"],
+        summary=str(comparison["summary"]),
+        failed=tuple(outcome.variant for outcome in outcomes if outcome.failure),
+    )
+
+
+def _shown(job: Job, dataset: Dataset, outcomes: Sequence[Outcome]) -> Shown:
+    truth = Truth.load(*split_paths(job.store, dataset, "val"))
+    scores = {o.variant: truth.scores(job.store.path(o.report)) for o in outcomes if o.report}
+    reference = scores[outcomes[0].variant]
+    chosen = {variant: choose(reference, found) for variant, found in scores.items()}
+    return Shown(dataset.classes, truth, scores, chosen)
+
+
+def _numbers(shown: Shown) -> Mapping[str, Any]:
+    """Which images were chosen, and how this model and the first one do on them."""
+    reference = next(iter(shown.scores.values()))
+    return {
+        variant: {
+            choice: {
+                "image": image_id,
+                "file": shown.truth.files[image_id].name,
+                **shown.scores[variant][image_id].numbers(),
+                "reference": reference[image_id].numbers(),
+            }
+            for choice, image_id in chosen.items()
+        }
+        for variant, chosen in shown.chosen.items()
+    }
+
+
+def _measured(job: Job, outcomes: Sequence[Outcome]) -> str:
+    """Day of the newest report."""
+    created = [job.store.manifest(o.report)["created"] for o in outcomes if o.report]
+    return str(max(created))[:10]
+
+
+def _template(config: CompareConfig) -> str:
+    return file_sha256(TEMPLATE)
+
+
+COMPARE: Stage[Comparison] = Stage(
+    name=STAGE,
+    run=compare,
+    tools=("jinja2", "numpy", "opencv-python"),
+    sources=(
+        "mmdet2tflite.evaluate.decode",
+        "mmdet2tflite.evaluate.parity",
+        "mmdet2tflite.evaluate.results",
+        "mmdet2tflite.evaluate.runtimes",
+        "mmdet2tflite.report.columns",
+        "mmdet2tflite.report.compare",
+        "mmdet2tflite.report.gallery",
+        "mmdet2tflite.report.page",
+        "mmdet2tflite.report.pareto",
+        "mmdet2tflite.report.rows",
+        "mmdet2tflite.report.summary",
+    ),
+    outside=_template,
+)

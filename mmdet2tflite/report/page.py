@@ -1,0 +1,188 @@
+"""``report.html``: one file, nothing to download, opened by a double click.
+
+The numbers are those of ``comparison.json``. ``page.html`` is the template; whatever comes from
+outside (class names, paths, messages of tools) is escaped by it.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mmdet2tflite.evaluate.decode import Detections
+from mmdet2tflite.report.columns import COLUMNS, cell
+from mmdet2tflite.report.gallery import WIDTH, ImageScore, Thumbnail, Truth
+from mmdet2tflite.report.pareto import draw, points
+
+TEMPLATE = Path(__file__).with_name("page.html")
+PLOTS = {
+    "latency_ms": "latency in ms, one thread",
+    "size_mb": "size of the file in MB",
+}
+CHOICES = {"best": "best image", "worst": "worst image", "changed": "changed most"}
+COLOURS = 10
+"""Classes that are told apart by colour; the others share one with the class ten before."""
+BEST_ERROR, WORST_ERROR = 1e-7, 1.0
+"""Ends of the heat map's colours, as fractions of an output's range."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the galleries show.
+
+    Args:
+        classes: names by label.
+        truth: boxes and files.
+        scores: by variant and image id; the first variant is the reference.
+        chosen: by variant, ``best``, ``worst``, ``changed`` → image id.
+    """
+
+    classes: Sequence[str]
+    truth: Truth
+    scores: Mapping[str, Mapping[int, ImageScore]]
+    chosen: Mapping[str, Mapping[str, int]]
+
+
+def render(comparison: Mapping[str, Any], shown: Shown, experiment_yaml: str) -> str:
+    """The page."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    rows = comparison["rows"]
+    images = sorted({i for chosen in shown.chosen.values() for i in chosen.values()})
+    thumbnails = {image_id: Thumbnail.load(shown.truth.files[image_id]) for image_id in images}
+    return environment.get_template(TEMPLATE.name).render(
+        **comparison,
+        columns=COLUMNS,
+        cell=cell,
+        plots=[draw(points(rows, metric), label) for metric, label in PLOTS.items()],
+        outputs=list(dict.fromkeys(n for row in rows for n in row.get("tensors", ()))),
+        heat=heat,
+        pair=_pair,
+        tools=_tools(rows),
+        width=WIDTH,
+        colours=COLOURS,
+        thumbnails=thumbnails,
+        galleries=_galleries(shown, thumbnails),
+        legend=_legend(shown),
+        experiment_yaml=experiment_yaml,
+    )
+
+
+def heat(relative: float) -> float:
+    """0 for an error of 1e-7 of the range or less, 1 for the whole range, logarithmic between."""
+    if relative <= BEST_ERROR:
+        return 0.0
+    position = math.log(relative / BEST_ERROR) / math.log(WORST_ERROR / BEST_ERROR)
+    return round(min(1.0, position), 3)
+
+
+def _pair(values: Sequence[Any]) -> str:
+    """``[3, 3]`` → ``3×3``; ``[[1, 0], [1, 0]]`` → ``1,0``, and both axes where they differ."""
+    words = [",".join(map(str, v)) if isinstance(v, Sequence) else str(v) for v in values]
+    if isinstance(values[0], Sequence):
+        return words[0] if words[0] == words[1] else " × ".join(words)
+    return "×".join(words)
+
+
+def _tools(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    found = {
+        tool: version
+        for row in rows
+        for origin in row["artefacts"].values()
+        for tool, version in origin["tools"].items()
+    }
+    return dict(sorted(found.items()))
+
+
+def _galleries(shown: Shown, thumbnails: Mapping[int, Thumbnail]) -> list[dict[str, Any]]:
+    """One per model but the first; the one that changed most is open."""
+    reference, *variants = shown.chosen
+    galleries: list[dict[str, Any]] = []
+    for variant in variants:
+        chosen = shown.chosen[variant]
+        pictures = [
+            {
+                "title": CHOICES[choice],
+                "file": shown.truth.files[image_id].name,
+                "image": image_id,
+                "height": thumbnails[image_id].height,
+                "layers": _layers(shown, (reference, variant), image_id, thumbnails[image_id]),
+            }
+            for choice, image_id in chosen.items()
+        ]
+        galleries.append(
+            {
+                "variant": variant,
+                "pictures": pictures,
+                "change": _change(shown, reference, variant, chosen.get("changed")),
+            }
+        )
+    most = max((gallery["change"] for gallery in galleries), default=0.0)
+    opened = next((g for g in galleries if g["change"] == most), None)
+    return [{**gallery, "open": gallery is opened} for gallery in galleries]
+
+
+def _change(shown: Shown, reference: str, variant: str, image_id: int | None) -> float:
+    if image_id is None:
+        return 0.0
+    return abs(shown.scores[variant][image_id].f1 - shown.scores[reference][image_id].f1)
+
+
+def _layers(
+    shown: Shown, models: Sequence[str], image_id: int, thumbnail: Thumbnail
+) -> list[dict[str, Any]]:
+    """Ground truth (dashed: missed by the last model), then each model (dashed: wrong)."""
+    scores = {model: shown.scores[model][image_id] for model in models}
+    last = scores[models[-1]]
+    truth = shown.truth.boxes[image_id]
+    layers: list[dict[str, Any]] = [
+        {
+            "title": "ground truth",
+            "numbers": None,
+            "boxes": _rectangles(truth, set(last.pairs.values()), shown.classes, thumbnail.scale),
+        }
+    ]
+    for model, score in scores.items():
+        boxes = _rectangles(score.found, set(score.pairs), shown.classes, thumbnail.scale)
+        layers.append({"title": model, "numbers": score.numbers(), "boxes": boxes})
+    return layers
+
+
+def _rectangles(
+    found: Detections, right: set[int], classes: Sequence[str], scale: float
+) -> list[dict[str, Any]]:
+    boxes = (found.boxes * scale).round(1).tolist()
+    return [
+        {
+            "x": x1,
+            "y": y1,
+            "width": round(x2 - x1, 1),
+            "height": round(y2 - y1, 1),
+            "colour": label % COLOURS,
+            "dashed": i not in right,
+            "name": classes[label] if score == 1 else f"{classes[label]} {score:.2f}",
+        }
+        for i, ((x1, y1, x2, y2), score, label) in enumerate(
+            zip(boxes, found.scores.tolist(), found.labels.tolist(), strict=True)
+        )
+    ]
+
+
+def _legend(shown: Shown) -> dict[str, int]:
+    """Classes that are seen somewhere → their colour."""
+    labels = {
+        label
+        for variant, chosen in shown.chosen.items()
+        for image_id in chosen.values()
+        for boxes in (shown.truth.boxes[image_id], shown.scores[variant][image_id].found)
+        for label in boxes.labels.tolist()
+    }
+    return {shown.classes[label]: label % COLOURS for label in sorted(labels)}

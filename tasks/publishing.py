@@ -1,0 +1,31 @@
+"""Shows a comparison to people: in the terminal, and as artefacts of the Prefect flow run.
+
+Called by the flow and not by a task, so that a run whose stages were all cached shows it, too.
+"""
+
+import re
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from mmdet2tflite.artifacts import Comparison
+from mmdet2tflite.report.columns import COLUMNS, cell
+from mmdet2tflite.report.markdown import markdown
+from mmdet2tflite.report.stored import read_comparison
+from mmdet2tflite.report.terminal import print_comparison
+from mmdet2tflite.store import Store
+
+
+def publish(store: Store, comparison: Comparison) -> None:
+    """Print the table; give the flow run a table and a text, whose history Prefect keeps by key."""
+    values = read_comparison(store, comparison)
+    page = store.path(comparison, comparison.page)
+    print_comparison(values, page)
+    key = re.sub("[^a-z0-9]+", "-", comparison.experiment.lower()).strip("-")
+    table = [
+        {"model": row["variant"]}
+        | {column.heading: cell(row["metrics"], column) for column in COLUMNS}
+        | {"failed": row["failure"]}
+        for row in values["rows"]
+    ]
+    create_table_artifact(table, key=f"comparison-{key}", description=comparison.summary)
+    create_markdown_artifact(f"{markdown(values)}\n\nreport: {page}", key=f"summary-{key}")

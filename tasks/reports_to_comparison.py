@@ -1,0 +1,18 @@
+"""reports → comparison"""
+
+from collections.abc import Sequence
+
+from mmdet2tflite.artifacts import Dataset
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.report.compare import COMPARE, compare_config, compare_inputs
+from mmdet2tflite.report.outcome import Outcome
+from tasks.caching import Call, arrow
+
+
+@arrow(COMPARE)
+def reports_to_comparison(
+    experiment: Experiment, dataset: Dataset, outcomes: Sequence[Outcome]
+) -> Call:
+    """Put all models side by side, for programs and on a page for people."""
+    config = compare_config(experiment, outcomes)
+    return Call(config, experiment.timeouts.evaluate, compare_inputs(dataset, outcomes))
