@@ -65,16 +65,14 @@ class Store:
                 f"delete {self.root}/{stage}/{key} and run again",
             ) from None
 
-    def newest_first(self, stage: str) -> Iterator[Artifact]:
+    def newest_first(self, stage: str) -> list[Artifact]:
         """All finished artefacts of a stage."""
         found = []
         for name in self._fs.glob(f"{self.root}/{stage}/*/{MANIFEST}"):
-            created = json.loads(self._fs.cat_file(name))["created"]
-            found.append((created, name.split("/")[-2]))
-        for _, key in sorted(found, reverse=True):
-            artifact = self.find(stage, key)
+            artifact = self.find(stage, name.split("/")[-2])
             if artifact is not None:
-                yield artifact
+                found.append((self.manifest(artifact)["created"], artifact))
+        return [artifact for _, artifact in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
     def manifest(self, artifact: Artifact) -> dict[str, Any]:
         """All that is known about how an artefact came about. Raises StoreError if it is gone."""

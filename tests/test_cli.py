@@ -11,7 +11,7 @@ import pytest
 from mmdet2tflite import doctor, project
 from mmdet2tflite.doctor import Distribution, Override, read_overrides, read_pins
 from mmdet2tflite.errors import ConfigError, DataError
-from mmdet2tflite.exit_status import run_and_report
+from mmdet2tflite.exit_status import Incomplete, run_and_report
 from mmdet2tflite.project import MAIN_FLOW, project_root
 
 EXPERIMENT = "name: test\ndataset: {kind: digits}\n"
@@ -153,6 +153,16 @@ def test_a_mistake_of_the_user_is_status_2_with_its_message(
     assert capsys.readouterr().err == (
         "Data set: box 7 has no area\n  expected: a positive area\n  to do:    remove it\n"
     )
+
+
+def test_what_is_done_but_for_something_is_status_1_with_its_message(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def incomplete() -> None:
+        raise Incomplete("failed: widen")
+
+    assert run_and_report(incomplete) == 1
+    assert capsys.readouterr().err == "failed: widen\n"
 
 
 def test_ctrl_c_is_status_130_and_says_that_nothing_is_lost(

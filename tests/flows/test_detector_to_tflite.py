@@ -83,6 +83,7 @@ def test_the_first_run_makes_every_stage_and_prints_the_comparison(run, first):
         "rewritten": 3,
         "tflite": 3,
         "report": 5,
+        "comparison": 1,
     }
     for model in MODELS:
         assert f"│ {model} " in first.stdout
@@ -104,6 +105,10 @@ def test_mlflow_holds_a_parent_a_training_with_curves_and_a_child_per_model(run,
         assert tflite.data.tags["strategy"] == name.split(" ")[0]
         files = {file.path for file in client.list_artifacts(tflite.info.run_id)}
         assert {"model.tflite", "plan.json", "report.json", "detections.png"} <= files
+    assert len({r.data.metrics["latency_ms"] for n, r in runs.items() if n in MODELS}) == 5
+    files = {file.path for file in client.list_artifacts(parent)}
+    assert {"report.html", "comparison.json"} <= files
+    assert f"| {VARIANTS[0]} |" in runs["tiny"].data.tags["mlflow.note.content"]
     pads = {name: runs[name].data.metrics["pads"] for name in VARIANTS}
     assert list(pads.values()) == [6, 0, 0]
 
@@ -113,8 +118,9 @@ def test_a_second_run_makes_nothing_and_is_as_complete_in_mlflow(run, first):
     result = run()
     assert result.returncode == 0, result.stdout + result.stderr
     lines = [line for line in result.stdout.splitlines() if line.startswith("✓")]
-    # dataset, checkpoint, onnx, and for each variant its graph and its file; a report per model
-    assert len(lines) == 3 + 2 * len(VARIANTS) + len(MODELS)
+    # dataset, checkpoint, onnx, and for each variant its graph and its file; a report per model;
+    # the comparison
+    assert len(lines) == 3 + 2 * len(VARIANTS) + len(MODELS) + 1
     assert all(line.endswith("cached") for line in lines)
     assert run.manifests() == before
     runs = run.mlflow_runs()
@@ -132,6 +138,35 @@ def test_a_stage_whose_folder_is_gone_runs_again(run, first):
     result = run()
     assert result.returncode == 0, result.stdout + result.stderr
     assert manifest.exists()
+
+
+def test_a_variant_that_fails_has_a_row_with_its_reason_and_the_others_are_done(run, first):
+    result = run("variants.padding=[tf_train,explicit]")
+    assert result.returncode == 1, result.stdout + result.stderr
+    failed, done = "tf_train · onnx2tf · float32", VARIANTS[0]
+    reason = "6 of 116 convolutions and poolings do not pad as TensorFlow's SAME does"
+    assert f"✗ {failed}: " in result.stdout
+    assert f"│ {failed} " in result.stdout
+    assert f"│ {done} " in result.stdout
+    assert f"failed: {failed}; all others are done" in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    runs = {r.info.run_name: r for r in run.mlflow_runs()[:6]}
+    assert {name: r.info.status for name, r in runs.items()} == {
+        "tiny": "FAILED",
+        "training": "FINISHED",
+        "PyTorch": "FINISHED",
+        "ONNX": "FINISHED",
+        failed: "FAILED",
+        done: "FINISHED",
+    }
+    assert reason in runs[failed].data.tags["failed"]
+    assert runs[failed].data.tags["strategy"] == "tf_train"
+    page = Path(result.stdout.rpartition("report: ")[2].split("\n")[0])
+    rows = {
+        r["variant"]: r for r in json.loads((page.parent / "comparison.json").read_text())["rows"]
+    }
+    assert reason in rows[failed]["failure"]
+    assert rows[done]["metrics"]["map"] == runs[done].data.metrics["map"]
 
 
 @pytest.mark.parametrize(

@@ -94,3 +94,13 @@ def test_a_file_that_is_gone_is_reported_with_the_remedy(store: Store) -> None:
     built = build(store, writes("content"))
     with pytest.raises(StoreError, match=r"delete .*stage/key and run again"):
         store.path(built, "other.txt")
+
+
+def test_a_stages_artefacts_are_listed_the_newest_first(store: Store) -> None:
+    days = {"a": "2026-01-02", "b": "2026-01-03", "c": "2026-01-01"}
+    for key, day in days.items():
+        manifest = store.path(build(store, writes(key), key), MANIFEST)
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "created": day}))
+    (store.path(build(store, writes("x"), "unfinished")) / MANIFEST).unlink()
+    assert [artifact.key for artifact in store.newest_first("stage")] == ["b", "a", "c"]
+    assert store.newest_first("another") == []
