@@ -160,9 +160,11 @@ class Variants(Section):
     padding: tuple[PaddingName, ...] = ("auto",)
     """Strategies of docs/padding.md; ``auto`` takes the cheapest exact one."""
     converters: tuple[ConverterName, ...] = ("onnx2tf",)
+    openvino: bool = False
+    """Measure the ONNX in OpenVINO too."""
     tolerance: Annotated[float, Field(gt=0)] = 1e-4
-    """Largest error against the ONNX, relative to the tensor's range, of a rewritten graph and of
-    a float32 file."""
+    """Largest error against the ONNX, relative to the tensor's range, of a rewritten graph, of a
+    float32 file, and of OpenVINO."""
 
 
 class Latency(Section):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-ConverterName = Literal["onnx2tf"]
+ConverterName = Literal["onnx2tf", "openvino"]
 """``convert.table.CONVERTERS``."""
 
 PaddingName = Literal[

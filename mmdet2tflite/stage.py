@@ -56,7 +56,8 @@ class Stage[T: Artifact]:
     Args:
         name: the folder in the store.
         run: ``run(job, config, **inputs)`` writes its files into ``job.work``, returns the value.
-        tools: distributions whose versions enter the key.
+        tools: distributions whose versions enter the key, or a function of the config that names
+            them.
         sources: library modules or packages whose source text enters the key. The infrastructure
             (config, store, toolchain) is left out: it decides how a stage is run, not what comes
             out.
@@ -67,19 +68,20 @@ class Stage[T: Artifact]:
 
     name: str
     run: Callable[..., T]
-    tools: tuple[str, ...] = ()
+    tools: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
     sources: tuple[str, ...] = ()
     outside: Callable[[Any], Any] = nothing_outside
     resumable: bool = False
 
     def origin(self, config: Any, inputs: dict[str, Artifact | None]) -> dict[str, Any]:
         """Everything the key is made of, as a JSON value."""
+        tools = self.tools(config) if callable(self.tools) else self.tools
         return {
             "stage": self.name,
             "config": _as_json(config),
             "outside": self.outside(config),
             "inputs": {name: value.digest if value else None for name, value in inputs.items()},
-            "tools": {tool: version(tool) for tool in self.tools},
+            "tools": {tool: version(tool) for tool in tools},
             "sources": {module: _source_digest(module) for module in self.sources},
         }
 

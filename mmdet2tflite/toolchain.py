@@ -25,6 +25,9 @@ from mmdet2tflite.errors import ToolFailed, UserError
 
 PROGRESS = "PROGRESS "
 USER_ERROR = "USER_ERROR "
+WITHOUT_TELEMETRY = {"CI": "true"}
+"""Environment of every child that imports openvino: it reports its use on import, asks nobody, and
+knows no other switch for a single process."""
 TAIL_LINES = 15
 POLL_SECONDS = 0.2
 SECONDS_TO_DIE = 5.0

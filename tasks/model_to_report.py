@@ -1,16 +1,16 @@
 """model → report"""
 
-from mmdet2tflite.artifacts import Checkpoint, Dataset, OnnxModel, Report, TfliteModel
+from mmdet2tflite.artifacts import Dataset, Report
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.evaluate.evaluate import EVALUATE
-from mmdet2tflite.evaluate.runtimes import RUNTIMES
+from mmdet2tflite.evaluate.runtimes import RUNTIMES, Model
 from tasks.caching import Call, arrow
 
 
 @arrow(EVALUATE)
 def model_to_report(
     experiment: Experiment,
-    model: Checkpoint | OnnxModel | TfliteModel,
+    model: Model,
     dataset: Dataset,
     reference: Report | None = None,
 ) -> Call:

@@ -113,18 +113,28 @@ def _check(
     return job.read_result()
 
 
+def _tools(config: ConvertConfig) -> tuple[str, ...]:
+    return ("ai-edge-litert", "onnxruntime", *CONVERTERS[config.converter].tools)
+
+
 CONVERT: Stage[TfliteModel] = Stage(
     name="tflite",
     run=convert,
-    tools=("ai-edge-litert", "onnxruntime", "onnx2tf", "onnx", "onnxsim"),
+    tools=_tools,
     sources=(
         "mmdet2tflite.convert.check_worker",
         "mmdet2tflite.convert.convert",
         "mmdet2tflite.convert.engine_flag",
         "mmdet2tflite.convert.finish",
         "mmdet2tflite.convert.flatbuffer",
+        "mmdet2tflite.convert.identify",
+        "mmdet2tflite.convert.identify_worker",
+        "mmdet2tflite.convert.ir",
+        "mmdet2tflite.convert.ir_worker",
         "mmdet2tflite.convert.locate",
         "mmdet2tflite.convert.onnx2tf",
+        "mmdet2tflite.convert.openvino",
+        "mmdet2tflite.convert.openvino2tensorflow_script",
         "mmdet2tflite.convert.reverse_io",
         "mmdet2tflite.convert.table",
         "mmdet2tflite.convert.tflite_file",

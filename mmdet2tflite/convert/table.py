@@ -1,9 +1,10 @@
 """The converters. A new one is one file here and one line below."""
 
-from mmdet2tflite.convert import onnx2tf
+from mmdet2tflite.convert import onnx2tf, openvino
 from mmdet2tflite.convert.converter import Converter
 from mmdet2tflite.names import ConverterName
 
 CONVERTERS: dict[ConverterName, Converter] = {
     "onnx2tf": Converter(onnx2tf.convert, onnx2tf.TOOLS),
+    "openvino": Converter(openvino.convert, openvino.TOOLS),
 }

@@ -64,11 +64,11 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
                 yield from _nodes(subgraph)
 
 
-def census_metrics(ops: Mapping[str, int], path: Path) -> dict[str, float]:
+def census_metrics(ops: Mapping[str, int], *files: Path) -> dict[str, float]:
     """``ops``, ``pads``, ``transposes`` (numbers of operators) and ``size_mb`` (10⁶ bytes)."""
     return {
         "ops": float(sum(ops.values())),
         "pads": float(sum(ops.get(name, 0) for name in PADS)),
         "transposes": float(sum(ops.get(name, 0) for name in TRANSPOSES)),
-        "size_mb": path.stat().st_size / 1e6,
+        "size_mb": sum(file.stat().st_size for file in files) / 1e6,
     }

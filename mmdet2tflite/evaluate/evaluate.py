@@ -15,7 +15,7 @@ from mmdet2tflite.evaluate.spec import REPORT, Spec
 from mmdet2tflite.report.pictures import draw_comparison
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
-from mmdet2tflite.toolchain import run_python
+from mmdet2tflite.toolchain import WITHOUT_TELEMETRY, run_python
 
 PICTURE = "detections.png"
 """Ground truth beside the detections of the first images."""
@@ -63,6 +63,7 @@ def evaluate(
             [spec_file],
             log=job.work / LOGS / "evaluate.log",
             timeout=job.timeout,
+            environment=WITHOUT_TELEMETRY,
             on_progress=job.on_progress,
         )
     details = json.loads((job.work / REPORT).read_text(encoding="utf-8"))
@@ -93,6 +94,7 @@ EVALUATE: Stage[Report] = Stage(
         "numpy",
         "onnxruntime",
         "opencv-python",
+        "openvino",
         "torch",
     ),
     sources=(
@@ -105,6 +107,7 @@ EVALUATE: Stage[Report] = Stage(
         "mmdet2tflite.evaluate.decode",
         "mmdet2tflite.evaluate.images",
         "mmdet2tflite.evaluate.latency",
+        "mmdet2tflite.evaluate.openvino_runner",
         "mmdet2tflite.evaluate.parity",
         "mmdet2tflite.evaluate.results",
         "mmdet2tflite.evaluate.runners",

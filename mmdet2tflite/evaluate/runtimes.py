@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.artifacts import Checkpoint, OnnxModel, TfliteModel
+from mmdet2tflite.artifacts import Checkpoint, OnnxModel, OpenvinoModel, TfliteModel
 from mmdet2tflite.evaluate.runners import Runner
 
-type Model = Checkpoint | OnnxModel | TfliteModel
+type Model = Checkpoint | OnnxModel | OpenvinoModel | TfliteModel
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,12 @@ def _open_onnx(model: OnnxModel, folder: Path, engine: str, threads: int) -> Run
     return OnnxRunner(folder / model.file, threads)
 
 
+def _open_openvino(model: OpenvinoModel, folder: Path, engine: str, threads: int) -> Runner:
+    from mmdet2tflite.evaluate.openvino_runner import OpenvinoRunner
+
+    return OpenvinoRunner(folder / model.file, [output.name for output in model.outputs], threads)
+
+
 def _open_tflite(model: TfliteModel, folder: Path, engine: str, threads: int) -> Runner:
     from mmdet2tflite.evaluate.runners import open_tflite
 
@@ -58,6 +64,12 @@ def _count_onnx(path: Path) -> Counter[str]:
     from mmdet2tflite.evaluate.census import onnx_ops
 
     return onnx_ops(path)
+
+
+def _count_openvino(path: Path) -> Counter[str]:
+    from mmdet2tflite.evaluate.openvino_runner import ir_ops
+
+    return ir_ops(path)
 
 
 def _count_tflite(path: Path) -> Counter[str]:
@@ -75,6 +87,14 @@ RUNTIMES: dict[str, Runtime] = {
         lambda model: "ONNX",
         _open_onnx,
         _count_onnx,
+    ),
+    "openvino": Runtime(
+        "openvino",
+        "openvino",
+        ("openvino",),
+        lambda model: "OpenVINO",
+        _open_openvino,
+        _count_openvino,
     ),
     "tflite": Runtime(
         "litert",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mmdet2tflite.artifacts import Checkpoint, Frozen, OnnxModel, TfliteModel
+from mmdet2tflite.artifacts import Checkpoint, Frozen, OnnxModel, OpenvinoModel, TfliteModel
 from mmdet2tflite.config import Evaluation
 
 REPORT = "report.json"
@@ -19,7 +19,9 @@ class Spec(Frozen):
     ``annotations`` is a COCO json with paths relative to ``images``.
     """
 
-    model: Annotated[Checkpoint | OnnxModel | TfliteModel, Field(discriminator="kind")]
+    model: Annotated[
+        Checkpoint | OnnxModel | OpenvinoModel | TfliteModel, Field(discriminator="kind")
+    ]
     model_folder: Path
     annotations: Path
     images: Path

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mmdet2tflite.artifacts import Checkpoint
+from mmdet2tflite.artifacts import Checkpoint, OpenvinoModel
 from mmdet2tflite.config import Latency
 from mmdet2tflite.errors import ConfigError, ModelError
 from mmdet2tflite.evaluate import latency, machine, parity
@@ -134,8 +134,10 @@ def _census(model: Model, folder: Path) -> tuple[dict[str, float], dict[str, Any
     count = RUNTIMES[model.kind].census
     if count is None or isinstance(model, Checkpoint):
         return {}, {}
-    ops = count(folder / model.file)
-    return census_metrics(ops, folder / model.file), {"ops": dict(ops.most_common())}
+    names = [model.file, model.weights] if isinstance(model, OpenvinoModel) else [model.file]
+    files = [folder / name for name in names]
+    ops = count(files[0])
+    return census_metrics(ops, *files), {"ops": dict(ops.most_common())}
 
 
 def _latency(spec: Spec, image: Path) -> tuple[dict[str, float], dict[str, Any]]:

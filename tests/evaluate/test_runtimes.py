@@ -2,15 +2,16 @@
 
 import pytest
 
-from mmdet2tflite.artifacts import Checkpoint, OnnxModel, TfliteModel
+from mmdet2tflite.artifacts import Checkpoint, OnnxModel, OpenvinoModel, TfliteModel
 from mmdet2tflite.evaluate.runtimes import RUNTIMES
 from tests.evaluate.constant_network import tflite_model
 
 
 def test_every_kind_of_model_has_its_runtime():
-    kinds = [model.model_fields["kind"].default for model in (Checkpoint, OnnxModel, TfliteModel)]
-    assert list(RUNTIMES) == kinds
-    assert [runtime.name for runtime in RUNTIMES.values()] == ["pytorch", "onnxruntime", "litert"]
+    models = (Checkpoint, OnnxModel, OpenvinoModel, TfliteModel)
+    assert list(RUNTIMES) == [model.model_fields["kind"].default for model in models]
+    names = ["pytorch", "onnxruntime", "openvino", "litert"]
+    assert [runtime.name for runtime in RUNTIMES.values()] == names
 
 
 @pytest.mark.parametrize(("engine", "delegated"), [("xnnpack", True), ("builtin", False)])

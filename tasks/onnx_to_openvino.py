@@ -1,0 +1,13 @@
+"""ONNX → OpenVINO"""
+
+from mmdet2tflite.artifacts import Dataset, OnnxModel
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.convert.to_openvino import OPENVINO, OpenvinoConfig
+from tasks.caching import Call, arrow
+
+
+@arrow(OPENVINO)
+def onnx_to_openvino(experiment: Experiment, model: OnnxModel, dataset: Dataset) -> Call:
+    """Write the graph as OpenVINO has it, and compare with ONNX Runtime."""
+    config = OpenvinoConfig(tolerance=experiment.variants.tolerance)
+    return Call(config, experiment.timeouts.convert, {"model": model, "dataset": dataset})

@@ -1,0 +1,14 @@
+"""OpenVINO and what imports it, without a report to its maker: that is sent on import."""
+
+import os
+from unittest import mock
+
+from mmdet2tflite.toolchain import WITHOUT_TELEMETRY
+
+with mock.patch.dict(os.environ, WITHOUT_TELEMETRY):
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    from mmdet2tflite.convert.ir import read_onnx, spell_out
+
+__all__ = ["ops", "ov", "read_onnx", "spell_out"]
