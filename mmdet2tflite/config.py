@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mmdet2tflite.names import ConverterName, PaddingName
+from mmdet2tflite.names import ConverterName, PaddingName, PrecisionName
 
 Size = tuple[int, int]
 Positive = Annotated[int, Field(gt=0)]
@@ -160,6 +160,11 @@ class Variants(Section):
     padding: tuple[PaddingName, ...] = ("auto",)
     """Strategies of docs/padding.md; ``auto`` takes the cheapest exact one."""
     converters: tuple[ConverterName, ...] = ("onnx2tf",)
+    precisions: tuple[PrecisionName, ...] = ("float32",)
+    """Precisions of docs/quantisation.md, each made of the float32 file."""
+    calibration_images: Positive = 300
+    """Training images (a seeded sample, or all if there are fewer) that the ranges of integer
+    activations are taken from."""
     openvino: bool = False
     """Measure the ONNX in OpenVINO too."""
     tolerance: Annotated[float, Field(gt=0)] = 1e-4
@@ -194,6 +199,7 @@ class Timeouts(Section):
     export: Positive = 900
     rewrite: Positive = 600
     convert: Positive = 900
+    quantize: Positive = 1800
     evaluate: Positive = 3600
 
 

@@ -9,3 +9,8 @@ PaddingName = Literal[
     "auto", "explicit", "mirror", "mirror_rotated", "widen", "tf_train", "engine", "force_same"
 ]
 """``graph.strategies.table.STRATEGIES``."""
+
+PrecisionName = Literal[
+    "float32", "float16", "int8_weight", "int8_dynamic", "int8", "int8_io", "int16x8"
+]
+"""``convert.precisions.PRECISIONS``, and float32, which the converter makes."""

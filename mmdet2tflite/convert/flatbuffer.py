@@ -178,7 +178,7 @@ def copy_tensor(
     With a shape of its own it is a computed one, whatever the old one is.
     """
     tensor = copy.copy(graph.tensors[index])
-    tensor.name = _free_name(graph, tensor.name + suffix.encode())
+    tensor.name = free_name(graph, tensor.name + suffix.encode())
     if shape is not None:
         tensor.shape = np.array(shape, np.int32)
         tensor.shapeSignature = None
@@ -193,7 +193,7 @@ def new_constant(
     """A new constant of subgraph 0; its index."""
     graph = model.subgraphs[0]
     tensor = schema.TensorT()
-    tensor.name = _free_name(graph, name.encode())
+    tensor.name = free_name(graph, name.encode())
     tensor.shape = np.array(value.shape, np.int32)
     tensor.type = _TYPES[value.dtype]
     tensor.quantization = quantization
@@ -237,7 +237,8 @@ def _opcode(model: schema.ModelT, builtin: int, version: int) -> int:
     return len(model.operatorCodes) - 1
 
 
-def _free_name(graph: schema.SubGraphT, name: bytes) -> bytes:
+def free_name(graph: schema.SubGraphT, name: bytes) -> bytes:
+    """The name, or with a number behind it, such that no tensor of the graph has it."""
     taken = {tensor.name for tensor in graph.tensors}
     number, free = 2, name
     while free in taken:

@@ -291,6 +291,14 @@ def test_a_reversal_that_does_not_turn_the_whole_input_stays(model):
     assert operators_of(model) == before
 
 
+def test_the_signature_follows_when_tensors_before_its_own_are_gone():
+    model = own_reversal((1, 2))
+    expected = infer(model, turned(picture()))["found"]
+    assert take_reversals_off(model) == (True, {})
+    runner = Interpreter(model_content=serialise(model)).get_signature_runner("serving_default")
+    np.testing.assert_array_equal(runner(picture=picture())["found"], expected)
+
+
 def test_an_output_that_something_else_reads_keeps_its_reversal():
     writer = Writer()
     image = writer.tensor("image", SHAPE)

@@ -1,0 +1,119 @@
+"""Stage: float32 TFLite → TFLite of another precision, annotated and compared with the float32."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet2tflite.artifacts import Dataset, TfliteModel
+from mmdet2tflite.config import Section
+from mmdet2tflite.convert.precisions import PRECISIONS
+from mmdet2tflite.data.files import image_files
+from mmdet2tflite.errors import DataError, ModelError
+from mmdet2tflite.evaluate.promise import PARITY_IMAGES
+from mmdet2tflite.names import PrecisionName
+from mmdet2tflite.stage import Job, Stage
+from mmdet2tflite.store import LOGS
+from mmdet2tflite.toolchain import run_python
+
+SEED = 0
+
+
+class QuantizeConfig(Section):
+    """One precision. ``calibration_images`` is 0 for one that is not calibrated."""
+
+    precision: PrecisionName
+    calibration_images: int
+
+    @classmethod
+    def of(cls, precision: PrecisionName, calibration_images: int) -> "QuantizeConfig":
+        """Without the images where they change nothing: the result stays cached."""
+        needed = PRECISIONS[precision].calibrated
+        return cls(precision=precision, calibration_images=calibration_images if needed else 0)
+
+
+def quantize(
+    job: Job, config: QuantizeConfig, *, model: TfliteModel, dataset: Dataset
+) -> TfliteModel:
+    """Quantise, calibrated on training images; compare with the float32 file on validation images.
+
+    Raises:
+        DataError: there is no training image to calibrate with.
+        ModelError: the model is not float32, or cannot be quantised.
+        ParityError: the file misses the tolerance of its precision.
+        ToolFailed: the quantiser ended with an error or ran into the time-out.
+    """
+    if model.precision != "float32":
+        raise ModelError(
+            f"{model.variant} is of precision {model.precision}",
+            "a float32 file",
+            "quantise the file it was made of",
+        )
+    calibration: list[Path] = []
+    if PRECISIONS[config.precision].calibrated:
+        images = image_files(job.store, dataset, "train")
+        calibration = choose(images, config.calibration_images)
+    result = model.model_copy(
+        update={"stage": "", "key": "", "digest": "", "precision": config.precision}
+    )
+    spec = job.write_spec(
+        "quantize",
+        {
+            "model": model.model_dump(mode="json"),
+            "file": str(job.store.path(model, model.file)),
+            "digest": model.digest,
+            "precision": config.precision,
+            "target": str(job.work / result.file),
+            "calibration": [str(image) for image in calibration],
+            "images": [
+                str(image) for image in image_files(job.store, dataset, "val")[:PARITY_IMAGES]
+            ],
+        },
+    )
+    run_python(
+        "litert-quantizer",
+        "mmdet2tflite.convert.quantize_worker",
+        [spec],
+        log=job.work / LOGS / "quantize.log",
+        timeout=job.timeout,
+        environment={"TQDM_DISABLE": "1"},
+        on_progress=job.on_progress,
+    )
+    return result.model_copy(update={"metrics": job.read_result()})
+
+
+def choose(images: Sequence[Path], count: int) -> list[Path]:
+    """A seeded sample of ``count`` images in random order, or of all if there are fewer.
+
+    Raises:
+        DataError: there are none.
+    """
+    if not images:
+        raise DataError(
+            "the data set has no training images",
+            "images to take the ranges of activations from",
+            "add some (300 are a good number), or choose a precision that keeps activations float",
+        )
+    return random.Random(SEED).sample(list(images), min(count, len(images)))
+
+
+QUANTIZE: Stage[TfliteModel] = Stage(
+    name="quantized",
+    run=quantize,
+    tools=("litert-quantizer", "ai-edge-litert"),
+    sources=(
+        "mmdet2tflite.convert.engine_flag",
+        "mmdet2tflite.convert.flatbuffer",
+        "mmdet2tflite.convert.precisions",
+        "mmdet2tflite.convert.quantize",
+        "mmdet2tflite.convert.quantize_model",
+        "mmdet2tflite.convert.quantize_worker",
+        "mmdet2tflite.convert.reverse_io",
+        "mmdet2tflite.convert.tflite_file",
+        "mmdet2tflite.convert.windows",
+        "mmdet2tflite.evaluate.decode",
+        "mmdet2tflite.evaluate.images",
+        "mmdet2tflite.evaluate.parity",
+        "mmdet2tflite.evaluate.promise",
+        "mmdet2tflite.evaluate.runners",
+    ),
+)

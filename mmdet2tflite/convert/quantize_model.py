@@ -1,0 +1,132 @@
+"""A float32 TFLite model becomes one of another precision, by litert-quantizer.
+
+1. Reversals around the network (``reverse_io``) come off first and are put back at the end: the
+   quantiser has no REVERSE_V2, and would leave it in float between DEQUANTIZE and QUANTIZE.
+   Meanwhile the network wants its input turned.
+2. Where padding flags stand for the true pads, the ranges are those that the reference engine sees:
+   the model is calibrated with its PADs put back, and quantised without them. Both have the same
+   tensors but for the padded ones.
+3. The quantiser writes weights behind the flatbuffer; they are brought inside (``parse_model``).
+4. Inputs and outputs keep their names: the quantiser calls a float output ``NAME_dequant``, and an
+   inner tensor NAME. The inner one is renamed, and flags of it with it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from mmdet2tflite.convert.engine_flag import put_pads_back, read_flags, write_flags
+from mmdet2tflite.convert.flatbuffer import DTYPES, free_name, parse_model, serialise
+from mmdet2tflite.convert.precisions import Recipe
+from mmdet2tflite.convert.reverse_io import reverse_io, take_reversals_off
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.evaluate.machine import cores
+
+SIGNATURE = "serving_default"
+"""Of a file that has none: the quantiser feeds a network by its signature."""
+NARROW = ("float16", "int8", "uint8", "int16")
+"""Types that only a quantised network computes with."""
+
+type Samples = Iterable[NDArray[np.float32]]
+"""Inputs as a file wants them (1 x H x W x C), one at a time."""
+
+
+def quantise_model(
+    model: schema.ModelT, recipe: Recipe, samples: Samples | None = None
+) -> schema.ModelT:
+    """Quantise by a recipe, all else as it was.
+
+    Args:
+        model: float32, with one input; changed on the way.
+        recipe: the quantiser's.
+        samples: at least one, if the recipe needs calibration.
+
+    Raises:
+        ModelError: the model is quantised already, or the recipe finds nothing to quantise in it.
+    """
+    if _is_quantised(model):
+        raise ModelError(
+            "the file is quantised already", "a float32 file", "quantise the file it was made of"
+        )
+    _ensure_signature(model)
+    inputs, outputs = take_reversals_off(model)  # rule 1
+    statistics = None
+    if samples is not None:
+        turned = (sample[:, ::-1, ::-1] for sample in samples)
+        statistics = _calibrate(model, recipe, turned if inputs else samples)
+    flags = read_flags(model)
+    result = parse_model(_quantise(serialise(model), recipe, statistics), "the quantised file")
+    if not _is_quantised(result):
+        raise ModelError(
+            "the file has no operator that the quantiser could make smaller",
+            "a network with convolutions or other weights",
+            "leave this precision out",
+        )
+    renamed = _keep_names(model.subgraphs[0], result.subgraphs[0])
+    if flags:
+        write_flags(result, {renamed.get(name, name): pads for name, pads in flags.items()})
+    reverse_io(result, inputs=inputs, outputs=outputs)
+    return result
+
+
+def _is_quantised(model: schema.ModelT) -> bool:
+    types = [tensor.type for graph in model.subgraphs for tensor in graph.tensors]
+    return any(type_ in DTYPES and DTYPES[type_].name in NARROW for type_ in types)
+
+
+def _ensure_signature(model: schema.ModelT) -> None:
+    if model.signatureDefs:
+        return
+    graph = model.subgraphs[0]
+    inputs, outputs = (
+        [schema.TensorMapT(graph.tensors[index].name, index) for index in indices]
+        for indices in (graph.inputs, graph.outputs)
+    )
+    model.signatureDefs = [schema.SignatureDefT(inputs, outputs, SIGNATURE.encode(), 0)]
+
+
+def _calibrate(model: schema.ModelT, recipe: Recipe, samples: Samples) -> Any:
+    """Ranges by tensor name, as moving averages over the samples."""
+    from litert_quantizer import calibrator, recipe_manager
+
+    content = serialise(model)
+    if read_flags(model):  # rule 2
+        padded = parse_model(content, "the float32 file")
+        put_pads_back(padded)
+        content = serialise(padded)
+    signature = model.signatureDefs[0]
+    key, name = signature.signatureKey.decode(), signature.inputs[0].name.decode()
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(recipe)
+    tool = calibrator.Calibrator(content, num_threads=cores())
+    for sample in samples:
+        # One by one: given all at once, it puts them into a list to count them, which takes the
+        # memory of all, and of a generator leaves none.
+        tool.calibrate({key: [{name: np.ascontiguousarray(sample)}]}, manager)
+    return tool.get_model_qsvs()
+
+
+def _quantise(content: bytes, recipe: Recipe, statistics: Any) -> bytes:
+    from litert_quantizer import quantizer
+
+    result = quantizer.Quantizer(content, recipe).quantize(
+        statistics, enable_progress_bar=False, enable_progress_report=False
+    )
+    return bytes(result.quantized_model)
+
+
+def _keep_names(before: schema.SubGraphT, after: schema.SubGraphT) -> dict[str, str]:
+    """Rule 4, in place; the new name of an inner tensor by its old one."""
+    renamed: dict[str, str] = {}
+    for old, new in ((before.inputs, after.inputs), (before.outputs, after.outputs)):
+        for wanted, index in zip(old, new, strict=True):
+            name = before.tensors[wanted].name
+            for tensor in after.tensors:
+                if tensor.name == name and tensor is not after.tensors[index]:
+                    tensor.name = free_name(after, name + b"_quantised")
+                    renamed[name.decode()] = tensor.name.decode()
+            after.tensors[index].name = name
+    return renamed

@@ -1,0 +1,18 @@
+"""float32 TFLite → TFLite of another precision"""
+
+from mmdet2tflite.artifacts import Dataset, TfliteModel
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.convert.quantize import QUANTIZE, QuantizeConfig
+from mmdet2tflite.names import PrecisionName
+from tasks.caching import Call, arrow
+
+
+@arrow(QUANTIZE)
+def tflite_to_quantized(
+    experiment: Experiment, model: TfliteModel, dataset: Dataset, precision: PrecisionName
+) -> Call:
+    """Quantise, calibrated on training images where needed, and compare with the float32 file."""
+    config = QuantizeConfig.of(precision, experiment.variants.calibration_images)
+    inputs = {"model": model, "dataset": dataset}
+    label = f"{model.strategy} {model.converter} {precision}"
+    return Call(config, experiment.timeouts.quantize, inputs, label=label)

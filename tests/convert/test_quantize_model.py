@@ -1,0 +1,251 @@
+"""What a hand-made network computes after litert-quantizer, at every precision."""
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+
+from mmdet2tflite.convert.engine_flag import put_pads_back, read_flags, write_flags
+from mmdet2tflite.convert.flatbuffer import (
+    operator_name,
+    parse_model,
+    read_metadata,
+    serialise,
+    write_metadata,
+)
+from mmdet2tflite.convert.precisions import PRECISIONS
+from mmdet2tflite.convert.quantize_model import quantise_model
+from mmdet2tflite.convert.reverse_io import reverse_io
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.evaluate.parity import tensor_error
+from mmdet2tflite.evaluate.runners import dequantise, quantise
+from tests.convert.tflite_writer import Writer
+
+# litert-quantizer keeps all tensors to look at them, which LiteRT thinks worth a warning.
+pytestmark = pytest.mark.filterwarnings("ignore:Warning. Enabling `experimental_preserve")
+
+SIZE = (6, 8)
+CHANNELS = 8
+LEAST_SNR = {"float16": 66.0}
+"""dB. A rounding to 256 levels has an error of 1 / (255 sqrt(12)) of the range; of a signal whose
+RMS is a sixth of its range that is 20 log10(255 sqrt(12) / 6) = 43 dB, and five of them (input, two
+kernels, two maps) are 36. float16 rounds a weight by at most 2**-11 of itself, uniformly: 20
+log10(2**11 sqrt(3)) = 71 dB, 68 for two kernels."""
+LEAST_SNR_OF_8_BITS = 30.0
+
+
+def network(signature: bool = True) -> schema.ModelT:
+    """image → conv 3x3 ``first`` → RELU ``positive`` → conv 1x1 ``second``, two outputs."""
+    rng = np.random.default_rng(0)
+    writer = Writer()
+    image = writer.tensor("image", (1, *SIZE, 3))
+    kernels = {
+        name: writer.constant(name, rng.normal(size=shape).astype(np.float32))
+        for name, shape in (("k1", (CHANNELS, 3, 3, 3)), ("k2", (4, 1, 1, CHANNELS)))
+    }
+    biases = {
+        name: writer.constant(name, rng.normal(size=count).astype(np.float32))
+        for name, count in (("b1", CHANNELS), ("b2", 4))
+    }
+    first = writer.conv(
+        image, kernels["k1"], biases["b1"], writer.tensor("first", (1, *SIZE, CHANNELS)), same=True
+    )
+    positive = writer.operator("RELU", [first], writer.tensor("positive", (1, *SIZE, CHANNELS)))
+    second = writer.conv(
+        positive, kernels["k2"], biases["b2"], writer.tensor("second", (1, *SIZE, 4))
+    )
+    # Named in the other order than they are computed in.
+    outputs = {"second": second, "first": first}
+    return writer.finish({"picture": image}, outputs, signature)
+
+
+def picture() -> np.ndarray:
+    """Calibration with this picture alone makes its ranges the exact ones: nothing saturates."""
+    return np.random.default_rng(1).uniform(0, 255, (1, *SIZE, 3)).astype(np.float32)
+
+
+def half_dark() -> np.ndarray:
+    """A dark right half: seen the wrong way round, a network that pads has other ranges."""
+    columns = np.arange(SIZE[1])[:, None]
+    return np.where(columns < SIZE[1] // 2, picture(), picture() / 8)
+
+
+def run(model: schema.ModelT, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Reals by output name."""
+    interpreter = Interpreter(model_content=serialise(model))
+    interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()
+    interpreter.set_tensor(given["index"], quantise(image, given))
+    interpreter.invoke()
+    return {
+        detail["name"]: dequantise(interpreter.get_tensor(detail["index"]), detail)
+        for detail in interpreter.get_output_details()
+    }
+
+
+def quantised(name: str, model: schema.ModelT, given: np.ndarray | None = None) -> schema.ModelT:
+    precision = PRECISIONS[name]
+    samples = [picture() if given is None else given] * 3
+    return quantise_model(model, precision.recipe(), samples if precision.calibrated else None)
+
+
+def check_close(
+    found: dict[str, np.ndarray], expected: dict[str, np.ndarray], precision: str
+) -> None:
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        least = LEAST_SNR.get(precision, LEAST_SNR_OF_8_BITS)
+        assert tensor_error(value, found[name]).snr_db > least, name
+
+
+def types(model: schema.ModelT, indices: list[int]) -> set[int]:
+    return {model.subgraphs[0].tensors[index].type for index in indices}
+
+
+FLOAT, INT8 = schema.TensorType.FLOAT32, schema.TensorType.INT8
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_every_precision_computes_what_the_float_file_does_up_to_its_rounding(name):
+    model = quantised(name, network())
+    check_close(run(model, picture()), run(network(), picture()), name)
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_input_and_outputs_keep_names_order_and_signature_and_only_int8_io_changes_types(name):
+    model = quantised(name, network())
+    graph = model.subgraphs[0]
+    names = [tensor.name for tensor in graph.tensors]
+    assert [names[index] for index in graph.inputs] == [b"image"]
+    assert [names[index] for index in graph.outputs] == [b"second", b"first"]
+    assert len(set(names)) == len(names)
+    (signature,) = model.signatureDefs
+    entries = [(entry.name, names[entry.tensorIndex]) for entry in signature.outputs]
+    assert sorted(entries) == [(b"first", b"first"), (b"second", b"second")]
+    assert [(e.name, names[e.tensorIndex]) for e in signature.inputs] == [(b"picture", b"image")]
+    expected = INT8 if name == "int8_io" else FLOAT
+    assert types(model, [*graph.inputs, *graph.outputs]) == {expected}
+
+
+KERNELS = {"float16": np.float16, "int8_weight": np.int8, "int8_dynamic": np.int8}
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_weights_are_inside_the_flatbuffer_and_of_the_precision(name):
+    model = quantised(name, network())
+    assert all(buffer.offset <= 1 for buffer in model.buffers)
+    (kernel,) = [tensor for tensor in model.subgraphs[0].tensors if tensor.name == b"k1"]
+    size = len(model.buffers[kernel.buffer].data)
+    assert size == CHANNELS * 3 * 3 * 3 * np.dtype(KERNELS.get(name, np.int8)).itemsize
+
+
+@pytest.mark.parametrize(
+    ("name", "activation"), [("int8", np.int8), ("int8_io", np.int8), ("int16x8", np.int16)]
+)
+def test_a_static_precision_computes_with_integers_of_its_width(name, activation):
+    interpreter = Interpreter(model_content=serialise(quantised(name, network())))
+    kinds = {tensor["name"]: tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+    assert kinds["positive"] is activation
+
+
+@pytest.mark.parametrize("name", ["float16", "int8_weight", "int8_dynamic"])
+def test_the_other_precisions_keep_activations_real(name):
+    interpreter = Interpreter(model_content=serialise(quantised(name, network())))
+    kinds = {tensor["name"]: tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+    assert kinds["positive"] is np.float32
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_an_upright_file_of_a_rotated_network_keeps_its_reversals_outermost(name):
+    outputs = {"first": (1, 2), "second": (1, 2)}
+    model = network()
+    reverse_io(model, inputs=True, outputs=outputs)
+    expected = run(model, half_dark())
+    result = quantised(name, model, half_dark())
+    check_close(run(result, half_dark()), expected, name)
+    operators = [operator_name(result, operator) for operator in result.subgraphs[0].operators]
+    assert operators[0] == "REVERSE_V2"
+    assert operators[-2:] == ["REVERSE_V2", "REVERSE_V2"]
+    assert operators.count("REVERSE_V2") == 3
+
+
+def scale_of(model: schema.ModelT, name: bytes) -> list[float]:
+    (tensor,) = [tensor for tensor in model.subgraphs[0].tensors if tensor.name == name]
+    return [float(scale) for scale in tensor.quantization.scale]
+
+
+def test_a_network_under_reversals_is_calibrated_with_its_input_turned():
+    upright = network()
+    reverse_io(upright, inputs=True, outputs={"first": (1, 2), "second": (1, 2)})
+    found = scale_of(quantised("int8", upright, half_dark()), b"positive")
+    turned = half_dark()[:, ::-1, ::-1]
+    assert found == scale_of(quantised("int8", network(), turned), b"positive")
+    assert found != scale_of(quantised("int8", network(), half_dark()), b"positive")
+
+
+def flagged() -> schema.ModelT:
+    """One 3x3 convolution with stride 2, written SAME; its true pads are (1, 0), not (0, 1)."""
+    writer = Writer()
+    image = writer.tensor("image", (1, 8, 8, 1))
+    kernel = np.zeros((1, 3, 3, 1), np.float32)
+    kernel[0, 0, 0, 0], kernel[0, 2, 2, 0] = 1, -1  # the two corners that the pads decide about
+    taps = writer.constant("kernel", kernel)
+    bias = writer.constant("bias", np.zeros(1, np.float32))
+    found = writer.tensor("map", (1, 4, 4, 1))
+    writer.conv(image, taps, bias, found, strides=(2, 2), same=True)
+    model = writer.finish({"picture": image}, {"map": found})
+    write_flags(model, {"map": (1, 0, 1, 0)})
+    return model
+
+
+def on_reference_engine(model: schema.ModelT, image: np.ndarray) -> dict[str, np.ndarray]:
+    padded = parse_model(serialise(model), "a copy")
+    put_pads_back(padded)
+    return run(padded, image)
+
+
+def ramp() -> np.ndarray:
+    """Brightest in the last row and column."""
+    return (np.add.outer(np.arange(8), np.arange(8)) ** 2).astype(np.float32).reshape(1, 8, 8, 1)
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_a_flagged_file_is_quantised_for_the_engine_that_honours_the_flags(name):
+    expected = on_reference_engine(flagged(), ramp())
+    result = quantised(name, flagged(), ramp())
+    assert list(read_flags(result).values()) == [(1, 0, 1, 0)]
+    check_close(on_reference_engine(result, ramp()), expected, name)
+
+
+def test_a_file_without_a_signature_can_be_calibrated():
+    model = quantised("int8", network(signature=False))
+    check_close(run(model, picture()), run(network(), picture()), "int8")
+
+
+def test_weights_alone_are_made_real_before_use_and_dynamic_ones_are_not():
+    for name, expected in (("int8_weight", 2), ("int8_dynamic", 0)):
+        model = quantised(name, network())
+        operators = [operator_name(model, operator) for operator in model.subgraphs[0].operators]
+        assert operators.count("DEQUANTIZE") == expected  # one for each kernel
+
+
+def test_metadata_stays():
+    model = network()
+    write_metadata(model, "note", b"kept")
+    assert read_metadata(quantised("int8", model), "note") == b"kept"
+
+
+@pytest.mark.parametrize("first", PRECISIONS)
+def test_a_file_that_is_quantised_already_is_refused(first):
+    with pytest.raises(ModelError) as refusal:
+        quantised("int8", quantised(first, network()))
+    assert refusal.value.found == "the file is quantised already"
+
+
+def test_a_network_without_anything_to_quantise_is_refused():
+    writer = Writer()
+    image = writer.tensor("image", (1, *SIZE, 3))
+    found = writer.operator("RELU", [image], writer.tensor("found", (1, *SIZE, 3)))
+    model = writer.finish({"picture": image}, {"found": found})
+    with pytest.raises(ModelError, match="no operator that the quantiser could make smaller"):
+        quantised("float16", model)
