@@ -54,7 +54,8 @@ class Tracker:
         """The child ``training``: settings, curves, weights, the complete mmdet config, the log."""
         with self._child("training", {"stage": "training"}):
             mlflow.log_params(_short(experiment.training.model_dump(mode="json")))
-            mlflow.log_metrics({**checkpoint.metrics, "best_epoch": checkpoint.epoch})
+            best = {f"best.{name}": value for name, value in checkpoint.metrics.items()}
+            mlflow.log_metrics({**best, "best_epoch": checkpoint.epoch})
             self._curves(checkpoint)
             for name in (checkpoint.weights, checkpoint.config, f"{LOGS}/train.log"):
                 self._file(checkpoint, name)
@@ -110,7 +111,7 @@ class Tracker:
     def _curves(self, checkpoint: Checkpoint) -> None:
         now = int(time.time() * 1000)
         points = [
-            Metric(name, float(value), timestamp=now, step=int(line["epoch"]))
+            Metric(_curve(name), float(value), timestamp=now, step=int(line["epoch"]))
             for line in read_curves(self._store, checkpoint)
             for name, value in line.items()
             if name not in ("epoch", "iteration")
@@ -163,6 +164,11 @@ def _connect(experiment: Experiment) -> None:
         if mlflow.get_experiment_by_name(name) is None:
             mlflow.create_experiment(name, artifact_location=(folder / FILES / name).as_uri())
     mlflow.set_experiment(name)
+
+
+def _curve(name: str) -> str:
+    """``map`` alone is that of a finished model, as its report has it."""
+    return f"val.{name}" if name.startswith("map") else name
 
 
 def _reason(text: str) -> dict[str, str]:
