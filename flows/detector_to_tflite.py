@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 from prefect import flow
@@ -18,7 +19,7 @@ from mmdet2tflite.config import Experiment
 from mmdet2tflite.errors import UserError
 from mmdet2tflite.exit_status import Incomplete, run_and_report
 from mmdet2tflite.experiment_file import load_experiment
-from mmdet2tflite.names import ConverterName
+from mmdet2tflite.names import ConverterName, PrecisionName
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.terminal import announce_failure
 from mmdet2tflite.store import Store
@@ -30,9 +31,10 @@ from tasks.onnx_to_rewritten import onnx_to_rewritten
 from tasks.publishing import publish
 from tasks.reports_to_comparison import reports_to_comparison
 from tasks.rewritten_to_tflite import rewritten_to_tflite
+from tasks.tflite_to_quantized import tflite_to_quantized
 from tasks.tracking import tracked_run
 
-FLOAT32 = "float32"
+FLOAT32: PrecisionName = "float32"
 """What a converter makes; every other precision is made of it."""
 
 
@@ -81,30 +83,55 @@ def variants(
         try:
             rewritten = onnx_to_rewritten(experiment, onnx, dataset, padding)
         except UserError as error:
-            for converter in experiment.variants.converters:
-                yield failed(error, padding, converter)
+            for converter, precision in product(
+                experiment.variants.converters, experiment.variants.precisions
+            ):
+                yield failed(error, padding, converter, precision)
             continue
         if rewritten.strategy in strategies:
             continue
         strategies.add(rewritten.strategy)
         for converter in experiment.variants.converters:
-            try:
-                tflite = rewritten_to_tflite(experiment, rewritten, onnx, dataset, converter)
-                report = model_to_report(experiment, tflite, dataset, onnx_report)
-            except UserError as error:
-                yield failed(error, rewritten.strategy, converter, rewritten)
-            else:
-                yield Outcome.measured(tflite, report, rewritten)
+            yield from files(experiment, rewritten, onnx, onnx_report, dataset, converter)
+
+
+def files(
+    experiment: Experiment,
+    rewritten: RewrittenModel,
+    onnx: OnnxModel,
+    onnx_report: Report,
+    dataset: Dataset,
+    converter: ConverterName,
+) -> Iterator[Outcome]:
+    """One converter's file in every precision, made and measured."""
+    strategy, precisions = rewritten.strategy, experiment.variants.precisions
+    try:
+        tflite = rewritten_to_tflite(experiment, rewritten, onnx, dataset, converter)
+    except UserError as error:
+        for precision in precisions:
+            yield failed(error, strategy, converter, precision, rewritten)
+        return
+    for precision in precisions:
+        try:
+            model = tflite
+            if precision != FLOAT32:
+                model = tflite_to_quantized(experiment, tflite, dataset, precision)
+            report = model_to_report(experiment, model, dataset, onnx_report)
+        except UserError as error:
+            yield failed(error, strategy, converter, precision, rewritten)
+        else:
+            yield Outcome.measured(model, report, rewritten)
 
 
 def failed(
     error: UserError,
     strategy: str,
     converter: ConverterName,
+    precision: PrecisionName = FLOAT32,
     rewritten: RewrittenModel | None = None,
 ) -> Outcome:
     """Say at once that a variant failed: the run may go on for an hour."""
-    outcome = Outcome.failed(error, strategy, converter, FLOAT32, rewritten)
+    outcome = Outcome.failed(error, strategy, converter, precision, rewritten)
     announce_failure(outcome.variant, outcome.failure)
     return outcome
 
