@@ -18,7 +18,7 @@ FLOW_ENVIRONMENT = {
     # The terminal is ours: a bar and a line per stage. Prefect's own log still goes to its server.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # Prefect's own 20 s are too short for the first start, with an empty database, on a busy machine.
+    # Prefect's own 20 s are too short for a first start, on an empty database, on a busy machine.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
 }
 
