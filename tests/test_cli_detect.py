@@ -119,6 +119,8 @@ def test_an_image_is_never_replaced_by_its_picture(folder):
         detect(folder, "light", out="light")
     with pytest.raises(ConfigError, match="would replace an image"):
         detect(folder, "dark", "light", out="light")  # the picture of another image
+    with pytest.raises(ConfigError, match="would replace an image"):
+        detect(folder, "light", out="dark/../light")
     assert (folder / "light" / "a.png").read_bytes() == before
 
 
@@ -140,7 +142,17 @@ def test_an_image_without_a_usual_ending_gives_a_png(folder):
 
 
 def test_pictures_have_names_of_their_own_on_every_file_system():
-    images = ["x/a.jpg", "y/a.jpg", "z/A.JPG", "x/a-2.jpg", "x/a.png", "x/a", "y/a"]
+    images = [
+        "x/a.jpg",
+        "y/a.jpg",
+        "z/A.JPG",
+        "x/a-2.jpg",
+        "x/a.png",
+        "x/a",
+        "y/a",
+        "B.png",
+        "b.png",
+    ]
     pictures = name_pictures([Path(image) for image in images], Path("out"))
     assert [str(image) for image in pictures] == images
     assert [found.name for found in pictures.values()] == [
@@ -151,4 +163,6 @@ def test_pictures_have_names_of_their_own_on_every_file_system():
         "a.png",
         "a-2.png",
         "a-3.png",
+        "B.png",
+        "b-2.png",
     ]

@@ -79,7 +79,9 @@ def test_mean_and_std_are_the_passports(tmp_path):
 def test_a_turned_network_gives_the_boxes_of_the_upright_one(tmp_path):
     rotation = Rotation(input=True, outputs=tuple(CHANNELS))
     path = write_detector(tmp_path / "m.tflite", turned=True, rotation=rotation)
-    assert boxes(path) == [RIGHT_CELL]
+    image = np.zeros((32, 64, 3), np.uint8)
+    image[0, 32] = BRIGHT
+    assert boxes(path, image) == [RIGHT_CELL]
 
 
 def test_an_output_that_is_not_among_the_turned_ones_stays_as_it_is(tmp_path):

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 
 from mmdet2tflite.evaluate.decode import Detections
-from mmdet2tflite.report.pictures import BAR, CELL_WIDTH, GAP, draw_comparison
+from mmdet2tflite.report.pictures import BAR, CELL_WIDTH, GAP, draw, draw_comparison
 
 GREY = 127
 
@@ -40,3 +40,20 @@ def test_detections_below_the_shown_score_are_left_out(tmp_path):
     strong = draw_comparison(truth, tmp_path, {7: found((5, 5, 20, 20), score=0.3)}, ["cat"])
     assert (weak[BAR:, CELL_WIDTH + GAP :] == GREY).all()
     assert not (strong[BAR:, CELL_WIDTH + GAP :] == GREY).all()
+
+
+def test_the_part_of_a_box_that_lies_beyond_the_picture_is_drawn_at_its_border():
+    blank = np.full((60, 80, 3), GREY, np.uint8)
+    picture = draw(blank, found((-1e12, -3, 1e12, 1e12), score=1), ["cat"])
+    drawn = (picture != GREY).any(axis=2)
+    assert [edge.all() for edge in (drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1])] == [True] * 4
+    assert (blank == GREY).all()
+
+
+def test_a_label_is_readable_where_its_box_touches_the_upper_border():
+    blank = np.full((200, 300, 3), GREY, np.uint8)
+    letters = [  # white, on the box's colour
+        (draw(blank, found((100, top, 160, 160), score=0.5), ["cat"]).min(axis=2) > 200).sum()
+        for top in (0, 100)
+    ]
+    assert letters[0] == letters[1] > 0
