@@ -27,6 +27,7 @@ from tasks.checkpoint_to_onnx import checkpoint_to_onnx
 from tasks.config_to_dataset import config_to_dataset
 from tasks.dataset_to_checkpoint import dataset_to_checkpoint
 from tasks.model_to_report import model_to_report
+from tasks.onnx_to_openvino import onnx_to_openvino
 from tasks.onnx_to_rewritten import onnx_to_rewritten
 from tasks.publishing import publish
 from tasks.reports_to_comparison import reports_to_comparison
@@ -61,6 +62,8 @@ def detector_to_tflite(experiment_file: str, overrides: Sequence[str] = ()) -> C
         outcomes = [track.outcome(Outcome.measured(checkpoint, pytorch_report))]
         onnx_report = model_to_report(experiment, onnx, dataset, pytorch_report)
         outcomes.append(track.outcome(Outcome.measured(onnx, onnx_report)))
+        if experiment.variants.openvino:
+            outcomes.append(track.outcome(in_openvino(experiment, onnx, onnx_report, dataset)))
         for outcome in variants(experiment, onnx, onnx_report, dataset):
             outcomes.append(track.outcome(outcome))
         comparison = reports_to_comparison(experiment, dataset, outcomes)
@@ -69,6 +72,17 @@ def detector_to_tflite(experiment_file: str, overrides: Sequence[str] = ()) -> C
         if comparison.failed:
             raise Incomplete(f"failed: {', '.join(comparison.failed)}; all others are done")
     return comparison
+
+
+def in_openvino(
+    experiment: Experiment, onnx: OnnxModel, onnx_report: Report, dataset: Dataset
+) -> Outcome:
+    """The ONNX itself in OpenVINO, made and measured; that it fails is an outcome, too."""
+    try:
+        model = onnx_to_openvino(experiment, onnx, dataset)
+        return Outcome.measured(model, model_to_report(experiment, model, dataset, onnx_report))
+    except UserError as error:
+        return failed(error, "unchanged", "openvino")
 
 
 def variants(

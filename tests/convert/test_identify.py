@@ -30,9 +30,10 @@ def test_a_single_output_of_its_shape_is_taken_however_wrong_its_values_are():
 
 
 def test_a_map_may_have_kept_the_layout_of_the_onnx():
-    expected = {"a": maps(1, 4, 4, 4), "b": maps(1, 4, 4, 4)}
-    found = {"x": expected["b"].copy(), "y": nhwc(expected["a"])}
-    assert identify_outputs(expected, found) == {"a": "y", "b": "x"}
+    expected = {name: maps(1, 4, 4, 4) for name in "abcdef"}
+    found = {name.upper(): values.copy() for name, values in reversed(expected.items())}
+    found["A"] = nhwc(expected["a"])
+    assert identify_outputs(expected, found) == {name: name.upper() for name in expected}
 
 
 def test_equal_outputs_cannot_be_told_apart():

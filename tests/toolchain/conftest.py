@@ -20,7 +20,7 @@ from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN
 from mmdet2tflite.evaluate.evaluate import EVALUATE
 from mmdet2tflite.graph.rewrite import REWRITE, RewriteConfig
-from mmdet2tflite.names import PaddingName
+from mmdet2tflite.names import ConverterName, PaddingName
 from mmdet2tflite.store import Store
 from tests.toolchain.golden import EVALUATION, SIZE, TIMEOUT, TOLERANCE, golden_config
 
@@ -102,11 +102,15 @@ def variants(main_path: MainPath) -> dict[PaddingName, Variant]:
 
 
 def convert(
-    store: Store, dataset: Dataset, onnx: OnnxModel, padding: PaddingName
+    store: Store,
+    dataset: Dataset,
+    onnx: OnnxModel,
+    padding: PaddingName,
+    converter: ConverterName = "onnx2tf",
 ) -> tuple[RewrittenModel, TfliteModel]:
     """Rewrite and convert, with the promises that the stages check."""
     rewriting = RewriteConfig(padding=padding, tolerance=TOLERANCE)
     rewritten = REWRITE.build(store, rewriting, timeout=TIMEOUT, model=onnx, dataset=dataset)
-    config = ConvertConfig(converter="onnx2tf", tolerance=TOLERANCE)
+    config = ConvertConfig(converter=converter, tolerance=TOLERANCE)
     inputs = {"model": rewritten, "original": onnx, "dataset": dataset}
     return rewritten, CONVERT.build(store, config, timeout=TIMEOUT, **inputs)
