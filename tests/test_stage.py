@@ -73,6 +73,20 @@ def test_the_key_changes_with_the_version_of_a_tool(monkeypatch: pytest.MonkeyPa
     assert stage(tools=("numpy",)).key(CONFIG) != before
 
 
+def test_the_config_may_decide_which_tools_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tools(config: Evaluation) -> tuple[str, ...]:
+        return ("numpy",) if config.parity_images == 8 else ("torch",)
+
+    configs = Evaluation(parity_images=8), Evaluation(parity_images=9)
+    before = [stage(tools=tools).key(config) for config in configs]
+    version = stage_module.version
+    monkeypatch.setattr(
+        stage_module, "version", lambda tool: version(tool) + "+" * (tool == "numpy")
+    )
+    after = [stage(tools=tools).key(config) for config in configs]
+    assert (before[0] == after[0], before[1] == after[1]) == (False, True)
+
+
 @pytest.fixture
 def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     monkeypatch.syspath_prepend(tmp_path)

@@ -19,6 +19,14 @@ pytestmark = pytest.mark.toolchain
 STRATEGIES = ("explicit", "mirror")
 STRIDED = 6  # as in test_padding.py
 OUTPUTS = 9
+TELEMETRY = "intel"
+"""Where OpenVINO's leaves an identity in the home folder."""
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +74,7 @@ def test_the_same_graph_by_another_converter_is_another_artefact(main_path, by_o
     ]
 
 
-def test_openvino_itself_computes_what_the_onnx_computes(main_path):
+def test_openvino_itself_computes_what_the_onnx_computes(main_path, home):
     store, dataset = main_path.store, main_path.dataset
     model = OPENVINO.build(
         store,
@@ -90,11 +98,11 @@ def test_openvino_itself_computes_what_the_onnx_computes(main_path):
     weights = store.path(model, model.weights).stat().st_size / 1e6
     assert report.metrics["size_mb"] > weights > 0.9 * reference.metrics["size_mb"]
     assert {"latency_ms.openvino.1", "latency_ms.openvino.2"} <= set(report.metrics)
+    assert not (home / TELEMETRY).exists()
 
 
-def test_what_openvino2tensorflow_misreads_comes_out_right(tmp_path, monkeypatch):
+def test_what_openvino2tensorflow_misreads_comes_out_right(tmp_path, home):
     """Every rule of ``ir.spell_out``, and two outputs of one shape."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     net = Network()
     maxima = net.node("MaxPool", "image", kernel_shape=[5, 3], pads=[2, 1, 1, 0], strides=[2, 2])
     x = net.node("Conv", maxima, net.weights(8, 3, 3, 3), pads=[0, 0, 2, 2])
@@ -126,7 +134,7 @@ def test_what_openvino2tensorflow_misreads_comes_out_right(tmp_path, monkeypatch
     assert {output.name: output.shape for output in conversion.passport.outputs} == {
         name: (1, height, width, 2) for name in ("a", "b")
     }
-    assert not (tmp_path / "home" / "intel").exists()  # where telemetry leaves its identity
+    assert not (home / TELEMETRY).exists()
 
 
 def test_a_change_of_one_converters_version_does_not_touch_the_others_artefacts(monkeypatch):
