@@ -6,7 +6,7 @@ The quantiser is imported when a recipe is asked for, in the child process, and 
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, Literal
 
 from mmdet2tflite.names import PrecisionName
 
@@ -23,14 +23,21 @@ class Precision:
 
     Args:
         recipe: makes the quantiser's recipe.
-        calibrated: activations are integers, whose ranges are taken from training images.
+        ranges: how those of integer activations are taken from training images: a moving average
+            of each image's extremes, which spends 256 levels on what is usual and cuts off the
+            rest; or the extremes of all, which 65,536 levels can afford. None for real activations.
         tolerance: largest error against the float32 file, relative to the tensor's range; infinite
             where only accuracy can tell.
     """
 
     recipe: Callable[[], Recipe]
-    calibrated: bool
+    ranges: Literal["averages", "extremes"] | None
     tolerance: float
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it takes images to make the file."""
+        return self.ranges is not None
 
 
 def _float16() -> Recipe:
@@ -79,11 +86,11 @@ WEIGHTS_TOLERANCE = 0.5
 activations rounded on the fly by 0.14; a file that computes something else misses by all of it."""
 
 PRECISIONS: dict[PrecisionName, Precision] = {
-    "float16": Precision(_float16, calibrated=False, tolerance=1e-2),
-    "int8_weight": Precision(_int8_weight, calibrated=False, tolerance=WEIGHTS_TOLERANCE),
-    "int8_dynamic": Precision(_int8_dynamic, calibrated=False, tolerance=WEIGHTS_TOLERANCE),
-    "int8": Precision(lambda: _static(8, integer_io=False), calibrated=True, tolerance=inf),
-    "int8_io": Precision(lambda: _static(8, integer_io=True), calibrated=True, tolerance=inf),
-    "int16x8": Precision(lambda: _static(16, integer_io=False), calibrated=True, tolerance=inf),
+    "float16": Precision(_float16, None, tolerance=1e-2),
+    "int8_weight": Precision(_int8_weight, None, tolerance=WEIGHTS_TOLERANCE),
+    "int8_dynamic": Precision(_int8_dynamic, None, tolerance=WEIGHTS_TOLERANCE),
+    "int8": Precision(lambda: _static(8, integer_io=False), "averages", tolerance=inf),
+    "int8_io": Precision(lambda: _static(8, integer_io=True), "averages", tolerance=inf),
+    "int16x8": Precision(lambda: _static(16, integer_io=False), "extremes", tolerance=inf),
 }
 """All but float32, which the converter makes."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mmdet2tflite.convert.engine_flag import put_pads_back, read_flags, write_flags
 from mmdet2tflite.convert.flatbuffer import DTYPES, free_name, parse_model, serialise
-from mmdet2tflite.convert.precisions import Recipe
+from mmdet2tflite.convert.precisions import Precision
 from mmdet2tflite.convert.reverse_io import reverse_io, take_reversals_off
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.evaluate.machine import cores
@@ -35,17 +35,17 @@ type Samples = Iterable[NDArray[np.float32]]
 
 
 def quantise_model(
-    model: schema.ModelT, recipe: Recipe, samples: Samples | None = None
+    model: schema.ModelT, precision: Precision, samples: Samples | None = None
 ) -> schema.ModelT:
-    """Quantise by a recipe, all else as it was.
+    """Make a model of this precision, all else as it was.
 
     Args:
         model: float32, with one input; changed on the way.
-        recipe: the quantiser's.
-        samples: at least one, if the recipe needs calibration.
+        precision: how.
+        samples: at least one, if the precision is calibrated.
 
     Raises:
-        ModelError: the model is quantised already, or the recipe finds nothing to quantise in it.
+        ModelError: the model is quantised already, or the quantiser finds nothing to do.
     """
     if _is_quantised(model):
         raise ModelError(
@@ -56,9 +56,10 @@ def quantise_model(
     statistics = None
     if samples is not None:
         turned = (sample[:, ::-1, ::-1] for sample in samples)
-        statistics = _calibrate(model, recipe, turned if inputs else samples)
+        statistics = _calibrate(model, precision, turned if inputs else samples)
     flags = read_flags(model)
-    result = parse_model(_quantise(serialise(model), recipe, statistics), "the quantised file")
+    content = _quantise(serialise(model), precision, statistics)
+    result = parse_model(content, "the quantised file")
     if not _is_quantised(result):
         raise ModelError(
             "the file has no operator that the quantiser could make smaller",
@@ -88,9 +89,10 @@ def _ensure_signature(model: schema.ModelT) -> None:
     model.signatureDefs = [schema.SignatureDefT(inputs, outputs, SIGNATURE.encode(), 0)]
 
 
-def _calibrate(model: schema.ModelT, recipe: Recipe, samples: Samples) -> Any:
-    """Ranges by tensor name, as moving averages over the samples."""
+def _calibrate(model: schema.ModelT, precision: Precision, samples: Samples) -> Any:
+    """Ranges by tensor name."""
     from litert_quantizer import calibrator, recipe_manager
+    from litert_quantizer.utils import qsv_utils
 
     content = serialise(model)
     if read_flags(model):  # rule 2
@@ -100,8 +102,10 @@ def _calibrate(model: schema.ModelT, recipe: Recipe, samples: Samples) -> Any:
     signature = model.signatureDefs[0]
     key, name = signature.signatureKey.decode(), signature.inputs[0].name.decode()
     manager = recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(recipe)
-    tool = calibrator.Calibrator(content, num_threads=cores())
+    manager.load_quantization_recipe(precision.recipe())
+    extremes = precision.ranges == "extremes"
+    update = qsv_utils.min_max_update if extremes else qsv_utils.moving_average_update
+    tool = calibrator.Calibrator(content, num_threads=cores(), qsv_update_func=update)
     for sample in samples:
         # One by one: given all at once, it puts them into a list to count them, which takes the
         # memory of all, and of a generator leaves none.
@@ -109,10 +113,10 @@ def _calibrate(model: schema.ModelT, recipe: Recipe, samples: Samples) -> Any:
     return tool.get_model_qsvs()
 
 
-def _quantise(content: bytes, recipe: Recipe, statistics: Any) -> bytes:
+def _quantise(content: bytes, precision: Precision, statistics: Any) -> bytes:
     from litert_quantizer import quantizer
 
-    result = quantizer.Quantizer(content, recipe).quantize(
+    result = quantizer.Quantizer(content, precision.recipe()).quantize(
         statistics, enable_progress_bar=False, enable_progress_report=False
     )
     return bytes(result.quantized_model)

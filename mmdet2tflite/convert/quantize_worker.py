@@ -46,7 +46,7 @@ def main() -> None:
     calibration = [Path(image) for image in spec["calibration"]]
     quantised = quantise_model(
         read_model(source),
-        precision.recipe(),
+        precision,
         calibration_samples(model, calibration) if precision.calibrated else None,
     )
     passport = read_passport(source)

@@ -86,7 +86,7 @@ def run(model: schema.ModelT, image: np.ndarray) -> dict[str, np.ndarray]:
 def quantised(name: str, model: schema.ModelT, given: np.ndarray | None = None) -> schema.ModelT:
     precision = PRECISIONS[name]
     samples = [picture() if given is None else given] * 3
-    return quantise_model(model, precision.recipe(), samples if precision.calibrated else None)
+    return quantise_model(model, precision, samples if precision.calibrated else None)
 
 
 def check_close(
@@ -167,6 +167,20 @@ def test_an_upright_file_of_a_rotated_network_keeps_its_reversals_outermost(name
     assert operators[0] == "REVERSE_V2"
     assert operators[-2:] == ["REVERSE_V2", "REVERSE_V2"]
     assert operators.count("REVERSE_V2") == 3
+
+
+def test_16_bits_take_the_extremes_of_all_images_and_8_bits_an_average():
+    """One bright image among dark ones: its maximum, or 0.05 of it and 0.95 of the first's."""
+    dark = np.zeros((1, *SIZE, 3), np.float32)
+    dark[0, 0, 0, 0] = 1
+    samples = [dark, 100 * dark]
+    found = {}
+    for name, levels in (("int8", 255), ("int16x8", 32767)):
+        model = quantise_model(network(), PRECISIONS[name], samples)
+        graph = model.subgraphs[0]
+        given = graph.tensors[graph.operators[0].outputs[0]]  # of QUANTIZE
+        found[name] = float(given.quantization.scale[0]) * levels
+    assert found == {"int8": pytest.approx(0.95 + 5), "int16x8": pytest.approx(100)}
 
 
 def scale_of(model: schema.ModelT, name: bytes) -> list[float]:
