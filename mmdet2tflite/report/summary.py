@@ -22,6 +22,7 @@ def summarise(rows: Sequence[Row]) -> str:
     2. The fastest has the lowest ``latency_ms``, the smallest the lowest ``size_mb``; others within
        10 % of it are counted.
     3. Without a candidate, the file with the highest mAP is named.
+    4. If the first row's mAP is no more than what may be lost, no file is recommended.
 
     Args:
         rows: of ``comparison.json``; the first is the model that all are made of.
@@ -36,6 +37,8 @@ def _verdict(rows: Sequence[Row]) -> str:
     if not files:
         return "No TFLite file was measured."
     reference = rows[0]["metrics"]["map"]
+    if reference <= TOLERATED_LOSS:  # rule 4
+        return f"{rows[0]['variant']}'s mAP is {reference:.4f}: there is no accuracy to keep."
     accuracy = f"{rows[0]['variant']}'s mAP of {reference:.4f} within {TOLERATED_LOSS}"
     lowest = reference - TOLERATED_LOSS
     kept = [row for row in files if row["exact"] and row["metrics"]["map"] >= lowest]

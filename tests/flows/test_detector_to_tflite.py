@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import mlflow
@@ -36,7 +38,8 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.store, self.tracking = folder / "artifacts", folder / "mlruns"
-        self._environment = {**os.environ, "PREFECT_HOME": str(folder / "prefect")}
+        self.prefect = folder / "prefect"
+        self._environment = {**os.environ, "PREFECT_HOME": str(self.prefect)}
 
     def __call__(self, *overrides: str, experiment: str = "digits") -> subprocess.CompletedProcess:
         places = (f"store={self.store}", f"tracking={self.tracking}")
@@ -53,6 +56,12 @@ class Run:
         for path in sorted(self.store.glob("*/*/manifest.json")):
             found.setdefault(path.parts[-3], []).append(json.loads(path.read_text()))
         return found
+
+    def prefect_artifacts(self) -> dict[str, str]:
+        """Key and type of those that have a key."""
+        with closing(sqlite3.connect(self.prefect / "prefect.db")) as database:
+            rows = database.execute("select key, type from artifact where key is not null")
+            return {key: kind for key, kind in rows if kind != "result"}
 
     def mlflow_runs(self) -> list[mlflow.entities.Run]:
         """Every run of the experiment ``tiny``, the newest first."""
@@ -87,6 +96,7 @@ def test_the_first_run_makes_every_stage_and_prints_the_comparison(run, first):
     }
     for model in MODELS:
         assert f"│ {model} " in first.stdout
+    assert run.prefect_artifacts() == {"comparison-tiny": "table", "summary-tiny": "markdown"}
 
 
 def test_mlflow_holds_a_parent_a_training_with_curves_and_a_child_per_model(run, first):

@@ -54,3 +54,8 @@ def test_what_was_not_measured_is_not_mentioned(row):
 def test_failures_are_counted(row):
     rows = [row("PyTorch", map=0.4), row("a", failure="x"), row("b", failure="y")]
     assert summarise(rows) == "No TFLite file was measured. 2 variants failed."
+
+
+def test_a_detector_that_finds_nothing_recommends_nothing(row):
+    rows = [row("PyTorch", map=0.005), row("a", map=0.005, latency_ms=1.0)]
+    assert summarise(rows) == "PyTorch's mAP is 0.0050: there is no accuracy to keep."
