@@ -81,12 +81,16 @@ def _static(bits: int, integer_io: bool) -> Recipe:
     return recipe.get_quantization_recipe()
 
 
+HALF_TOLERANCE = 5e-2
+"""Half floats moved the worst value of two trained networks' maps by 0.003 and 0.013 of its map's
+range in one image. The larger is a coarse map of 40 nearly equal values, on which float32's own
+rounding shows 25 dB more than on the others."""
 WEIGHTS_TOLERANCE = 0.5
-"""Weights of 8 bits moved the worst value of YOLOX-nano's maps by 0.045 of their range, and with
-activations rounded on the fly by 0.14; a file that computes something else misses by all of it."""
+"""Weights of 8 bits moved it by 0.045 and 0.11, with activations rounded on the fly by 0.14 and
+0.15; a file that computes something else misses by all of the range."""
 
 PRECISIONS: dict[PrecisionName, Precision] = {
-    "float16": Precision(_float16, None, tolerance=1e-2),
+    "float16": Precision(_float16, None, tolerance=HALF_TOLERANCE),
     "int8_weight": Precision(_int8_weight, None, tolerance=WEIGHTS_TOLERANCE),
     "int8_dynamic": Precision(_int8_dynamic, None, tolerance=WEIGHTS_TOLERANCE),
     "int8": Precision(lambda: _static(8, integer_io=False), "averages", tolerance=inf),
