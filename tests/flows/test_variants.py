@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flows import detector_to_tflite as flow
+from flows import variants as flow
 from mmdet2tflite.artifacts import (
     Dataset,
     Head,
