@@ -75,7 +75,6 @@ def quantize(
         [spec],
         log=job.work / LOGS / "quantize.log",
         timeout=job.timeout,
-        environment={"TQDM_DISABLE": "1"},
         on_progress=job.on_progress,
     )
     return result.model_copy(update={"metrics": job.read_result()})

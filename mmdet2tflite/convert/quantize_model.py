@@ -12,6 +12,8 @@
 """
 
 from collections.abc import Iterable
+from contextlib import redirect_stderr
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -109,16 +111,18 @@ def _calibrate(model: schema.ModelT, precision: Precision, samples: Samples) -> 
     for sample in samples:
         # One by one: given all at once, it puts them into a list to count them, which takes the
         # memory of all, and of a generator leaves none.
-        tool.calibrate({key: [{name: np.ascontiguousarray(sample)}]}, manager)
+        with redirect_stderr(StringIO()):  # a progress bar that cannot be switched off
+            tool.calibrate({key: [{name: np.ascontiguousarray(sample)}]}, manager)
     return tool.get_model_qsvs()
 
 
 def _quantise(content: bytes, precision: Precision, statistics: Any) -> bytes:
     from litert_quantizer import quantizer
 
-    result = quantizer.Quantizer(content, precision.recipe()).quantize(
-        statistics, enable_progress_bar=False, enable_progress_report=False
-    )
+    with redirect_stderr(StringIO()):  # a progress bar that stays in spite of these switches
+        result = quantizer.Quantizer(content, precision.recipe()).quantize(
+            statistics, enable_progress_bar=False, enable_progress_report=False
+        )
     return bytes(result.quantized_model)
 
 
