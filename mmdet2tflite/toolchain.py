@@ -16,7 +16,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +190,8 @@ def _failure(tool: str, what: str, reader: _Reader, log: Path, script: Path) -> 
         kind: type[UserError] = getattr(errors, reader.user_error["kind"])
         fields = (reader.user_error[name] for name in ("found", "expected", "remedy"))
         return kind(*fields)
+    from importlib.metadata import PackageNotFoundError, version  # slow, in every child
+
     with suppress(PackageNotFoundError):
         tool = f"{tool} {version(tool)}"
     tail = "\n".join(f"    | {line}" for line in reader.tail)

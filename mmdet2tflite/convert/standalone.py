@@ -6,15 +6,16 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmdet2tflite.artifacts import Passport, Preprocessing, Tensor
 from mmdet2tflite.convert import samples
 from mmdet2tflite.convert.converter import ToolRun
-from mmdet2tflite.convert.finish import Finishing, finish
 from mmdet2tflite.convert.samples import Samples
 from mmdet2tflite.convert.standalone_report import (
     LOG,
@@ -26,7 +27,6 @@ from mmdet2tflite.convert.standalone_report import (
 from mmdet2tflite.convert.table import CONVERTERS
 from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.errors import ConfigError, StoreError, ToolFailed
-from mmdet2tflite.evaluate.census import census_metrics, tflite_ops
 from mmdet2tflite.evaluate.decode import Floats
 from mmdet2tflite.evaluate.promise import check_promise, run_on_tensors
 from mmdet2tflite.evaluate.runners import OnnxRunner
@@ -35,8 +35,10 @@ from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.model_file import load_model, save_model
 from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
-from mmdet2tflite.graph.verify import RewrittenRunner
 from mmdet2tflite.toolchain import run_python
+
+if TYPE_CHECKING:
+    from mmdet2tflite.convert.finish import Finishing
 
 THREADS = 1
 """The converter runs beside the comparison of the graphs."""
@@ -65,19 +67,16 @@ def convert_file(request: Request) -> Conversion:
         run = ToolRun(work / "tool", work / LOG, request.timeout)
         with ThreadPoolExecutor(1) as pool:  # the converter stays in the thread that Ctrl-C stops
             comparison = pool.submit(_compare_graphs, request, rewriting, inputs)
+            pool.submit(import_module, "mmdet2tflite.convert.finish")  # while the converter runs
             converted = CONVERTERS[request.converter].convert(rewritten, run)
             expected, metrics = comparison.result()
-        results = work / "results"
-        results.mkdir()
-        file = results / f"{request.model.stem}.tflite"
-        passport = finish(
-            converted,
-            file,
-            _promised(request, rewriting, rewritten),
-            _passport(request, rewriting, preprocessing),
-        )
-        metrics |= _compare_file(request, passport, file, inputs, expected, work)
-        metrics |= census_metrics(tflite_ops(file), file)
+            results = work / "results"
+            results.mkdir()
+            file = results / f"{request.model.stem}.tflite"
+            passport = _finish(request, rewriting, preprocessing, rewritten, converted, file)
+            census = pool.submit(_census, file)
+            metrics |= _compare_file(request, passport, file, inputs, expected, work)
+            metrics |= census.result()
         conversion = Conversion(request.out / file.name, passport, rewriting, inputs.what, metrics)
         write_reports(results, request, conversion, changes)
         shutil.copy(work / LOG, results / LOG)
@@ -128,6 +127,8 @@ def _compare_graphs(
     request: Request, rewriting: Rewriting, inputs: Samples
 ) -> tuple[Outputs, dict[str, float]]:
     """What the file must compute, and how far the rewritten graph is from the original."""
+    from mmdet2tflite.graph.verify import RewrittenRunner
+
     original = run_on_tensors(OnnxRunner(request.model, THREADS), inputs.inputs)
     strategy = STRATEGIES[rewriting.chosen or request.padding]
     if strategy.flagged:  # the graph alone is not exact, the file on the reference engine is
@@ -140,7 +141,29 @@ def _compare_graphs(
     return original if strategy.exact else rewritten, metrics
 
 
-def _promised(request: Request, rewriting: Rewriting, rewritten: Path) -> Finishing:
+def _finish(
+    request: Request,
+    rewriting: Rewriting,
+    preprocessing: Preprocessing | None,
+    rewritten: Path,
+    converted: Path,
+    file: Path,
+) -> Passport:
+    from mmdet2tflite.convert.finish import finish
+
+    promised = _promised(request, rewriting, rewritten)
+    return finish(converted, file, promised, _passport(request, rewriting, preprocessing))
+
+
+def _census(file: Path) -> dict[str, float]:
+    from mmdet2tflite.evaluate.census import census_metrics, tflite_ops
+
+    return census_metrics(tflite_ops(file), file)
+
+
+def _promised(request: Request, rewriting: Rewriting, rewritten: Path) -> "Finishing":
+    from mmdet2tflite.convert.finish import Finishing
+
     strategy = STRATEGIES[rewriting.chosen or request.padding]
     return Finishing(
         onnx=rewritten,
