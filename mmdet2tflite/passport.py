@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.convert.flatbuffer import find_metadata
 from mmdet2tflite.errors import ModelError
 
 PASSPORT = "mmdet2tflite"
@@ -80,6 +79,8 @@ def load_passport(path: Path) -> Passport:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}", "a TFLite file") from None
+    from mmdet2tflite.convert.flatbuffer import find_metadata  # LiteRT's schema: not for the types
+
     entry = find_metadata(content, PASSPORT, str(path))
     if entry is None:
         raise ModelError(

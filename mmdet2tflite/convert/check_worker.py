@@ -14,10 +14,11 @@ from typing import Any
 
 import onnx_ir
 
-from mmdet2tflite.artifacts import Rotation, TfliteModel
+from mmdet2tflite.artifacts import TfliteModel
 from mmdet2tflite.evaluate.promise import Infers, check_promise, run_on_images
 from mmdet2tflite.evaluate.runners import OnnxRunner, open_tflite
 from mmdet2tflite.graph.verify import RewrittenRunner
+from mmdet2tflite.passport import Rotation
 
 THREADS = 2
 
@@ -40,7 +41,7 @@ def main() -> None:
 def _reference(spec: dict[str, Any]) -> Infers:
     if spec["exact"]:
         return OnnxRunner(Path(spec["onnx"]), THREADS)
-    rotation = Rotation.model_validate(spec["rotation"])
+    rotation = Rotation(**spec["rotation"])
     return RewrittenRunner(onnx_ir.load(spec["rewritten"]), rotation)
 
 

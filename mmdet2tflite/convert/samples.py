@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet2tflite.artifacts import Preprocessing
 from mmdet2tflite.errors import DataError, ModelError
-from mmdet2tflite.evaluate.decode import Floats
+from mmdet2tflite.evaluate.decode import Floats, PreprocessingValues
 from mmdet2tflite.evaluate.images import images_in, input_tensor
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 
@@ -31,7 +30,7 @@ def noise(shape: tuple[int, ...]) -> Samples:
     )
 
 
-def images(folder: Path, preprocessing: Preprocessing, channels: int) -> Samples:
+def images(folder: Path, preprocessing: PreprocessingValues, channels: int) -> Samples:
     """The first images of a folder in the order of their names, letterboxed.
 
     Raises:

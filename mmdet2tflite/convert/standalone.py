@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmdet2tflite.artifacts import Passport, Preprocessing, Tensor
 from mmdet2tflite.convert import samples
 from mmdet2tflite.convert.converter import ToolRun
 from mmdet2tflite.convert.samples import Samples
@@ -37,7 +37,8 @@ from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.toolchain import run_python
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # pydantic is slow to import: while the converter runs is early enough
+    from mmdet2tflite.artifacts import Passport, Preprocessing
     from mmdet2tflite.convert.finish import Finishing
 
 THREADS = 1
@@ -100,9 +101,11 @@ def _work_folder() -> Iterator[Path]:
 
 def _preprocessing(
     normalisation: Normalisation | None, shape: tuple[int, ...]
-) -> Preprocessing | None:
+) -> "Preprocessing | None":
     if normalisation is None:
         return None
+    from mmdet2tflite.artifacts import Preprocessing
+
     _, _, height, width = shape
     return Preprocessing(
         width=width,
@@ -114,10 +117,12 @@ def _preprocessing(
 
 
 def _samples(
-    request: Request, preprocessing: Preprocessing | None, shape: tuple[int, ...]
+    request: Request, preprocessing: "Preprocessing | None", shape: tuple[int, ...]
 ) -> Samples:
     if request.calibration is None:
         return samples.noise(shape)
+    from mmdet2tflite.artifacts import Preprocessing
+
     _, channels, height, width = shape
     default = Preprocessing(width=width, height=height)
     return samples.images(request.calibration, preprocessing or default, channels)
@@ -144,11 +149,11 @@ def _compare_graphs(
 def _finish(
     request: Request,
     rewriting: Rewriting,
-    preprocessing: Preprocessing | None,
+    preprocessing: "Preprocessing | None",
     rewritten: Path,
     converted: Path,
     file: Path,
-) -> Passport:
+) -> "Passport":
     from mmdet2tflite.convert.finish import finish
 
     promised = _promised(request, rewriting, rewritten)
@@ -162,6 +167,7 @@ def _census(file: Path) -> dict[str, float]:
 
 
 def _promised(request: Request, rewriting: Rewriting, rewritten: Path) -> "Finishing":
+    from mmdet2tflite.artifacts import Rotation, Tensor
     from mmdet2tflite.convert.finish import Finishing
 
     strategy = STRATEGIES[rewriting.chosen or request.padding]
@@ -172,15 +178,17 @@ def _promised(request: Request, rewriting: Rewriting, rewritten: Path) -> "Finis
             for output in rewriting.model.graph.outputs
         ),
         pads=rewriting.pads,
-        rotation=rewriting.rotation,
+        rotation=Rotation(**asdict(rewriting.rotation)),
         upright=strategy.upright,
         flags=true_pads(rewriting) if strategy.flagged else {},
     )
 
 
 def _passport(
-    request: Request, rewriting: Rewriting, preprocessing: Preprocessing | None
-) -> Passport:
+    request: Request, rewriting: Rewriting, preprocessing: "Preprocessing | None"
+) -> "Passport":
+    from mmdet2tflite.artifacts import Passport
+
     strategy = rewriting.chosen or request.padding
     tools = (*CONVERTERS[request.converter].tools, "mmdet2tflite")
     return Passport(
@@ -198,7 +206,7 @@ def _passport(
 
 def _compare_file(
     request: Request,
-    passport: Passport,
+    passport: "Passport",
     file: Path,
     inputs: Samples,
     expected: Outputs,

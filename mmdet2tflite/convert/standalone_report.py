@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from mmdet2tflite.artifacts import Passport
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.graph.canonical import Change
 from mmdet2tflite.graph.plan import describe_decision
 from mmdet2tflite.graph.rewriting import Rewriting
 from mmdet2tflite.names import ConverterName, PaddingName
+
+if TYPE_CHECKING:
+    from mmdet2tflite.artifacts import Passport
 
 PLAN, PARITY, PASSPORT = "plan.json", "parity.json", "passport.json"
 SCRIPT, LOG = "reproduce.sh", "converter.log"
@@ -94,7 +96,7 @@ class Conversion:
     """
 
     file: Path
-    passport: Passport
+    passport: "Passport"
     rewriting: Rewriting
     samples: str
     metrics: Mapping[str, float]

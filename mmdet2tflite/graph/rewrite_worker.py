@@ -6,6 +6,7 @@ Argument: a JSON file with ``onnx``, ``padding``, ``preprocessing``, ``images``,
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,7 +47,7 @@ def main() -> None:
         "exact": STRATEGIES[strategy].exact,
         "upright": STRATEGIES[strategy].upright,
         "pads": rewriting.pads,
-        "rotation": rewriting.rotation.model_dump(),
+        "rotation": asdict(rewriting.rotation),
         "flags": true_pads(rewriting) if STRATEGIES[strategy].flagged else {},
         "metrics": compare(spec, strategy, rewriting),
     }

@@ -6,13 +6,13 @@ from enum import StrEnum
 
 import onnx_ir as ir
 
-from mmdet2tflite.artifacts import Rotation
 from mmdet2tflite.graph.edit import integers, is_op, string
 from mmdet2tflite.graph.geometry import Widening
 from mmdet2tflite.graph.sites import WINDOWS, Site
 from mmdet2tflite.names import PaddingName
+from mmdet2tflite.passport import Rotation
 
-UPRIGHT = Rotation()
+UPRIGHT = Rotation(input=False, outputs=())
 PAD_MODES = ("constant", "reflect")
 """What TensorFlow Lite has operators for; other modes of ``Pad`` become slices and concatenations.
 """

@@ -3,11 +3,11 @@
 import onnx_ir as ir
 import onnxruntime
 
-from mmdet2tflite.artifacts import Rotation
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.evaluate.decode import Floats
 from mmdet2tflite.evaluate.runners import turn
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
+from mmdet2tflite.passport import Rotation
 
 
 class RewrittenRunner:
