@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.graph.canonical import Change
-from mmdet2tflite.graph.plan import describe_decision
+from mmdet2tflite.graph.plan import describe_rewriting
 from mmdet2tflite.graph.rewriting import Rewriting
 from mmdet2tflite.names import ConverterName, PaddingName
 
@@ -107,13 +107,7 @@ def write_reports(
 ) -> None:
     """Write plan.json, parity.json, passport.json and reproduce.sh."""
     rewriting, passport = conversion.rewriting, conversion.passport
-    plan = {
-        "strategy": passport.strategy,
-        "reasons": rewriting.reasons,
-        "canonical": [sentence for change in changes for sentence in change.sentences],
-        "reversals": rewriting.reversals,
-        "convolutions": [describe_decision(decision) for decision in rewriting.decisions],
-    }
+    plan = describe_rewriting(rewriting.chosen or request.padding, rewriting, changes)
     parity = {
         "measured_on": conversion.samples,
         "tolerance": request.tolerance,

@@ -1,12 +1,13 @@
 """The plan: site by site, what SAME would compute, and what each strategy would do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import onnx_ir as ir
 
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.graph.canonical import Change
 from mmdet2tflite.graph.rewriting import Decision, Rewriting, Treatment
 from mmdet2tflite.graph.sites import Site, find_sites
 from mmdet2tflite.graph.strategies.table import STRATEGIES
@@ -92,6 +93,19 @@ def describe_site(site: Site) -> dict[str, Any]:
         "operator": str(site.kind),
         **pairs,
         "multiplications": site.multiplications,
+    }
+
+
+def describe_rewriting(
+    strategy: PaddingName, rewriting: Rewriting, changes: Sequence[Change]
+) -> dict[str, Any]:
+    """What plan.json holds: what was done to a graph, from the canonical form to every site."""
+    return {
+        "strategy": strategy,
+        "reasons": rewriting.reasons,
+        "canonical": [sentence for change in changes for sentence in change.sentences],
+        "reversals": rewriting.reversals,
+        "convolutions": [describe_decision(decision) for decision in rewriting.decisions],
     }
 
 

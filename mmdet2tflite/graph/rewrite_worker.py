@@ -15,7 +15,7 @@ from mmdet2tflite.evaluate.promise import check_promise, run_on_images
 from mmdet2tflite.evaluate.runners import OnnxRunner
 from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.model_file import load_model, save_model
-from mmdet2tflite.graph.plan import describe_decision
+from mmdet2tflite.graph.plan import describe_rewriting
 from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.graph.verify import RewrittenRunner
@@ -34,13 +34,7 @@ def main() -> None:
     rewriting = STRATEGIES[padding].rewrite(model)
     strategy = rewriting.chosen or padding
     save_model(rewriting.model, work / MODEL)
-    plan = {
-        "strategy": strategy,
-        "reasons": rewriting.reasons,
-        "canonical": [sentence for change in changes for sentence in change.sentences],
-        "reversals": rewriting.reversals,
-        "convolutions": [describe_decision(decision) for decision in rewriting.decisions],
-    }
+    plan = describe_rewriting(strategy, rewriting, changes)
     (work / PLAN).write_text(json.dumps(plan, indent=1), encoding="utf-8")
     result = {
         "strategy": strategy,
