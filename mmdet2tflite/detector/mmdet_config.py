@@ -11,11 +11,11 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from mmdet2tflite.artifacts import Family, Frozen, Head, Preprocessing
-from mmdet2tflite.config import Augmentation, Detector, Training
+from mmdet2tflite.config import Detector, Training
+from mmdet2tflite.detector.pipelines import PAD_VALUE, letterbox, test_pipeline, train_pipeline
+from mmdet2tflite.detector.schedule import set_hooks, set_schedule
 from mmdet2tflite.errors import ConfigError, ModelError
 
-PAD_VALUE = 114.0
-FINAL_LEARNING_RATE = 0.05  # of the initial one, as in YOLOX
 MAX_DETECTIONS = 100  # what COCO's mAP looks at, where the config sets no limit
 
 FAMILIES: dict[str, Family] = {"YOLOXHead": "yolox"}
@@ -43,8 +43,8 @@ def build_config(detector: Detector, training: Training, data: DataPaths, work_d
     cfg.load_from, cfg.resume = None, False
     cfg.randomness = dict(seed=training.seed)
     _set_data(cfg, detector, training, data)
-    _set_schedule(cfg, training)
-    _set_hooks(cfg, training)
+    set_schedule(cfg, training)
+    set_hooks(cfg, training)
     return cfg
 
 
@@ -102,48 +102,6 @@ def describe_preprocessing(detector: Detector, cfg: Config) -> Preprocessing:
         mean=tuple(settings.get("mean") or (0.0, 0.0, 0.0)),
         std=tuple(settings.get("std") or (1.0, 1.0, 1.0)),
     )
-
-
-def letterbox(detector: Detector) -> dict[str, Any]:
-    """mmdet's transform that our decoder's ``letterbox`` equals."""
-    width, height = detector.input_size
-    fill = dict(img=(PAD_VALUE,) * 3)
-    return dict(type="FixShapeResize", width=width, height=height, keep_ratio=True, pad_val=fill)
-
-
-def test_pipeline(detector: Detector) -> list[dict[str, Any]]:
-    """Image file → input tensor, as at validation."""
-    keys = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
-    return [
-        dict(type="LoadImageFromFile", backend_args=None),
-        letterbox(detector),
-        dict(type="LoadAnnotations", with_bbox=True),
-        dict(type="PackDetInputs", meta_keys=keys),
-    ]
-
-
-def train_pipeline(detector: Detector, settings: Augmentation) -> list[dict[str, Any]]:
-    """Augmentation that gives the same canvas with mosaic on and off."""
-    canvas = detector.input_size
-    steps = [dict(type="Mosaic", img_scale=canvas, pad_val=PAD_VALUE)] if settings.mosaic else []
-    # Images arrive letterboxed; CanvasAffine finds out by itself whether mosaic doubled the canvas.
-    steps.append(
-        dict(
-            type="CanvasAffine",
-            canvas=canvas,
-            max_rotate_degree=settings.rotate,
-            max_translate_ratio=settings.translate,
-            scaling_ratio_range=settings.scale,
-            max_shear_degree=settings.shear,
-        )
-    )
-    if settings.hsv:
-        steps.append(dict(type="YOLOXHSVRandomAug"))
-    if settings.flip:
-        steps.append(dict(type="RandomFlip", prob=settings.flip))
-    side = settings.smallest_box
-    steps.append(dict(type="FilterAnnotations", min_gt_bbox_wh=(side, side), keep_empty=False))
-    return [*steps, dict(type="PackDetInputs")]
 
 
 def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPaths) -> None:
@@ -213,80 +171,6 @@ def _redirect(node: Any, target: dict[str, Any]) -> None:
     if isinstance(node, (list, tuple)):
         for child in node:
             _redirect(child, target)
-
-
-def _set_schedule(cfg: Config, training: Training) -> None:
-    cfg.train_cfg = dict(
-        type="EpochBasedTrainLoop",
-        max_epochs=training.epochs,
-        val_interval=training.val_interval,
-    )
-    cfg.val_cfg, cfg.test_cfg = dict(type="ValLoop"), dict(type="TestLoop")
-    cfg.pop("auto_scale_lr", None)
-    if training.optimizer == "config":
-        return
-    rate, decay = training.learning_rate, training.weight_decay
-    optimizers = {
-        "adamw": dict(type="AdamW", lr=rate, weight_decay=decay),
-        "sgd": dict(type="SGD", lr=rate, weight_decay=decay, momentum=0.9, nesterov=True),
-    }
-    cfg.optim_wrapper = ConfigDict(
-        type="OptimWrapper",
-        optimizer=optimizers[training.optimizer],
-        paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
-    )
-    cfg.param_scheduler = [
-        dict(
-            type="LinearLR",
-            start_factor=0.01,
-            by_epoch=False,
-            begin=0,
-            end=max(1, training.warmup_iterations),
-        ),
-        dict(
-            type="CosineAnnealingLR",
-            eta_min=rate * FINAL_LEARNING_RATE,
-            by_epoch=True,
-            begin=0,
-            T_max=training.epochs,
-            end=training.epochs,
-            convert_to_iter_based=True,
-        ),
-    ]
-
-
-def _set_hooks(cfg: Config, training: Training) -> None:
-    cfg.default_hooks = dict(
-        timer=dict(type="IterTimerHook"),
-        logger=dict(type="LoggerHook", interval=10),
-        param_scheduler=dict(type="ParamSchedulerHook"),
-        # Two: mmengine deletes the oldest before it writes the newest.
-        checkpoint=dict(type="CheckpointHook", interval=training.save_interval, max_keep_ckpts=2),
-        sampler_seed=dict(type="DistSamplerSeedHook"),
-    )
-    hooks = list(cfg.get("custom_hooks") or [])
-    if training.augmentation != "config":
-        hooks = [
-            dict(
-                type="EMAHook",
-                ema_type="ExpMomentumEMA",
-                momentum=training.ema_momentum,
-                update_buffers=True,
-                priority=49,
-            )
-        ]
-        # Switches YOLOX's L1 loss on together with whole images; without mosaic that is throughout.
-        settings = training.augmentation
-        hooks.append(
-            dict(
-                type="YOLOXModeSwitchHook",
-                num_last_epochs=settings.plain_epochs if settings.mosaic else training.epochs,
-                skip_type_keys=("Mosaic",),
-                priority=48,
-            )
-        )
-    cfg.custom_hooks = [*hooks, dict(type="RunRecorder", priority="VERY_HIGH")]
-    cfg.visualizer = dict(type="DetLocalVisualizer", vis_backends=[])
 
 
 def check_classes(found: tuple[str, ...] | None, expected: tuple[str, ...], path: Path) -> None:

@@ -74,7 +74,7 @@ def test_scaling_is_about_the_centre_and_the_box_goes_with_its_object(size):
 
 @pytest.mark.parametrize("mosaic", [True, False])
 def test_the_pipeline_never_holds_a_border_that_only_fits_mosaic(mosaic):
-    from mmdet2tflite.detector.mmdet_config import train_pipeline
+    from mmdet2tflite.detector.pipelines import train_pipeline
 
     steps = train_pipeline(Detector(input_size=CANVAS), Augmentation(mosaic=mosaic))
     assert [step["type"] for step in steps[:2]][-1 if mosaic else 0] == "CanvasAffine"
