@@ -1,5 +1,7 @@
 """``python -m mmdet2tflite.child MODULE ARGUMENTS``: runs a module that dies with its parent.
 
+``--warm MODULE`` imports that one, and takes what to run as a JSON list from its standard input.
+
 A user's mistake found inside the child is handed to the parent as data, not as a traceback.
 """
 
@@ -9,11 +11,12 @@ import os
 import runpy
 import signal
 import sys
+from importlib import import_module
 from typing import NoReturn
 
 from mmdet2tflite.errors import DISK_FULL, UserError, disk_full
 from mmdet2tflite.exit_status import WRONG_INPUT
-from mmdet2tflite.toolchain import USER_ERROR
+from mmdet2tflite.toolchain import USER_ERROR, WARM
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -30,6 +33,9 @@ def die_with_parent() -> None:
 def main() -> None:
     """Run the module named in the arguments as ``__main__``."""
     die_with_parent()
+    if sys.argv[1] == WARM:
+        import_module(sys.argv[2])
+        sys.argv[1:] = json.load(sys.stdin)
     module, *sys.argv[1:] = sys.argv[1:]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -176,23 +176,25 @@ def convert(
 
     Writes MODEL.tflite, passport.json, parity.json, plan.json and reproduce.sh.
     """
-    from mmdet2tflite.convert.command import convert_and_print
-    from mmdet2tflite.convert.standalone_report import Normalisation, Request
+    from mmdet2tflite.convert.request import Normalisation, Request
+    from mmdet2tflite.convert.warm import warm_tools
 
     normalisation = Normalisation.from_options(colours, mean, std)
-    convert_and_print(
-        Request(
-            model=model,
-            out=out,
-            padding=padding,
-            converter=converter,
-            input_size=input_size,
-            calibration=calibration,
-            normalisation=normalisation,
-            tolerance=tolerance,
-            timeout=timeout,
-        )
+    request = Request(
+        model=model,
+        out=out,
+        padding=padding,
+        converter=converter,
+        input_size=input_size,
+        calibration=calibration,
+        normalisation=normalisation,
+        tolerance=tolerance,
+        timeout=timeout,
     )
+    with warm_tools(converter) as warm:  # the tools do their imports while we do ours
+        from mmdet2tflite.convert.command import convert_and_print
+
+        convert_and_print(request, warm)
 
 
 @app.command()

@@ -21,9 +21,11 @@ from typing import Any
 
 from mmdet2tflite import errors
 from mmdet2tflite.errors import ToolFailed, UserError
+from mmdet2tflite.interruption import check_interruption
 
 PROGRESS = "PROGRESS "
 USER_ERROR = "USER_ERROR "
+WARM = "--warm"
 WITHOUT_TELEMETRY = {"CI": "true"}
 """Environment of every child that imports openvino: it reports its use on import, asks nobody, and
 knows no other switch for a single process."""
@@ -32,6 +34,32 @@ POLL_SECONDS = 0.2
 SECONDS_TO_DIE = 5.0
 
 type OnProgress = Callable[[dict[str, Any]], None]
+
+
+class WarmPython:
+    """A child that imports a module in advance and then waits to be told what to run.
+
+    A tool's imports may take as long as what its caller has to do first. For one ``run_python``; at
+    the end of its ``with`` block a child that was not used is stopped.
+    """
+
+    def __init__(self, module: str, environment: Mapping[str, str] | None = None) -> None:
+        self._child = _start([WARM, module], environment or {}, stdin=subprocess.PIPE)
+
+    def use(self, words: Sequence[str]) -> subprocess.Popen[str]:
+        """Let the child run ``words``: a module and its arguments."""
+        assert self._child.stdin is not None
+        with suppress(BrokenPipeError), self._child.stdin as pipe:
+            pipe.write(json.dumps(words))  # a child that failed to import has closed the pipe
+        return self._child
+
+    def __enter__(self) -> "WarmPython":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._child.poll() is None:
+            _kill_group(self._child)
+            self._child.wait()
 
 
 def run_python(
@@ -44,6 +72,7 @@ def run_python(
     silence: float | None = None,
     environment: Mapping[str, str] | None = None,
     on_progress: OnProgress = lambda message: None,
+    warm: WarmPython | None = None,
 ) -> None:
     """Run a Python module in a child process until it ends.
 
@@ -55,27 +84,19 @@ def run_python(
         silence: seconds without a line after which the child is stopped.
         environment: variables to add.
         on_progress: called with each progress message.
+        warm: a child to run it in, started with the same ``environment``.
 
     Raises:
         ToolFailed: the child ended with an error, was killed, or ran into a time-out.
         UserError: the one that the child raised.
         OSError: the log cannot be written.
+        KeyboardInterrupt: the main thread was interrupted.
     """
     words = [str(argument) for argument in arguments]
-    command = [sys.executable, "-m", "mmdet2tflite.child", module, *words]
     log.parent.mkdir(parents=True, exist_ok=True)
     script = log.with_suffix(".reproduce.sh")
     _write_script(script, module, words, environment or {})
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,
-    )
+    child = warm.use([module, *words]) if warm else _start([module, *words], environment or {})
     reader = _Reader(child, log, on_progress)
     try:
         reason = _wait(child, reader, timeout, silence)
@@ -91,6 +112,21 @@ def run_python(
     if reason or child.returncode:
         what = reason or _describe_exit(child.returncode)
         raise _failure(tool, what, reader, log, script)
+
+
+def _start(
+    words: Sequence[str], environment: Mapping[str, str], stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "mmdet2tflite.child", *words],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    )
 
 
 def progress(**message: Any) -> None:
@@ -158,6 +194,7 @@ def _wait(
             return ""
         except subprocess.TimeoutExpired:
             now = time.monotonic()
+        check_interruption()
         if timeout is not None and now - started > timeout:
             _stop(child)
             return f"was stopped after its time-out of {timeout:g} s"

@@ -1,12 +1,14 @@
 """The command ``mmdet2tflite convert``: a few lines in the terminal about what came out."""
 
+from mmdet2tflite.convert.request import Request
 from mmdet2tflite.convert.standalone import convert_file
-from mmdet2tflite.convert.standalone_report import Conversion, Request
+from mmdet2tflite.convert.standalone_report import Conversion
+from mmdet2tflite.convert.warm import WarmTools
 
 
-def convert_and_print(request: Request) -> None:
+def convert_and_print(request: Request, warm: WarmTools) -> None:
     """Convert and say how it went. Raises what ``convert_file`` raises."""
-    for line in _lines(convert_file(request)):
+    for line in _lines(convert_file(request, warm)):
         print(line)
 
 

@@ -16,15 +16,11 @@ import numpy as np
 
 from mmdet2tflite.convert import samples
 from mmdet2tflite.convert.converter import ToolRun
+from mmdet2tflite.convert.request import Normalisation, Request
 from mmdet2tflite.convert.samples import Samples
-from mmdet2tflite.convert.standalone_report import (
-    LOG,
-    Conversion,
-    Normalisation,
-    Request,
-    write_reports,
-)
+from mmdet2tflite.convert.standalone_report import LOG, Conversion, write_reports
 from mmdet2tflite.convert.table import CONVERTERS
+from mmdet2tflite.convert.warm import NOT_WARM, RUN_WORKER, WarmTools
 from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.errors import ConfigError, StoreError, ToolFailed
 from mmdet2tflite.evaluate.decode import Floats
@@ -35,7 +31,7 @@ from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.model_file import load_model, save_model
 from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
-from mmdet2tflite.toolchain import run_python
+from mmdet2tflite.toolchain import WarmPython, run_python
 
 if TYPE_CHECKING:  # pydantic is slow to import: while the converter runs is early enough
     from mmdet2tflite.artifacts import Passport, Preprocessing
@@ -47,8 +43,11 @@ THREADS = 1
 type Outputs = dict[str, Floats]
 
 
-def convert_file(request: Request) -> Conversion:
+def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
     """Convert, check, and only then put the results into ``request.out``.
+
+    Args:
+        warm: children that have done their imports already.
 
     Raises:
         UserError: the model cannot be converted; nothing was written into ``request.out``.
@@ -65,7 +64,7 @@ def convert_file(request: Request) -> Conversion:
         rewriting = STRATEGIES[request.padding].rewrite(model)
         rewritten = work / f"{request.model.stem}.onnx"
         save_model(rewriting.model, rewritten)
-        run = ToolRun(work / "tool", work / LOG, request.timeout)
+        run = ToolRun(work / "tool", work / LOG, request.timeout, warm.converter)
         with ThreadPoolExecutor(1) as pool:  # the converter stays in the thread that Ctrl-C stops
             comparison = pool.submit(_compare_graphs, request, rewriting, inputs)
             pool.submit(import_module, "mmdet2tflite.convert.finish")  # while the converter runs
@@ -76,7 +75,7 @@ def convert_file(request: Request) -> Conversion:
             file = results / f"{request.model.stem}.tflite"
             passport = _finish(request, rewriting, preprocessing, rewritten, converted, file)
             census = pool.submit(_census, file)
-            metrics |= _compare_file(request, passport, file, inputs, expected, work)
+            metrics |= _compare_file(request, passport, file, inputs, expected, work, warm.litert)
             metrics |= census.result()
         conversion = Conversion(request.out / file.name, passport, rewriting, inputs.what, metrics)
         write_reports(results, request, conversion, changes)
@@ -211,6 +210,7 @@ def _compare_file(
     inputs: Samples,
     expected: Outputs,
     work: Path,
+    warm: WarmPython | None,
 ) -> dict[str, float]:
     """The file against the ONNX, or, where the strategy is not exact, the rewritten graph."""
     described, given, found = (work / n for n in ("passport.json", "inputs.npz", "outputs.npz"))
@@ -218,10 +218,11 @@ def _compare_file(
     np.savez(given, inputs=inputs.inputs)
     run_python(
         "ai-edge-litert",
-        "mmdet2tflite.convert.run_worker",
+        RUN_WORKER,
         [file, described, given, found],
         log=work / "litert.log",
         timeout=request.timeout,
+        warm=warm,
     )
     with np.load(found, allow_pickle=False) as arrays:
         outputs = dict(arrays)

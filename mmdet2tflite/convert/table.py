@@ -5,6 +5,6 @@ from mmdet2tflite.convert.converter import Converter
 from mmdet2tflite.names import ConverterName
 
 CONVERTERS: dict[ConverterName, Converter] = {
-    "onnx2tf": Converter(onnx2tf.convert, onnx2tf.TOOLS),
+    "onnx2tf": Converter(onnx2tf.convert, onnx2tf.TOOLS, onnx2tf.warm),
     "openvino": Converter(openvino.convert, openvino.TOOLS),
 }
