@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.variants import in_openvino, variants
 from mmdet2tflite.artifacts import Comparison
+from mmdet2tflite.evaluate.machine import cores
 from mmdet2tflite.exit_status import Incomplete, run_and_report
 from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.report.outcome import Outcome
@@ -22,7 +24,10 @@ from tasks.reports_to_comparison import reports_to_comparison
 from tasks.tracking import tracked_run
 
 
-@flow(name="detector-to-tflite")
+@flow(
+    name="detector-to-tflite",
+    task_runner=ThreadPoolTaskRunner(max_workers=cores()),  # type: ignore[arg-type]  # invariant
+)
 def detector_to_tflite(experiment_file: str, overrides: Sequence[str] = ()) -> Comparison:
     """Train, export, convert, evaluate and compare; every model ends as a run in MLflow.
 

@@ -1,14 +1,19 @@
-"""The variants of the main path: each is made and measured by itself, and may fail by itself."""
+"""The variants of the main path: each is made and measured by itself, and may fail by itself.
 
-from collections.abc import Iterator
-from itertools import product
+All files are made first, side by side; then each has the machine to itself and is measured.
+"""
 
-from mmdet2tflite.artifacts import Dataset, OnnxModel, Report, RewrittenModel
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from prefect.futures import PrefectFuture
+
+from mmdet2tflite.artifacts import Dataset, OnnxModel, Report, RewrittenModel, TfliteModel
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.errors import UserError
+from mmdet2tflite.interruption import interruptible
 from mmdet2tflite.names import ConverterName, PrecisionName
 from mmdet2tflite.report.outcome import Outcome
-from mmdet2tflite.report.terminal import announce_failure
 from tasks.model_to_report import model_to_report
 from tasks.onnx_to_openvino import onnx_to_openvino
 from tasks.onnx_to_rewritten import onnx_to_rewritten
@@ -17,6 +22,21 @@ from tasks.tflite_to_quantized import tflite_to_quantized
 
 FLOAT32: PrecisionName = "float32"
 """What a converter makes; every other precision is made of it."""
+
+type Graph = PrefectFuture[RewrittenModel]
+type File = PrefectFuture[TfliteModel]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One file of the matrix in the making: ``file`` is float32, ``model`` is made of it."""
+
+    strategy: str
+    converter: ConverterName
+    precision: PrecisionName
+    graph: Graph
+    file: File
+    model: File
 
 
 def in_openvino(
@@ -27,69 +47,76 @@ def in_openvino(
         model = onnx_to_openvino(experiment, onnx, dataset)
         return Outcome.measured(model, model_to_report(experiment, model, dataset, onnx_report))
     except UserError as error:
-        return failed(error, "unchanged", "openvino")
+        return Outcome.failed(error, "unchanged", "openvino", FLOAT32)
 
 
 def variants(
     experiment: Experiment, onnx: OnnxModel, onnx_report: Report, dataset: Dataset
 ) -> Iterator[Outcome]:
-    """Every TFLite file, made and measured. One that fails is an outcome, too; the next follows.
+    """Every TFLite file, made and measured, in the order of the experiment.
 
-    What ``auto`` chose is left out if it is there already.
+    One that fails is an outcome, too, and leaves the others alone.
     """
-    strategies = set()
-    for padding in experiment.variants.padding:
+    with interruptible():
+        cells = start(experiment, onnx, dataset)
+        for cell in cells:
+            cell.model.wait()
+    for cell in cells:
+        yield measured(experiment, cell, onnx_report, dataset)
+
+
+def start(experiment: Experiment, onnx: OnnxModel, dataset: Dataset) -> list[Cell]:
+    """Let all files be made. Whatever needs another task's result waits for that."""
+    wanted = experiment.variants
+    graphs = different(
+        {
+            padding: onnx_to_rewritten.submit(experiment, onnx, dataset, padding)
+            for padding in wanted.padding
+        }
+    )
+    files = {
+        (strategy, converter): rewritten_to_tflite.submit(
+            experiment, graph, onnx, dataset, converter
+        )
+        for strategy, graph in graphs.items()
+        for converter in wanted.converters
+    }
+    return [
+        Cell(
+            strategy,
+            converter,
+            precision,
+            graphs[strategy],
+            file,
+            file
+            if precision == FLOAT32
+            else tflite_to_quantized.submit(experiment, file, dataset, precision),
+        )
+        for (strategy, converter), file in files.items()
+        for precision in wanted.precisions
+    ]
+
+
+def different(graphs: Mapping[str, Graph]) -> dict[str, Graph]:
+    """By strategy; what ``auto`` chose is left out if it is there already."""
+    found: dict[str, Graph] = {}
+    for padding, graph in graphs.items():
         try:
-            rewritten = onnx_to_rewritten(experiment, onnx, dataset, padding)
-        except UserError as error:
-            for converter, precision in product(
-                experiment.variants.converters, experiment.variants.precisions
-            ):
-                yield failed(error, padding, converter, precision)
-            continue
-        if rewritten.strategy in strategies:
-            continue
-        strategies.add(rewritten.strategy)
-        for converter in experiment.variants.converters:
-            yield from files(experiment, rewritten, onnx, onnx_report, dataset, converter)
+            strategy = graph.result().strategy
+        except UserError:  # the reason stands in every cell that would have been made of it
+            strategy = padding
+        found.setdefault(strategy, graph)
+    return found
 
 
-def files(
-    experiment: Experiment,
-    rewritten: RewrittenModel,
-    onnx: OnnxModel,
-    onnx_report: Report,
-    dataset: Dataset,
-    converter: ConverterName,
-) -> Iterator[Outcome]:
-    """One converter's file in every precision, made and measured."""
-    strategy, precisions = rewritten.strategy, experiment.variants.precisions
+def measured(experiment: Experiment, cell: Cell, onnx_report: Report, dataset: Dataset) -> Outcome:
+    """The file, alone on the machine; or the first step on the way to it that failed."""
+    rewritten = None
     try:
-        tflite = rewritten_to_tflite(experiment, rewritten, onnx, dataset, converter)
+        rewritten = cell.graph.result()
+        cell.file.result()
+        model = cell.model.result()
+        report = model_to_report(experiment, model, dataset, onnx_report)
     except UserError as error:
-        for precision in precisions:
-            yield failed(error, strategy, converter, precision, rewritten)
-        return
-    for precision in precisions:
-        try:
-            model = tflite
-            if precision != FLOAT32:
-                model = tflite_to_quantized(experiment, tflite, dataset, precision)
-            report = model_to_report(experiment, model, dataset, onnx_report)
-        except UserError as error:
-            yield failed(error, strategy, converter, precision, rewritten)
-        else:
-            yield Outcome.measured(model, report, rewritten)
-
-
-def failed(
-    error: UserError,
-    strategy: str,
-    converter: ConverterName,
-    precision: PrecisionName = FLOAT32,
-    rewritten: RewrittenModel | None = None,
-) -> Outcome:
-    """Say at once that a variant failed: the run may go on for an hour."""
-    outcome = Outcome.failed(error, strategy, converter, precision, rewritten)
-    announce_failure(outcome.variant, outcome.failure)
-    return outcome
+        return Outcome.failed(error, cell.strategy, cell.converter, cell.precision, rewritten)
+    return Outcome.measured(model, report, rewritten)

@@ -30,6 +30,7 @@ from platformdirs import user_cache_path
 from mmdet2tflite.artifacts import KINDS, Artifact
 from mmdet2tflite.digest import file_sha256, json_sha256
 from mmdet2tflite.errors import DISK_FULL, StoreError, disk_full
+from mmdet2tflite.interruption import acquire
 
 MANIFEST = "manifest.json"
 PARTIAL_MANIFEST = f".{MANIFEST}.partial"
@@ -236,7 +237,7 @@ def _exclusive(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         on_wait()
-        lock.acquire()
+        acquire(lock)
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ go in, how long it may take. Key, cache, progress and messages are the same for 
 
 import functools
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,14 +15,20 @@ from typing import Any
 from prefect import Task, task
 from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
-from prefect.runtime import task_run
 from prefect.settings import get_current_settings
 
 from mmdet2tflite.artifacts import Artifact
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.digest import json_sha256
 from mmdet2tflite.errors import UserError
-from mmdet2tflite.report.terminal import announce, progress_bar, say_waiting
+from mmdet2tflite.evaluate import machine
+from mmdet2tflite.report.terminal import (
+    announce,
+    announce_failure,
+    arrow_title,
+    progress_bar,
+    say_waiting,
+)
 from mmdet2tflite.stage import Stage
 from mmdet2tflite.store import Store
 
@@ -76,30 +83,47 @@ def _is_older(record: Path, manifest: Mapping[str, Any]) -> bool:
     return record.stat().st_mtime < datetime.fromisoformat(manifest["created"]).timestamp()
 
 
-def arrow[T: Artifact](stage: Stage[T]) -> Callable[[Callable[..., Call]], Task[..., T]]:
-    """Decorator: ``describe(experiment, …) → Call`` becomes the task that runs the stage."""
+def arrow[T: Artifact](
+    stage: Stage[T], *, side_by_side: bool = False
+) -> Callable[[Callable[..., Call]], Task[..., T]]:
+    """Decorator: ``describe(experiment, …) → Call`` becomes the task that runs the stage.
+
+    Args:
+        side_by_side: several may run at once, as many as there are cores, and none while something
+            is measured.
+    """
 
     def decorate(describe: Callable[..., Call]) -> Task[..., T]:
+        def name(parameters: dict[str, Any]) -> str:
+            return describe(**parameters).label or describe.__name__
+
         @functools.wraps(describe)
         def run(experiment: Experiment, *args: Any, **inputs: Any) -> T:
             call = describe(experiment, *args, **inputs)
             title = f"{stage.name} {call.label}".strip()
-            with progress_bar(title) as on_progress:
-                return stage.build(
-                    Store(experiment.store),
-                    call.config,
-                    timeout=call.timeout,
-                    on_progress=on_progress,
-                    on_wait=lambda: say_waiting(title),
-                    **call.inputs,
-                )
+            try:
+                with (
+                    machine.one_core() if side_by_side else nullcontext(),
+                    progress_bar(title) as on_progress,
+                ):
+                    return stage.build(
+                        Store(experiment.store),
+                        call.config,
+                        timeout=call.timeout,
+                        on_progress=on_progress,
+                        on_wait=lambda: say_waiting(title),
+                        **call.inputs,
+                    )
+            except UserError as error:
+                announce_failure(arrow_title(describe.__name__, call.label), str(error))
+                raise
 
         return task(
             name=describe.__name__,
             description=describe.__doc__,
             cache_policy=StoreKey(stage, describe),
             persist_result=True,
-            task_run_name=lambda: describe(**task_run.parameters).label or describe.__name__,
+            task_run_name=name,  # type: ignore[arg-type]  # Prefect's protocol fits no function
             on_completion=[_report],
         )(run)
 

@@ -6,7 +6,7 @@ from mmdet2tflite.convert.to_openvino import OPENVINO, OpenvinoConfig
 from tasks.caching import Call, arrow
 
 
-@arrow(OPENVINO)
+@arrow(OPENVINO, side_by_side=True)
 def onnx_to_openvino(experiment: Experiment, model: OnnxModel, dataset: Dataset) -> Call:
     """Write the graph as OpenVINO has it, and compare with ONNX Runtime."""
     config = OpenvinoConfig(tolerance=experiment.variants.tolerance)

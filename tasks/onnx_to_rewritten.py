@@ -7,7 +7,7 @@ from mmdet2tflite.names import PaddingName
 from tasks.caching import Call, arrow
 
 
-@arrow(REWRITE)
+@arrow(REWRITE, side_by_side=True)
 def onnx_to_rewritten(
     experiment: Experiment, model: OnnxModel, dataset: Dataset, padding: PaddingName
 ) -> Call:

@@ -7,7 +7,7 @@ from mmdet2tflite.names import ConverterName
 from tasks.caching import Call, arrow
 
 
-@arrow(CONVERT)
+@arrow(CONVERT, side_by_side=True)
 def rewritten_to_tflite(
     experiment: Experiment,
     model: RewrittenModel,

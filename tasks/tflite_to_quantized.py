@@ -7,7 +7,7 @@ from mmdet2tflite.names import PrecisionName
 from tasks.caching import Call, arrow
 
 
-@arrow(QUANTIZE)
+@arrow(QUANTIZE, side_by_side=True)
 def tflite_to_quantized(
     experiment: Experiment, model: TfliteModel, dataset: Dataset, precision: PrecisionName
 ) -> Call:

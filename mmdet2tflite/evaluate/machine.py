@@ -1,14 +1,19 @@
-"""The machine that measures: what it is, how busy it is, and having it to oneself."""
+"""The machine that measures: what it is, how busy it is, and sharing it or having it to oneself."""
 
 import os
 import platform
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
-from filelock import FileLock
+from filelock import FileLock, Timeout
+
+from mmdet2tflite.interruption import acquire, check_interruption
+
+POLL_SECONDS = 0.1
 
 
 def cpu_model() -> str:
@@ -39,12 +44,53 @@ def load() -> float:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Hold this machine against every other evaluation, of this process or another one.
+def one_core() -> Iterator[None]:
+    """Hold a core of this machine: as many such works run at once as there are cores.
 
-    The lock is the kernel's: it is gone with the process that held it.
+    Of this process or others of the user; and none while a measurement has the machine ``alone``.
+
+    Raises:
+        KeyboardInterrupt: the main thread was interrupted meanwhile.
     """
-    # One lock per user: Linux forbids opening another user's file in a shared /tmp for writing.
-    user = os.getuid() if hasattr(os, "getuid") else "all"
-    with FileLock(Path(tempfile.gettempdir()) / f"mmdet2tflite-evaluation-{user}.lock"):
+    locks = [_core(number) for number in range(cores())]
+    while not any(_taken(lock) for lock in locks):
+        check_interruption()
+        time.sleep(POLL_SECONDS)
+    try:
         yield
+    finally:
+        for lock in locks:
+            lock.release()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold all cores of this machine: against any conversion and any other evaluation.
+
+    The cores are taken in order. So of two who want the machine one waits for the other, and no
+    conversion takes a core again that was already given up for a measurement.
+
+    Raises:
+        KeyboardInterrupt: as ``one_core``.
+    """
+    with ExitStack() as held:
+        for number in range(os.cpu_count() or 1):
+            lock = _core(number)
+            acquire(lock)
+            held.callback(lock.release)
+        yield
+
+
+def _core(number: int) -> FileLock:
+    """A lock of the kernel: it is gone with the process that held it."""
+    # One per user: Linux forbids opening another user's file in a shared /tmp for writing.
+    user = os.getuid() if hasattr(os, "getuid") else "all"
+    return FileLock(Path(tempfile.gettempdir()) / f"mmdet2tflite-core-{user}-{number}.lock")
+
+
+def _taken(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from rich.console import Console
@@ -22,33 +23,66 @@ LOG_WIDTH = 120
 console = Console(highlight=False)
 
 
+class _Bars:
+    """The bars of all threads: rich draws one display at a time, which is there while one runs."""
+
+    def __init__(self) -> None:
+        self._lock, self._users = Lock(), 0
+
+    @contextmanager
+    def shown(self) -> Iterator[Progress]:
+        """The display; it goes with its last user."""
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._display = Progress(
+                    TextColumn("{task.description:<12}"),
+                    BarColumn(bar_width=30),
+                    TextColumn("{task.percentage:>3.0f} %"),
+                    TimeElapsedColumn(),
+                    TextColumn("left"),
+                    TimeRemainingColumn(),
+                    TextColumn("{task.fields[details]}"),
+                    console=console,
+                    transient=True,
+                )
+                self._display.start()
+        try:
+            yield self._display
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._display.stop()
+
+
+_bars = _Bars()
+
+
 @contextmanager
 def progress_bar(title: str) -> Iterator[OnProgress]:
-    """Show a stage's progress messages while it runs; see ``toolchain.progress``."""
+    """Show a stage's progress messages while it runs; see ``toolchain.progress``.
+
+    Stages that run at once, each in a thread, have their bars below each other.
+    """
     if not console.is_terminal:
         yield _occasional_lines(title)
         return
-    columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[details]}"),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(title, total=None, details="")
+    with _bars.shown() as display:
+        task = display.add_task(title, total=None, details="")
 
         def update(message: dict[str, Any]) -> None:
-            bar.update(
+            display.update(
                 task,
                 completed=message.get("completed"),
                 total=message.get("total"),
                 details=_details(message),
             )
 
-        yield update
+        try:
+            yield update
+        finally:
+            display.remove_task(task)
 
 
 def _occasional_lines(title: str) -> OnProgress:
@@ -74,9 +108,13 @@ def _details(message: dict[str, Any]) -> str:
 
 def announce(name: str, label: str, state: str, seconds: float) -> None:
     """One line for a finished arrow: its name, ``Completed`` or ``Cached``, how long it took."""
-    words = f"{' → '.join(name.split('_to_'))}  {label}"
     done = "cached" if state == "Cached" else f"{seconds:.1f} s"
-    console.print(f"[green]✓[/green] {words:<50} {done}")
+    console.print(f"[green]✓[/green] {arrow_title(name, label):<50} {done}")
+
+
+def arrow_title(name: str, label: str) -> str:
+    """``rewritten_to_tflite`` → ``rewritten → tflite``, and which of them."""
+    return f"{' → '.join(name.split('_to_'))}  {label}".rstrip()
 
 
 def say_waiting(title: str) -> None:
@@ -90,9 +128,9 @@ lost, new: detections over a score of 0.3 that one of the two does not have;
 ms: median of one inference on one thread, without pre- and post-processing"""
 
 
-def announce_failure(variant: str, reason: str) -> None:
-    """One line for a variant that failed; the run goes on with the others."""
-    console.print(f"[red]✗[/red] {escape(variant)}: {escape(_first_line(reason))}")
+def announce_failure(what: str, reason: str) -> None:
+    """One line for an arrow or a variant that failed; the run goes on with the others."""
+    console.print(f"[red]✗[/red] {escape(what)}: {escape(_first_line(reason))}")
 
 
 def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:

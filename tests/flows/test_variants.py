@@ -1,8 +1,12 @@
-"""Which files the flow makes of one graph, and what it makes of a failure; the tasks stand in."""
+"""Which files the flow makes, and what it makes of a failure; the tasks stand in."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import product
 
 import pytest
+from prefect.exceptions import UpstreamTaskError
 
 from flows import variants as flow
 from mmdet2tflite.artifacts import (
@@ -18,9 +22,15 @@ from mmdet2tflite.artifacts import (
 )
 from mmdet2tflite.config import DigitsData, Experiment, Variants
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.interruption import check_interruption
 from mmdet2tflite.report.outcome import Outcome
 
+STRATEGIES = ("widen", "explicit", "mirror")
+CONVERTERS = ("openvino", "onnx2tf")
 PRECISIONS = ("int8", "float32", "float16")
+ALL = tuple(product(STRATEGIES, CONVERTERS, PRECISIONS))
+SECONDS = 10
+"""After which a test that waits for another thread has failed."""
 HEAD = Head(
     family="yolox",
     classes=("cat",),
@@ -34,19 +44,58 @@ ONNX = OnnxModel(head=HEAD, preprocessing=PICTURE, outputs=(), opset=13)
 REPORT = Report(runtime="onnxruntime", variant="ONNX", model="")
 SPLIT = Split(annotations="", image_root="", images=0, boxes=0, images_digest="")
 DATASET = Dataset(classes=("cat",), train=SPLIT, val=SPLIT)
-EXPERIMENT = Experiment(
-    name="test",
-    dataset=DigitsData(kind="digits"),
-    variants=Variants(padding=("mirror",), precisions=PRECISIONS),
-)
+MIRROR = Variants(padding=("mirror",), precisions=PRECISIONS)
+MATRIX = Variants(padding=STRATEGIES, converters=CONVERTERS, precisions=PRECISIONS)
 
 
-def rewrite(*_: object) -> RewrittenModel:
+def experiment(variants: Variants) -> Experiment:
+    return Experiment(name="test", dataset=DigitsData(kind="digits"), variants=variants)
+
+
+class Promise:
+    """A future as Prefect has them."""
+
+    def __init__(self, future: Future) -> None:
+        self._future = future
+
+    def wait(self) -> None:
+        self._future.exception()
+
+    def result(self) -> object:
+        return self._future.result()
+
+
+class Task:
+    """A task as Prefect has them: what needs a result waits for it, and fails without it."""
+
+    def __init__(self, function: Callable[..., object], threads: ThreadPoolExecutor) -> None:
+        self._function, self._threads = function, threads
+
+    def __call__(self, *args: object) -> object:
+        return self._function(*args)
+
+    def submit(self, *args: object) -> Promise:
+        return Promise(self._threads.submit(self._run, *args))
+
+    def _run(self, *args: object) -> object:
+        return self._function(*[_resolved(value) for value in args])
+
+
+def _resolved(value: object) -> object:
+    if not isinstance(value, Promise):
+        return value
+    try:
+        return value.result()
+    except Exception as error:
+        raise UpstreamTaskError(str(error)) from error
+
+
+def rewrite(setup: Experiment, onnx: OnnxModel, dataset: Dataset, padding: str) -> RewrittenModel:
     return RewrittenModel(
         head=HEAD,
         preprocessing=PICTURE,
         outputs=(),
-        strategy="mirror",
+        strategy="explicit" if padding == "auto" else padding,
         exact=True,
         pads=0,
         rotation=Rotation(),
@@ -54,25 +103,27 @@ def rewrite(*_: object) -> RewrittenModel:
     )
 
 
-def convert(*_: object) -> TfliteModel:
+def convert(
+    setup: Experiment, model: RewrittenModel, onnx: OnnxModel, dataset: Dataset, converter: str
+) -> TfliteModel:
     return TfliteModel(
         head=HEAD,
         preprocessing=PICTURE,
         outputs=(),
-        strategy="mirror",
+        strategy=model.strategy,
         exact=True,
-        converter="onnx2tf",
+        converter=converter,
         precision="float32",
     )
 
 
-def quantise(experiment: Experiment, model: TfliteModel, dataset: Dataset, name: str):
+def quantise(setup: Experiment, model: TfliteModel, dataset: Dataset, name: str) -> TfliteModel:
     assert (model.precision, dataset) == ("float32", DATASET)
     assert name != "float32"
     return model.model_copy(update={"precision": name})
 
 
-def measure(experiment: Experiment, model: TfliteModel, dataset: Dataset, source: Report) -> Report:
+def measure(setup: Experiment, model: TfliteModel, dataset: Dataset, source: Report) -> Report:
     assert (dataset, source) == (DATASET, REPORT)
     return Report(runtime="litert", variant=model.variant, model="")
 
@@ -83,20 +134,25 @@ def refuse(*_: object) -> None:
 
 @pytest.fixture
 def outcomes(monkeypatch) -> Callable[..., list[Outcome]]:
-    """The outcomes, with these tasks in place of those that succeed."""
+    """The outcomes, with these tasks in place of those that succeed, on two threads."""
 
-    def run(**tasks: object) -> list[Outcome]:
+    def run(variants: Variants = MIRROR, **tasks: Callable[..., object]) -> list[Outcome]:
         usual = {
             "onnx_to_rewritten": rewrite,
             "rewritten_to_tflite": convert,
             "tflite_to_quantized": quantise,
             "model_to_report": measure,
         }
-        for name, task in {**usual, **tasks}.items():
-            monkeypatch.setattr(flow, name, task)
-        return list(flow.variants(EXPERIMENT, ONNX, REPORT, DATASET))
+        with ThreadPoolExecutor(max_workers=2) as threads:
+            for name, function in {**usual, **tasks}.items():
+                monkeypatch.setattr(flow, name, Task(function, threads))
+            return list(flow.variants(experiment(variants), ONNX, REPORT, DATASET))
 
     return run
+
+
+def names(found: list[Outcome]) -> list[tuple[str, ...]]:
+    return [tuple(o.tags[name] for name in ("strategy", "converter", "precision")) for o in found]
 
 
 def test_each_precision_is_made_of_the_float_file_and_measured_in_the_order_asked_for(outcomes):
@@ -106,9 +162,61 @@ def test_each_precision_is_made_of_the_float_file_and_measured_in_the_order_aske
     assert [outcome.variant for outcome in found] == [f"mirror · onnx2tf · {n}" for n in PRECISIONS]
 
 
+def test_the_rows_have_the_experiments_order_whatever_is_made_first(outcomes):
+    last_made = threading.Event()
+
+    def convert_the_first_one_last(setup, model, onnx, dataset, converter):
+        if (model.strategy, converter) == (STRATEGIES[0], CONVERTERS[0]):
+            assert last_made.wait(SECONDS)
+        if (model.strategy, converter) == (STRATEGIES[-1], CONVERTERS[-1]):
+            last_made.set()
+        return convert(setup, model, onnx, dataset, converter)
+
+    found = outcomes(MATRIX, rewritten_to_tflite=convert_the_first_one_last)
+    assert names(found) == list(ALL)
+    assert not any(outcome.failure for outcome in found)
+
+
+def test_two_graphs_and_two_files_are_made_at_once(outcomes):
+    graphs, files = (threading.Barrier(2, timeout=SECONDS) for _ in range(2))
+    two = Variants(padding=("mirror", "widen"))
+    assert len(outcomes(two, onnx_to_rewritten=together(graphs, rewrite))) == 2
+    assert len(outcomes(two, rewritten_to_tflite=together(files, convert))) == 2
+
+
+def together(others: threading.Barrier, function: Callable[..., object]) -> Callable[..., object]:
+    def run(*args: object) -> object:
+        others.wait()
+        return function(*args)
+
+    return run
+
+
+def test_nothing_is_measured_before_all_files_are_made(outcomes):
+    events = []
+
+    def make(setup, model, dataset, name):
+        events.append("made")
+        return quantise(setup, model, dataset, name)
+
+    def weigh(*args):
+        events.append("measured")
+        return measure(*args)
+
+    outcomes(MATRIX, tflite_to_quantized=make, model_to_report=weigh)
+    integers_and_halves = len(ALL) * 2 // 3
+    assert events == ["made"] * integers_and_halves + ["measured"] * len(ALL)
+
+
+def test_what_auto_chose_is_left_out_where_it_is_there_already(outcomes):
+    variants = Variants(padding=("explicit", "auto", "widen"))
+    assert [row[0] for row in names(outcomes(variants))] == ["explicit", "widen"]
+    assert [row[0] for row in names(outcomes(Variants(padding=("auto",))))] == ["explicit"]
+
+
 def test_a_precision_that_fails_leaves_the_others(outcomes):
-    def only_int8_fails(experiment, model, dataset, name):
-        return refuse() if name == "int8" else quantise(experiment, model, dataset, name)
+    def only_int8_fails(setup, model, dataset, name):
+        return refuse() if name == "int8" else quantise(setup, model, dataset, name)
 
     found = outcomes(tflite_to_quantized=only_int8_fails)
     assert [bool(outcome.failure) for outcome in found] == [True, False, False]
@@ -121,3 +229,46 @@ def test_what_all_precisions_need_fails_for_all_of_them(outcomes, task):
     found = outcomes(**{task: refuse})
     assert [outcome.tags["precision"] for outcome in found] == list(PRECISIONS)
     assert all("it cannot be done" in outcome.failure for outcome in found)
+    assert [bool(outcome.rewritten) for outcome in found] == [task != "onnx_to_rewritten"] * 3
+
+
+def test_a_strategy_or_converter_that_fails_leaves_the_others(outcomes):
+    def no_widen(setup, onnx, dataset, padding):
+        return refuse() if padding == "widen" else rewrite(setup, onnx, dataset, padding)
+
+    def not_with_openvino(setup, model, onnx, dataset, converter):
+        if (model.strategy, converter) == ("mirror", "openvino"):
+            refuse()
+        return convert(setup, model, onnx, dataset, converter)
+
+    found = outcomes(MATRIX, onnx_to_rewritten=no_widen, rewritten_to_tflite=not_with_openvino)
+    assert names(found) == list(ALL)
+    failed = [row for row, outcome in zip(ALL, found, strict=True) if outcome.failure]
+    assert failed == [r for r in ALL if r[0] == "widen" or r[:2] == ("mirror", "openvino")]
+
+
+def test_a_fault_of_ours_is_no_outcome(outcomes):
+    def break_down(*_):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        outcomes(model_to_report=break_down)
+
+
+def test_ctrl_c_while_files_are_made_ends_what_makes_them(outcomes, monkeypatch):
+    ended = threading.Event()
+
+    def convert_for_ever(*_):
+        try:
+            while not ended.wait(0.01):
+                check_interruption()
+        finally:
+            ended.set()
+
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Promise, "wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        outcomes(rewritten_to_tflite=convert_for_ever)
+    assert ended.is_set()
