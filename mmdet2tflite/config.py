@@ -72,7 +72,43 @@ class CocoData(Section):
     """Problems to mend automatically; any other problem found stops the run with a report."""
 
 
-DatasetConfig = Annotated[DigitsData | CocoData, Field(discriminator="kind")]
+class VocSplit(Section):
+    """Some XML files of a Pascal VOC data set, and the images of the same names."""
+
+    image_set: Path | None = None
+    """A list of names without suffix, one a line (``ImageSets/Main/train.txt``); by default all XML
+    files of the folder."""
+    annotations: Path = Path("Annotations")
+    images: Path = Path("JPEGImages")
+
+
+class VocData(Section):
+    """Any data set in Pascal VOC format: one XML file per image."""
+
+    kind: Literal["voc"]
+    root: Path = Path(".")
+    """Folder that the paths of ``train`` and ``val`` are relative to."""
+    train: VocSplit
+    val: VocSplit
+    first_pixel: Literal[0, 1] = 1
+    """Where ``xmin`` and ``ymin`` count from: 1 as Pascal VOC does, 0 as most annotation tools."""
+    classes: tuple[str, ...] | None = None
+    """Classes to learn, in this order; by default all names of the training split, sorted."""
+    fix: tuple[Fix, ...] = ()
+
+
+class YoloData(Section):
+    """Any data set in YOLO format: one text file per image, and a ``data.yaml``."""
+
+    kind: Literal["yolo"]
+    data: Path
+    """The ``data.yaml``: names of the classes, and where the splits are."""
+    classes: tuple[str, ...] | None = None
+    """Classes to learn, in this order; by default all names of ``data``."""
+    fix: tuple[Fix, ...] = ()
+
+
+DatasetConfig = Annotated[DigitsData | CocoData | VocData | YoloData, Field(discriminator="kind")]
 
 
 class Detector(Section):

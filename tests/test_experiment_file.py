@@ -118,7 +118,7 @@ def test_the_nearest_key_is_looked_for_in_the_chosen_member_of_the_union_only() 
 
 
 def test_an_unknown_kind_of_data_set_is_answered_with_the_known_ones() -> None:
-    found = mistake(experiment(dataset={"kind": "voc"}))
+    found = mistake(experiment(dataset={"kind": "tfrecord"}))
     assert "'digits'" in found
     assert "'coco'" in found
 

@@ -5,34 +5,32 @@ Rules, in this order:
 1. An image id names one image: an entry that is there twice is left out the second time
    (``duplicate_id``); two files under one id make their boxes ambiguous (``ambiguous_id``).
 2. Every image file is there (``missing_file``), decodes (``undecodable``) and has the size that
-   the json gives (``size``). An image that fails is left out with its boxes.
-3. A box belongs to an image (``unknown_image``) and a category (``unknown_category``) of the json,
+   the labels give, if any (``size``). An image that fails is left out with its boxes.
+3. A box belongs to an image (``unknown_image``) and a category (``unknown_category``) of its split,
    and its annotation id is its own (``duplicate_id``).
 4. A box is finite (``non_finite``), has an area (``zero_area``) and lies inside the image but for
    ``ROUNDING`` pixels (``outside``).
-5. The training json's categories are the classes; the validation json has no others.
+5. The splits agree on the classes (``classes.py``).
 6. No picture is in a split twice (``duplicate_file``) or in both (``leak``): warnings.
 7. What is left has images and boxes in both splits (``empty``).
 
 Everything is mended as if it were allowed to be; ``problems.judge`` decides whether it is.
 """
 
-import difflib
 import hashlib
 import math
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 
 from mmdet2tflite.config import Size
-from mmdet2tflite.data.coco import Annotation, Coco, Image
+from mmdet2tflite.data.coco import Annotation, Coco, Image, Unchecked
 from mmdet2tflite.data.problems import Findings
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.stage import Job
@@ -59,22 +57,28 @@ class Checked:
     pictures: tuple[Picture, ...]
 
 
-def check_split(coco: Coco, folder: Path, findings: Findings, job: Job) -> Checked:
+class Place(NamedTuple):
+    """Where an annotation stands: ``file`` with its line or object, or the json's ``id``."""
+
+    file: str
+    id: int | None
+
+
+def check_split(part: Unchecked, findings: Findings, job: Job) -> Checked:
     """Check one split against its image files (rules 1 to 4).
 
     Args:
-        folder: what the ``file_name`` entries are relative to.
         job: how long reading all images may take, and who hears of its progress.
 
     Raises:
         DataError: it took longer.
     """
-    entries = _distinct_images(coco.images, findings)
-    found = look_at_pictures([folder / image.file_name for image in entries], job)
+    entries = _distinct_images(part.coco.images, findings)
+    found = look_at_pictures([part.folder / image.file_name for image in entries], job)
     sound = list(_sound_images(zip(entries, found, strict=True), findings))
     images = tuple(image for image, _ in sound)
-    annotations = tuple(_sound_annotations(coco, sound, findings))
-    mended = Coco(images=images, annotations=annotations, categories=coco.categories)
+    annotations = tuple(_sound_annotations(part, sound, findings))
+    mended = Coco(images=images, annotations=annotations, categories=part.coco.categories)
     return Checked(mended, tuple(picture for _, picture in sound))
 
 
@@ -96,37 +100,6 @@ def look_at_pictures(paths: Sequence[Path], job: Job) -> list[Picture]:
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def check_classes(
-    parts: Mapping[str, Coco], wanted: Sequence[str] | None, findings: Mapping[str, Findings]
-) -> tuple[str, ...]:
-    """Determine the classes in the order of their indices (rule 5).
-
-    Args:
-        parts: ``train`` and ``val``.
-        wanted: the classes to learn; None for all categories of ``train`` by their ids.
-    """
-    for split, coco in parts.items():
-        for what in ("id", "name"):
-            for value in _repeated(getattr(category, what) for category in coco.categories):
-                findings[split].add(
-                    "duplicate_class", "categories", f"two categories have the {what} {value!r}"
-                )
-    names = [category.name for category in sorted(parts["train"].categories, key=lambda c: c.id)]
-    for category in parts["val"].categories:
-        if category.name not in names:
-            message = f"'{category.name}' is no category of the training json"
-            findings["val"].add(
-                "unknown_category", "categories", message + _near(category.name, names), category.id
-            )
-    for name in wanted or ():
-        if name not in names:
-            message = f"there is no category '{name}'{_near(name, names)}"
-            findings["train"].add("unknown_class", "dataset.classes", message)
-    for name in _repeated(wanted or ()):
-        findings["train"].add("duplicate_class", "dataset.classes", f"'{name}' is there twice")
-    return tuple(names if wanted is None else wanted)
 
 
 def check_repeated_pictures(parts: Mapping[str, Checked], findings: Mapping[str, Findings]) -> None:
@@ -192,8 +165,8 @@ def _sound_images(
             findings.add(picture.flaw, image.file_name, picture.message, image.id)
             continue
         width, height = picture.size
-        if (image.width, image.height) != picture.size:
-            message = f"the json says {image.width}x{image.height}, the file is {width}x{height}"
+        if (image.width, image.height) not in (picture.size, (None, None)):
+            message = f"the labels say {image.width}x{image.height}, the file is {width}x{height}"
             if (image.height, image.width) == picture.size:
                 message += " (turned by its EXIF orientation?)"
             findings.add("size", image.file_name, message, image.id)
@@ -201,9 +174,10 @@ def _sound_images(
 
 
 def _sound_annotations(
-    coco: Coco, images: Iterable[tuple[Image, Picture]], findings: Findings
+    part: Unchecked, images: Iterable[tuple[Image, Picture]], findings: Findings
 ) -> Iterable[Annotation]:
-    """Annotations that can be used, their boxes clipped (rules 3 and 4)."""
+    """Annotations that can be used, their boxes in pixels and clipped (rules 3 and 4)."""
+    coco = part.coco
     usable = {image.id: (image.file_name, picture.size) for image, picture in images}
     listed = {image.id for image in coco.images}
     categories = {category.id for category in coco.categories}
@@ -216,29 +190,44 @@ def _sound_annotations(
         if annotation.image_id not in usable:
             continue  # left out with its image, which was reported
         file, size = usable[annotation.image_id]
+        place = _place(part, annotation, file)
         if annotation.category_id not in categories:
             message = f"there is no category {annotation.category_id}"
-            findings.add("unknown_category", file, message, annotation.id)
+            findings.add("unknown_category", place.file, message, place.id)
             continue
         if annotation.id in ids:
             message = "another annotation has the same id"
-            findings.add("duplicate_id", file, message, annotation.id)
+            findings.add("duplicate_id", place.file, message, place.id)
         ids.add(annotation.id)
-        mended = _sound_box(annotation, file, size, findings)
+        if part.normalised:
+            annotation = _in_pixels(annotation, size)
+        mended = _sound_box(annotation, place, size, findings)
         if mended is not None:
             yield mended
 
 
+def _place(part: Unchecked, annotation: Annotation, file: str) -> Place:
+    if annotation.id in part.places:
+        return Place(part.places[annotation.id], None)
+    return Place(file, annotation.id)
+
+
+def _in_pixels(annotation: Annotation, size: Size) -> Annotation:
+    x, y, width, height = annotation.bbox
+    box = (x * size[0], y * size[1], width * size[0], height * size[1])
+    return annotation.model_copy(update={"bbox": box})
+
+
 def _sound_box(
-    annotation: Annotation, file: str, size: Size, findings: Findings
+    annotation: Annotation, place: Place, size: Size, findings: Findings
 ) -> Annotation | None:
     x, y, width, height = annotation.bbox
     box = f"box [{x:g}, {y:g}, {width:g}, {height:g}]"
     if not all(map(math.isfinite, annotation.bbox)):
-        findings.add("non_finite", file, box, annotation.id)
+        findings.add("non_finite", place.file, box, place.id)
         return None
     if width <= 0 or height <= 0:
-        findings.add("zero_area", file, box, annotation.id)
+        findings.add("zero_area", place.file, box, place.id)
         return None
     right, bottom = x + width, y + height
     left, top = max(x, 0.0), max(y, 0.0)
@@ -248,15 +237,6 @@ def _sound_box(
     if visible and overhang <= ROUNDING:
         return annotation
     message = f"{box} leaves the image of {size[0]}x{size[1]}"
-    findings.add("outside", file, message, annotation.id)
+    findings.add("outside", place.file, message, place.id)
     clipped = {"bbox": (left, top, width, height), "area": width * height}
     return annotation.model_copy(update=clipped) if visible else None
-
-
-def _repeated[T](values: Iterable[T]) -> list[T]:
-    return [value for value, number in Counter(values).items() if number > 1]
-
-
-def _near(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"; the nearest is '{near[0]}'" if near else ""

@@ -1,4 +1,4 @@
-"""COCO json files: read with a check of their form, related to class indices, written.
+"""COCO, the form that every data set is brought into: read, related to class indices, written.
 
 Class ids are indices from 0 in the order of the classes. Image ids are kept. Annotation ids are
 kept as well, unless one is below 1 or there twice: pycocotools takes 0 for "not matched".
@@ -7,11 +7,14 @@ kept as well, unless one is below 1 or there twice: pycocotools takes 0 for "not
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mmdet2tflite.config import CocoData
+from mmdet2tflite.data.files import SplitName
 from mmdet2tflite.data.problems import Findings
 
 
@@ -61,6 +64,37 @@ class Coco(_Entry):
         return sum(not annotation.iscrowd for annotation in self.annotations)
 
 
+@dataclass(frozen=True)
+class Unchecked:
+    """A split as its files describe it.
+
+    Args:
+        coco: images and boxes.
+        folder: absolute; what the ``file_name`` entries are relative to.
+        places: annotation id → file and line or object, where ids are ours and not the user's.
+        normalised: boxes are in fractions of the image's sides.
+    """
+
+    coco: Coco
+    folder: Path
+    places: Mapping[int, str] = field(default_factory=dict)
+    normalised: bool = False
+
+
+def read(config: CocoData, split: SplitName, findings: Findings) -> Unchecked | None:
+    """Read a split; None if it cannot be used, and then ``findings`` say why."""
+    path, folder = _paths(config, split)
+    coco = read_coco(path, findings)
+    return None if coco is None else Unchecked(coco, folder)
+
+
+def files(config: CocoData, split: SplitName) -> list[Path]:
+    """The json and the images that it names, as far as it can be read; no check."""
+    path, folder = _paths(config, split)
+    coco = read_coco(path, Findings(""))
+    return [path, *(folder / image.file_name for image in coco.images)] if coco else [path]
+
+
 def read_coco(path: Path, findings: Findings) -> Coco | None:
     """Read a COCO json; None if its form is wrong, and then ``findings`` say how."""
     try:
@@ -74,16 +108,17 @@ def read_coco(path: Path, findings: Findings) -> Coco | None:
     try:
         return Coco.model_validate(values)
     except ValidationError as error:
-        for item in error.errors(include_url=False, include_input=False):
-            key = ".".join(str(part) for part in item["loc"])
-            findings.add("not_coco", path.name, f"{key}: {item['msg']}".removeprefix(": "))
+        for message in wrong_entries(error):
+            findings.add("not_coco", path.name, message)
         return None
 
 
-def file_names(path: Path) -> list[str]:
-    """The images that a COCO json names, as far as it can be read; for a fingerprint, no check."""
-    coco = read_coco(path, Findings(""))
-    return [image.file_name for image in coco.images] if coco else []
+def wrong_entries(error: ValidationError) -> list[str]:
+    """What is wrong with which key, one line each."""
+    return [
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}".removeprefix(": ")
+        for item in error.errors(include_url=False, include_input=False)
+    ]
 
 
 def relate_to_classes(coco: Coco, classes: Sequence[str]) -> Coco:
@@ -114,3 +149,9 @@ def write_coco(coco: Coco, path: Path) -> None:
         if annotation["area"] is None or not math.isfinite(annotation["area"]):
             annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
     path.write_text(json.dumps(values), encoding="utf-8")
+
+
+def _paths(config: CocoData, split: SplitName) -> tuple[Path, Path]:
+    """Absolute paths of a split's json and image folder."""
+    root, part = config.root.expanduser().absolute(), getattr(config, split)
+    return root / part.annotations, (root / part.images).resolve()

@@ -1,4 +1,4 @@
-"""Where the files of a checked data set lie."""
+"""Where the files of a data set lie: those of a user's, and those of a checked one."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,9 @@ from mmdet2tflite.artifacts import Dataset
 from mmdet2tflite.store import Store
 
 type SplitName = Literal["train", "val"]
+
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""Of the files that are images, in either case; OpenCV decodes all of them."""
 
 
 def split_paths(store: Store, dataset: Dataset, split: SplitName) -> tuple[Path, Path]:

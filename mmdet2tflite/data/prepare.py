@@ -5,26 +5,50 @@ Runs in the parent process; OpenCV decodes in threads.
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmdet2tflite.artifacts import Dataset, Split
-from mmdet2tflite.config import CocoData, CocoSplit, DatasetConfig, DigitsData
-from mmdet2tflite.data import checks, coco, digits
+from mmdet2tflite.config import CocoData, DatasetConfig, DigitsData, VocData, YoloData
+from mmdet2tflite.data import checks, coco, digits, voc, yolo
+from mmdet2tflite.data.classes import check_classes
+from mmdet2tflite.data.coco import Unchecked
+from mmdet2tflite.data.files import SplitName
 from mmdet2tflite.data.problems import Findings, Problem, judge
 from mmdet2tflite.digest import file_sha256, json_sha256
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 
-SPLITS = ("train", "val")
+SPLITS: tuple[SplitName, ...] = ("train", "val")
 REPORT = f"{LOGS}/problems.json"
 """All problems found, mended or not, as a list. In the log folder, for it says where the data came
 from and not what they are; that of a stopped stage stays in its work folder."""
 
 
+@dataclass(frozen=True)
+class Format:
+    """How a data set of one kind is read.
+
+    Args:
+        read: a split, or None if it cannot be used; findings say why.
+        files: all files that ``read`` and the checks look at, for a fingerprint; raises nothing.
+    """
+
+    read: Callable[[Any, SplitName, Findings], Unchecked | None]
+    files: Callable[[Any, SplitName], list[Path]]
+
+
+FORMATS: Mapping[Literal["coco", "voc", "yolo"], Format] = {
+    "coco": Format(coco.read, coco.files),
+    "voc": Format(voc.read, voc.files),
+    "yolo": Format(yolo.read, yolo.files),
+}
+
+
 def prepare(job: Job, config: DatasetConfig) -> Dataset:
-    """Make ``train.json`` and ``val.json`` and check what they say.
+    """Make ``train.json`` and ``val.json`` and check what they say (docs/datasets.md).
 
     Raises:
         ConfigError: the digit scenes cannot be drawn as configured.
@@ -32,7 +56,7 @@ def prepare(job: Job, config: DatasetConfig) -> Dataset:
     """
     if isinstance(config, DigitsData):
         return _draw_digits(job, config)
-    return _take_coco(job, config)
+    return _take(job, config)
 
 
 def fingerprint(config: DatasetConfig) -> Any:
@@ -42,12 +66,8 @@ def fingerprint(config: DatasetConfig) -> Any:
     """
     if isinstance(config, DigitsData):
         return None
-    result = {}
-    for name in SPLITS:
-        annotations, folder = _paths(config, getattr(config, name))
-        images = [_stat(folder / file) for file in coco.file_names(annotations)]
-        result[name] = {"annotations": _stat(annotations), "images": json_sha256(images)}
-    return result
+    files = FORMATS[config.kind].files
+    return {name: json_sha256([_stat(file) for file in files(config, name)]) for name in SPLITS}
 
 
 def _draw_digits(job: Job, config: DigitsData) -> Dataset:
@@ -59,26 +79,21 @@ def _draw_digits(job: Job, config: DigitsData) -> Dataset:
     return _dataset(digits.CLASSES, splits, [])
 
 
-def _take_coco(job: Job, config: CocoData) -> Dataset:
-    findings = {name: Findings(name) for name in SPLITS}
+def _take(job: Job, config: CocoData | VocData | YoloData) -> Dataset:
+    findings: dict[str, Findings] = {name: Findings(name) for name in SPLITS}
 
     def verdict() -> list[Problem]:
         problems = [problem for name in SPLITS for problem in findings[name].problems]
         judge(problems, config.fix, job.work / REPORT)
         return problems
 
-    read = {}
-    folders = {}
-    for name in SPLITS:
-        annotations, folders[name] = _paths(config, getattr(config, name))
-        read[name] = coco.read_coco(annotations, findings[name])
+    read = {name: FORMATS[config.kind].read(config, name, findings[name]) for name in SPLITS}
     verdict()
-    sources = {name: source for name, source in read.items() if source is not None}
+    sources: dict[str, Unchecked] = {name: part for name, part in read.items() if part is not None}
 
-    classes = checks.check_classes(sources, config.classes, findings)
+    classes = check_classes(sources, config.classes, findings)
     parts = {
-        name: checks.check_split(source, folders[name], findings[name], job)
-        for name, source in sources.items()
+        name: checks.check_split(source, findings[name], job) for name, source in sources.items()
     }
     checks.check_repeated_pictures(parts, findings)
     final = {name: coco.relate_to_classes(part.coco, classes) for name, part in parts.items()}
@@ -90,7 +105,7 @@ def _take_coco(job: Job, config: CocoData) -> Dataset:
         coco.write_coco(final[name], job.work / f"{name}.json")
         files = [image.file_name for image in part.coco.images]
         contents = [picture.sha256 for picture in part.pictures]
-        splits[name] = _split(name, str(folders[name]), files, contents, final[name].boxes)
+        splits[name] = _split(name, str(sources[name].folder), files, contents, final[name].boxes)
     return _dataset(classes, splits, problems)
 
 
@@ -117,12 +132,6 @@ def _dataset(
     return Dataset(classes=classes, train=splits["train"], val=splits["val"], metrics=metrics)
 
 
-def _paths(config: CocoData, split: CocoSplit) -> tuple[Path, Path]:
-    """Absolute paths of a split's json and image folder."""
-    root = config.root.expanduser().absolute()
-    return root / split.annotations, (root / split.images).resolve()
-
-
 def _stat(path: Path) -> tuple[str, int, int] | None:
     try:
         status = os.stat(path)
@@ -137,10 +146,14 @@ DATASET = Stage[Dataset](
     tools=("numpy", "opencv-python", "scikit-learn"),
     sources=(
         "mmdet2tflite.data.checks",
+        "mmdet2tflite.data.classes",
         "mmdet2tflite.data.coco",
         "mmdet2tflite.data.digits",
+        "mmdet2tflite.data.files",
         "mmdet2tflite.data.prepare",
         "mmdet2tflite.data.problems",
+        "mmdet2tflite.data.voc",
+        "mmdet2tflite.data.yolo",
     ),
     outside=fingerprint,
 )

@@ -14,13 +14,19 @@ from mmdet2tflite.errors import DataError
 Unmendable = Literal[
     "missing_annotations",
     "corrupt_json",
+    "corrupt_xml",
+    "corrupt_yaml",
     "not_coco",
+    "not_voc",
+    "not_yolo",
+    "first_pixel",
+    "ambiguous_image",
     "ambiguous_id",
     "duplicate_class",
     "unknown_class",
     "empty",
 ]
-Warned = Literal["leak", "duplicate_file"]
+Warned = Literal["leak", "duplicate_file", "no_label", "other_class"]
 Kind = Fix | Unmendable | Warned
 
 MENDS: dict[Fix, str] = {
@@ -40,7 +46,11 @@ SHOWN = 10
 
 
 class Problem(Frozen):
-    """One thing wrong. ``file``: image or json that it is in; ``id``: of the entry concerned."""
+    """One thing wrong.
+
+    ``file``: image, json, XML (and object) or text file (and line) that it is in; ``id``: of the
+    json's entry concerned.
+    """
 
     kind: Kind
     split: str

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmdet2tflite.data.checks import ROUNDING, _sound_box
+from mmdet2tflite.data.checks import ROUNDING, Place, _sound_box
 from mmdet2tflite.data.coco import Annotation
 from mmdet2tflite.data.problems import Findings
 
@@ -68,7 +68,7 @@ finite = st.floats(-1e6, 1e6)
 def test_what_is_left_of_a_finite_box_is_inside_the_image_and_the_box(x, y, w, h) -> None:
     findings = Findings("train")
     box = Annotation(id=1, image_id=1, category_id=0, bbox=(x, y, w, h))
-    mended = _sound_box(box, "a.png", (WIDTH, HEIGHT), findings)
+    mended = _sound_box(box, Place("a.png", 1), (WIDTH, HEIGHT), findings)
     if not findings.problems:
         assert mended == box
         assert x >= -ROUNDING

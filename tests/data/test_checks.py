@@ -140,7 +140,9 @@ def test_a_validation_category_that_training_lacks_is_reported_with_the_nearest(
     source.val["categories"][0]["name"] = "cats"
     problems = refuse()
     assert facts(problems)[0] == ("unknown_category", "val", "categories", 7)
-    assert problems[0].message == "'cats' is no category of the training json; the nearest is 'cat'"
+    assert (
+        problems[0].message == "'cats' is no category of the training split; the nearest is 'cat'"
+    )
 
 
 def test_validation_boxes_are_matched_by_the_name_of_their_category(
@@ -154,15 +156,31 @@ def test_validation_boxes_are_matched_by_the_name_of_their_category(
 
 
 def test_a_configured_class_that_does_not_exist_is_reported_with_the_nearest(refuse) -> None:
-    problems = refuse(classes=["cat", "dgo"])
+    problems = [p for p in refuse(classes=["cat", "dgo"]) if p.kind == "unknown_class"]
     assert facts(problems) == [("unknown_class", "train", "dataset.classes", None)]
     assert problems[0].message == "there is no category 'dgo'; the nearest is 'dog'"
 
 
 def test_a_class_that_is_configured_twice_is_reported(refuse) -> None:
-    assert facts(refuse(classes=["cat", "cat"])) == [
+    assert facts(refuse(classes=["cat", "dog", "cat"])) == [
         ("duplicate_class", "train", "dataset.classes", None)
     ]
+
+
+def test_a_class_that_the_config_leaves_out_is_warned_of_with_the_nearest(
+    source, build, contents
+) -> None:
+    source.train["categories"][1]["name"] = "caat"
+    (problem,) = contents(build(classes=["cat"]), "log/problems.json")
+    assert (problem["kind"], problem["split"], problem["id"]) == ("other_class", "train", 3)
+    assert problem["message"].startswith("'caat' is not in dataset.classes")
+    assert problem["message"].endswith("; the nearest is 'cat'")
+
+
+def test_a_size_that_is_not_given_is_taken_from_the_file(source, build, contents) -> None:
+    del source.train["images"][0]["width"], source.train["images"][0]["height"]
+    train = contents(build(), "train.json")
+    assert (train["images"][0]["width"], train["images"][0]["height"]) == (WIDTH, HEIGHT)
 
 
 @pytest.mark.parametrize("change", [{"id": 3}, {"name": "dog"}])
