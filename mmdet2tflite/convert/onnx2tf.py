@@ -1,5 +1,6 @@
 """ONNX → TFLite float32 by onnx2tf's default back end, which writes the file without TensorFlow."""
 
+import shutil
 from pathlib import Path
 
 from mmdet2tflite.convert.converter import ToolRun
@@ -26,7 +27,7 @@ def convert(source: Path, run: ToolRun) -> Path:
         "onnx2tf",
         "onnx2tf",
         # -nuo: the graph is canonical already, and optimisers undo padding strategies
-        ["-i", source, "-o", run.work, "-coion", "-n", "-nuo"],
+        ["-i", own_copy(source, run.work), "-o", run.work, "-coion", "-n", "-nuo"],
         log=run.log,
         timeout=run.timeout,
         environment=ENVIRONMENT,
@@ -36,3 +37,9 @@ def convert(source: Path, run: ToolRun) -> Path:
     if not result.exists():
         raise ModelError(f"onnx2tf left no {result.name}", "a float32 file", f"read {run.log}")
     return result
+
+
+def own_copy(source: Path, folder: Path) -> Path:
+    """A copy of the graph for onnx2tf, which writes inferred shapes back into the file it reads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(source, folder))
