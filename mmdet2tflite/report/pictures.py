@@ -40,20 +40,21 @@ def draw_comparison(
         if picture is None:
             continue  # evaluation has already refused such an image
         scale = CELL_WIDTH / picture.shape[1]
-        picture = _scaled(picture, scale)
+        picture = scaled(picture, scale)
         truth = _ground_truth(annotations, entry["id"])
         found = detections[entry["id"]]
         found = found[found.scores >= SHOWN_SCORE]
-        left = _cell(picture, truth, scale, classes, f"ground truth: {len(truth)}")
-        right = _cell(picture, found, scale, classes, f"detected: {len(found)}")
+        left = cell(picture, truth, scale, classes, f"ground truth: {len(truth)}")
+        right = cell(picture, found, scale, classes, f"detected: {len(found)}")
         gap = np.full((len(left), GAP, 3), 255, np.uint8)
         rows.append(np.hstack([left, gap, right]))
     return np.vstack(rows)
 
 
-def _scaled(picture: NDArray[Any], scale: float) -> Picture:
-    scaled = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-    return scaled.astype(np.uint8, copy=False)
+def scaled(picture: NDArray[Any], scale: float) -> Picture:
+    """A copy of a picture, ``scale`` times as wide and high."""
+    result = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    return result.astype(np.uint8, copy=False)
 
 
 def _ground_truth(annotations: Mapping[str, Any], image_id: int) -> Detections:
@@ -64,9 +65,15 @@ def _ground_truth(annotations: Mapping[str, Any], image_id: int) -> Detections:
     return Detections(boxes, np.ones(len(entries), np.float32), labels)
 
 
-def _cell(
+def cell(
     picture: Picture, found: Detections, scale: float, classes: Sequence[str], title: str
 ) -> Picture:
+    """A scaled picture with boxes, below a bar with its title.
+
+    Args:
+        found: in pixels of the picture before it was scaled.
+        title: ASCII, which is all that OpenCV writes.
+    """
     shown = Detections(found.boxes * np.float32(scale), found.scores, found.labels)
     scene = draw(picture, shown, classes)
     bar = np.full((BAR, scene.shape[1], 3), 255, np.uint8)
