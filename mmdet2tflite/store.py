@@ -36,6 +36,8 @@ MANIFEST = "manifest.json"
 PARTIAL_MANIFEST = f".{MANIFEST}.partial"
 LOGS = "log"
 """Sub-folder of an artefact for what does not define it: logs, curves, reproduce.sh."""
+LAST = "last"
+"""Sub-folder of the root with a file for each name that ``Store.remember`` was told."""
 REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 
@@ -66,14 +68,30 @@ class Store:
                 f"delete {self.root}/{stage}/{key} and run again",
             ) from None
 
-    def newest_first(self, stage: str) -> list[Artifact]:
-        """All finished artefacts of a stage."""
-        found = []
-        for name in self._fs.glob(f"{self.root}/{stage}/*/{MANIFEST}"):
-            artifact = self.find(stage, name.split("/")[-2])
-            if artifact is not None:
-                found.append((self.manifest(artifact)["created"], artifact))
-        return [artifact for _, artifact in sorted(found, key=lambda pair: pair[0], reverse=True)]
+    def remember(self, name: str, artifact: Artifact) -> None:
+        """Let ``recall(name)`` find an artefact, in place of the one that it found before."""
+        where = f"{artifact.stage}/{artifact.key}"
+        if not self.is_local:
+            self._fs.pipe_file(f"{self.root}/{LAST}/{name}", where.encode())
+            return
+        path = self._cache / LAST / name
+        with _disk_errors(self._cache):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f".{name}.{os.getpid()}")
+            partial.write_text(where, encoding="utf-8")
+            partial.rename(path)
+
+    def recall(self, name: str) -> Artifact | None:
+        """What was last remembered by a name; None if nothing was, or if it is gone."""
+        try:
+            stage, key = self._fs.cat_file(f"{self.root}/{LAST}/{name}").decode().split("/")
+        except FileNotFoundError:
+            return None
+        return self.find(stage, key)
+
+    def remembered(self) -> list[str]:
+        """The names that something was remembered by."""
+        return sorted(path.split("/")[-1] for path in self._fs.glob(f"{self.root}/{LAST}/*"))
 
     def manifest(self, artifact: Artifact) -> dict[str, Any]:
         """All that is known about how an artefact came about. Raises StoreError if it is gone."""

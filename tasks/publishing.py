@@ -10,16 +10,20 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from mmdet2tflite.artifacts import Comparison
 from mmdet2tflite.report.columns import COLUMNS, cell
 from mmdet2tflite.report.markdown import markdown
-from mmdet2tflite.report.stored import read_comparison
+from mmdet2tflite.report.stored import read_comparison, remember_comparison
 from mmdet2tflite.report.terminal import print_comparison
 from mmdet2tflite.store import Store
 
 
 def publish(store: Store, comparison: Comparison) -> None:
-    """Print the table; give the flow run a table and a text, whose history Prefect keeps by key."""
+    """Print the table; give the flow run a table and a text, whose history Prefect keeps by key.
+
+    ``mmdet2tflite compare`` prints it from now on.
+    """
     values = read_comparison(store, comparison)
     page = store.path(comparison, comparison.page)
     print_comparison(values, page)
+    remember_comparison(store, comparison)
     key = re.sub("[^a-z0-9]+", "-", comparison.experiment.lower()).strip("-")
     table = [
         {"model": row["variant"]}

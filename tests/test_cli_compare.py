@@ -8,19 +8,24 @@ import pytest
 from mmdet2tflite import cli
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.report import terminal
+from mmdet2tflite.report.stored import remember_comparison
 from tests.report.conftest import Run
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A store with two comparisons of ``tiny``, the newer one of two models, and an ``other``."""
+    """A store with an ``other`` and two comparisons of ``tiny``, the last one shown of two models.
+
+    It was made first: the last run found everything cached.
+    """
     run = Run(tmp_path_factory.mktemp("compare"))
     outcomes = run.outcomes()
-    for day, name, models in ((1, "tiny", 5), (3, "tiny", 2), (4, "other", 5)):
-        comparison = run.compare(outcomes[:models], name)
-        manifest = run.store.path(comparison, "manifest.json")
-        values = json.loads(manifest.read_text())
-        manifest.write_text(json.dumps({**values, "created": f"2026-01-0{day}"}))
+    made = {
+        (name, models): run.compare(outcomes[:models], name)
+        for name, models in (("tiny", 2), ("tiny", 5), ("other", 5))
+    }
+    for shown in (("tiny", 2), ("other", 5), ("tiny", 5), ("tiny", 2)):
+        remember_comparison(run.store, made[shown])
     return run
 
 
@@ -40,7 +45,7 @@ def compare(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     return call
 
 
-def test_the_newest_comparison_of_the_experiment_is_printed_with_its_page(compare):
+def test_what_the_experiments_last_run_showed_is_printed_with_its_page(compare):
     status, printed = compare()
     assert status == 0
     assert "│ ONNX " in printed.out

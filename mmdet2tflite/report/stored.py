@@ -17,19 +17,22 @@ def read_comparison(store: Store, comparison: Comparison) -> dict[str, Any]:
     return values
 
 
+def remember_comparison(store: Store, comparison: Comparison) -> None:
+    """Make it its experiment's last one: a run may show what an earlier one made."""
+    store.remember(comparison.experiment, comparison)
+
+
 def last_comparison(store: Store, experiment: str) -> Comparison:
-    """The newest comparison of an experiment.
+    """What the last run of an experiment showed.
 
     Raises:
         StoreError: there is none.
     """
-    names = set()
-    for found in store.newest_first(STAGE):
-        if isinstance(found, Comparison):
-            if found.experiment == experiment:
-                return found
-            names.add(found.experiment)
-    there = f"; there are some of {', '.join(sorted(names))}" if names else ""
+    found = store.recall(experiment)
+    if isinstance(found, Comparison):
+        return found
+    names = [name for name in store.remembered() if name != experiment]
+    there = f"; there are some of {', '.join(names)}" if names else ""
     raise StoreError(
         f"no comparison of the experiment {experiment!r} in {store.root}{there}",
         "a finished run",

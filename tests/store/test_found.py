@@ -96,11 +96,21 @@ def test_a_file_that_is_gone_is_reported_with_the_remedy(store: Store) -> None:
         store.path(built, "other.txt")
 
 
-def test_a_stages_artefacts_are_listed_the_newest_first(store: Store) -> None:
-    days = {"a": "2026-01-02", "b": "2026-01-03", "c": "2026-01-01"}
-    for key, day in days.items():
-        manifest = store.path(build(store, writes(key), key), MANIFEST)
-        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "created": day}))
-    (store.path(build(store, writes("x"), "unfinished")) / MANIFEST).unlink()
-    assert [artifact.key for artifact in store.newest_first("stage")] == ["b", "a", "c"]
-    assert store.newest_first("another") == []
+def test_a_name_recalls_what_it_was_last_told_whenever_that_was_made(store: Store) -> None:
+    old, new = (build(store, writes(key), key) for key in ("old", "new"))
+    store.remember("name", old)
+    assert store.recall("name") == old
+    store.remember("name", new)
+    store.remember("other", new)
+    store.remember("name", old)
+    assert (store.recall("name"), store.recall("other")) == (old, new)
+    assert store.remembered() == ["name", "other"]
+
+
+def test_nothing_is_recalled_by_an_unknown_name_or_once_it_is_gone(store: Store) -> None:
+    assert store.recall("name") is None
+    assert store.remembered() == []
+    built = build(store, writes("content"))
+    store.remember("name", built)
+    shutil.rmtree(store.path(built))
+    assert store.recall("name") is None

@@ -42,6 +42,16 @@ def test_another_machine_finds_and_fetches_what_was_built_on_a_remote_root(
     assert elsewhere.path(built, "folder/file.txt").read_text() == "content"
 
 
+def test_another_machine_recalls_what_was_remembered_on_a_remote_root(
+    remote: str, another_machine: Callable[[], None]
+) -> None:
+    built = build(Store(remote), writes("content"))
+    Store(remote).remember("name", built)
+    another_machine()
+    assert Store(remote).recall("name") == built
+    assert Store(remote).remembered() == ["name"]
+
+
 def test_a_remote_file_is_fetched_once(remote: str, another_machine: Callable[[], None]) -> None:
     built = build(Store(remote), writes("content"))
     another_machine()
