@@ -7,7 +7,7 @@ Rules:
    are not used: they are often those of another machine.
 2. A box has its edges at ``xmin - first_pixel``, ``ymin - first_pixel``, ``xmax`` and ``ymax``.
    Pascal VOC counts pixels from 1 and includes the last one, so pixel 1 to 1 is the interval 0 to 1
-   (``first_pixel: 1``); most annotation tools write the edges themselves (``first_pixel: 0``).
+   (``first_pixel: 1``); many annotation tools write the edges themselves (``first_pixel: 0``).
 3. A box whose corners have the same x or y is a stray click, and has no area in either reading.
 4. ``difficult`` objects are crowds: not learnt, and no detection of one is a mistake.
 5. The classes are the names that objects have. Their ids follow the names' alphabetical order.

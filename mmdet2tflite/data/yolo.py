@@ -168,7 +168,7 @@ def _read_yaml(config: YoloData, findings: Findings) -> _DataYaml | None:
     except OSError as error:
         findings.add("missing_annotations", path.name, f"{path} cannot be read: {error.strerror}")
     except yaml.YAMLError as error:
-        findings.add("corrupt_yaml", path.name, f"{path} is not YAML: {error}")
+        findings.add("corrupt_yaml", path.name, " ".join(str(error).split()))
     except ValidationError as error:
         for message in wrong_entries(error):
             findings.add("not_yolo", path.name, message)
