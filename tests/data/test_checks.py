@@ -170,7 +170,7 @@ def test_a_class_that_is_configured_twice_is_reported(refuse) -> None:
 def test_a_class_that_the_config_leaves_out_is_warned_of_with_the_nearest(
     source, build, contents
 ) -> None:
-    source.train["categories"][1]["name"] = "caat"
+    source.train["categories"][1]["name"] = source.val["categories"][1]["name"] = "caat"
     (problem,) = contents(build(classes=["cat"]), "log/problems.json")
     assert (problem["kind"], problem["split"], problem["id"]) == ("other_class", "train", 3)
     assert problem["message"].startswith("'caat' is not in dataset.classes")
