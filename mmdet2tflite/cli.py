@@ -15,6 +15,7 @@ from mmdet2tflite.names import ConverterName, PaddingName
 FLOW_ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # The terminal is ours: a bar and a line per stage. Prefect's own log still goes to its server.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -111,6 +112,27 @@ def compare(
         print(json.dumps({**values, "report": str(page)}, indent=1))
     else:
         print_comparison(values, page)
+
+
+@app.command()
+def preview(
+    experiment: Annotated[Path, typer.Argument(help="Experiment file (YAML).")],
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for the gallery, by default preview/NAME."),
+    ] = None,
+    images: Annotated[int, typer.Option(min=1, help="How many training images to show.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and the augmentation.")] = 0,
+) -> None:
+    """Show what a training would show the network: augmented images with their boxes.
+
+    Writes preview.html, preview.png and preview.json, counts for each transform the boxes that
+    leave the picture, vanish or become too small, and warns of pipelines that lose boxes.
+    """
+    from mmdet2tflite.detector.preview import preview_and_print
+
+    preview_and_print(experiment, overrides or (), out, images, seed)
 
 
 @app.command()

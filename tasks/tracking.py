@@ -1,7 +1,7 @@
 """Tells MLflow what the manifests say: one parent run per flow run, a child per model.
 
-The only module that imports mlflow. Nothing is measured here, so a run whose stages were all
-cached is as complete as the first one.
+Nobody else imports mlflow, but for ``pyfunc``. Nothing is measured here, so a run whose stages were
+all cached is as complete as the first one.
 """
 
 import logging
@@ -20,8 +20,11 @@ from mmdet2tflite.artifacts import (
     Checkpoint,
     Comparison,
     Dataset,
+    OpenvinoModel,
+    TfliteModel,
 )
 from mmdet2tflite.config import Experiment
+from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.train import read_curves
 from mmdet2tflite.evaluate.evaluate import PICTURE
 from mmdet2tflite.evaluate.results import DETECTIONS
@@ -31,6 +34,7 @@ from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.rows import uniform_metrics
 from mmdet2tflite.report.stored import read_comparison
 from mmdet2tflite.store import LOGS, MANIFEST, Store
+from tasks.pyfunc import log_detector
 
 DATABASE, FILES = "mlflow.db", "artifacts"
 METRICS_PER_CALL = 1000  # MLflow's limit for log_batch
@@ -48,6 +52,7 @@ class Tracker:
         """Numbers of images and boxes on the parent run."""
         mlflow.log_metrics(dataset.metrics)
         mlflow.log_param("classes", ", ".join(dataset.classes)[:250])
+        self._picture = image_files(self._store, dataset, "val")[0]
         self._origin(dataset)
 
     def checkpoint(self, checkpoint: Checkpoint, experiment: Experiment) -> None:
@@ -72,9 +77,15 @@ class Tracker:
         tags = {**outcome.tags, "runtime": report.runtime}
         with self._child(outcome.variant, {"stage": "variant", **tags}):
             mlflow.log_params(tags)
-            mlflow.log_metrics(uniform_metrics(outcome))
+            logged = None
+            if isinstance(model, TfliteModel):
+                path = self._store.path(model, model.file)
+                logged = log_detector(path, self._picture, model.preprocessing, outcome.tags)
+            mlflow.log_metrics(uniform_metrics(outcome), model_id=logged)
             if not isinstance(model, Checkpoint):  # its weights are in the child `training`
                 self._file(model, model.file)
+            if isinstance(model, OpenvinoModel):
+                self._file(model, model.weights)
             for name in (REPORT, DETECTIONS, PICTURE):
                 self._file(report, name)
             if outcome.rewritten:
@@ -156,6 +167,8 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
 
 def _connect(experiment: Experiment) -> None:
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # its news of database migrations
+    # That models want an OpenCV for servers and not the one that is here, once for each of them.
+    logging.getLogger("mlflow.utils.requirements_utils").setLevel(logging.ERROR)
     name = experiment.name
     if "MLFLOW_TRACKING_URI" not in os.environ:
         folder = experiment.tracking.absolute()
