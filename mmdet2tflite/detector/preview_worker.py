@@ -1,0 +1,132 @@
+"""Child process: images as a training would see them, and what each transform did to their boxes.
+
+Argument: a JSON file with ``detector``, ``training``, ``data``, ``images``, ``seed``, ``work``,
+``result``. Pictures are written into ``work`` as PNG.
+"""
+
+import itertools
+import json
+import random
+import sys
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mmdet2tflite.detector import mmlab
+
+mmlab.prepare()  # before anything imports mmdet
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+from mmdet.registry import DATASETS  # noqa: E402
+from mmdet.utils import register_all_modules  # noqa: E402
+
+from mmdet2tflite.config import Detector, Training  # noqa: E402
+from mmdet2tflite.detector import augment  # noqa: E402, F401  (registers itself)
+from mmdet2tflite.detector.box_fates import TRAIL, Register, Seen, Watched, watch  # noqa: E402
+from mmdet2tflite.detector.mmdet_config import DataPaths, build_config  # noqa: E402
+from mmdet2tflite.detector.phases import Phase, phases  # noqa: E402
+from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
+from mmdet2tflite.errors import ConfigError  # noqa: E402
+from mmdet2tflite.toolchain import progress  # noqa: E402
+
+
+def main() -> None:
+    """Show every phase, then write the result."""
+    spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    work = Path(spec["work"])
+    detector = Detector.model_validate(spec["detector"])
+    training = Training.model_validate(spec["training"])
+    data = DataPaths.model_validate(spec["data"])
+    config = build_config(detector, training, data, work).to_dict()
+    register_all_modules(init_default_scope=True)
+    found = phases(config)
+    total = len(found) * spec["images"]
+    shown = [
+        _show(phase, work / f"phase-{i}", spec, (i * spec["images"], total))
+        for i, phase in enumerate(found)
+    ]
+    cautions = [asdict(caution) for caution in pipeline_cautions(config)]
+    result = json.dumps({"phases": shown, "cautions": cautions})
+    Path(spec["result"]).write_text(result, encoding="utf-8")
+
+
+def _show(
+    phase: Phase, folder: Path, spec: dict[str, Any], done: tuple[int, int]
+) -> dict[str, Any]:
+    folder.mkdir(parents=True, exist_ok=True)
+    register = Register()
+    dataset = DATASETS.build(phase.dataset)
+    steps = watch(dataset, register)
+    pictures, story = [], []
+    for number, index in enumerate(choose(len(dataset), spec["images"], spec["seed"])):
+        seed_all(spec["seed"], index)
+        trail = _draw(dataset, index, steps)
+        file = Path(dataset.get_data_info(index)["img_path"]).name
+        pictures.append(_write(trail[-1], folder / f"{number}.png") | {"file": file})
+        if number == 0:
+            story = [
+                _write(seen, folder / f"step-{i}.png") for i, seen in enumerate(_visible(trail))
+            ]
+        progress(completed=done[0] + number + 1, total=done[1])
+    return {
+        "title": phase.title,
+        "epochs": [phase.first_epoch, phase.last_epoch],
+        "steps": [asdict(step.tally) for step in steps if step.tally.calls],
+        "pictures": pictures,
+        "story": story,
+    }
+
+
+def choose(available: int, wanted: int, seed: int) -> list[int]:
+    """Indices of different images; fewer wanted are the first of more."""
+    order = np.random.default_rng(seed).permutation(available)
+    return [int(index) for index in order[:wanted]]
+
+
+def seed_all(seed: int, index: int) -> None:
+    """An image's random numbers depend on the seed and on itself, not on those before it."""
+    state = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+    random.seed(state)
+    np.random.seed(state)
+
+
+def _draw(dataset: Any, index: int, steps: list[Watched]) -> tuple[Seen, ...]:
+    try:
+        return tuple(dataset[index][TRAIL])
+    except Exception as error:  # a transform is anybody's code: it can raise anything
+        traceback.print_exc()
+        raise ConfigError(
+            f"the training pipeline fails on image {dataset.get_data_info(index)['img_path']}: "
+            f"{type(error).__name__}: {error}",
+            f"one that takes every image; this one is {' → '.join(s.tally.name for s in steps)}",
+            "training would end here too: correct the pipeline of detector.config",
+        ) from error
+
+
+def _visible(trail: tuple[Seen, ...]) -> list[Seen]:
+    """The steps after which picture or boxes differ from before."""
+    pairs = itertools.pairwise(trail)
+    changed = [
+        after
+        for before, after in pairs
+        if not np.array_equal(before.picture, after.picture)
+        or not np.array_equal(before.boxes, after.boxes)
+    ]
+    return [trail[0], *changed]
+
+
+def _write(seen: Seen, path: Path) -> dict[str, Any]:
+    cv2.imwrite(str(path), seen.picture)
+    return {
+        "step": seen.step,
+        "picture": str(path),
+        "size": [seen.picture.shape[1], seen.picture.shape[0]],
+        "boxes": seen.boxes.round(2).tolist(),
+        "labels": seen.labels,
+    }
+
+
+if __name__ == "__main__":
+    main()
