@@ -132,7 +132,8 @@ def _start(
 def progress(**message: Any) -> None:
     """Called in a child: tell the parent how far the work is.
 
-    ``completed`` and ``total`` move the bar, ``description`` names it; other keys are shown.
+    ``completed`` and ``total`` move the bar, ``description`` names it; other keys are shown. A
+    message with ``caution`` is a sentence instead, which stays in the terminal.
     """
     print(PROGRESS + json.dumps(message), flush=True)
 

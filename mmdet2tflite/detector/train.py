@@ -91,6 +91,8 @@ TRAIN: Stage[Checkpoint] = Stage(
         "mmdet2tflite.detector.augment",
         "mmdet2tflite.detector.mmdet_config",
         "mmdet2tflite.detector.mmlab",
+        "mmdet2tflite.detector.phases",
+        "mmdet2tflite.detector.pipeline_checks",
         "mmdet2tflite.detector.pipelines",
         "mmdet2tflite.detector.recorder",
         "mmdet2tflite.detector.schedule",

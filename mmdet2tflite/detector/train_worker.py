@@ -28,7 +28,9 @@ from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
     describe_head,
     describe_preprocessing,
 )
+from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
+from mmdet2tflite.toolchain import progress  # noqa: E402
 
 RUN = "run"
 WEIGHTS, CONFIG = "weights.pth", "config.py"
@@ -45,6 +47,7 @@ def main() -> None:
     cfg = build_config(detector, training, data, work / RUN)
     start = load_start(training, data.classes)
     if training.epochs:
+        _tell_cautions(cfg)
         epoch = _train(cfg, start)
         shutil.copyfile(work / RUN / recorder.BEST, work / WEIGHTS)
     else:
@@ -60,6 +63,13 @@ def main() -> None:
         "curves": recorder.read_curves(work / RUN),
     }
     Path(spec["result"]).write_text(json.dumps(result), encoding="utf-8")
+
+
+def _tell_cautions(cfg: Config) -> None:
+    """In the terminal and in the log, before the first epoch."""
+    for caution in pipeline_cautions(cfg.to_dict()):
+        progress(caution=str(caution))
+        print(f"caution: {caution}", flush=True)
 
 
 def _check_device(device: str) -> None:

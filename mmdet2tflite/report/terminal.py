@@ -72,6 +72,8 @@ def progress_bar(title: str) -> Iterator[OnProgress]:
         task = display.add_task(title, total=None, details="")
 
         def update(message: dict[str, Any]) -> None:
+            if _say_caution(message):
+                return
             display.update(
                 task,
                 completed=message.get("completed"),
@@ -85,11 +87,21 @@ def progress_bar(title: str) -> Iterator[OnProgress]:
             display.remove_task(task)
 
 
+def _say_caution(message: dict[str, Any]) -> bool:
+    """A line that stays, if that is what the message is for."""
+    if "caution" not in message:
+        return False
+    console.print(f"[yellow]caution:[/yellow] {escape(message['caution'])}", soft_wrap=True)
+    return True
+
+
 def _occasional_lines(title: str) -> OnProgress:
     last = time.monotonic()
 
     def update(message: dict[str, Any]) -> None:
         nonlocal last
+        if _say_caution(message):
+            return
         if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
             done = f"{message.get('completed')}/{message.get('total')}"
