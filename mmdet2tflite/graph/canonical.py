@@ -9,6 +9,7 @@ from mmdet2tflite.graph.passes.batch_normalization import FoldBatchNormalization
 from mmdet2tflite.graph.passes.ceil_mode import ResolveCeilMode
 from mmdet2tflite.graph.passes.constants import FoldConstants
 from mmdet2tflite.graph.passes.focus import FoldFocus
+from mmdet2tflite.graph.passes.hard_swish import FuseHardSwish
 from mmdet2tflite.graph.passes.identities import RemoveIdentities
 from mmdet2tflite.graph.passes.naming import NameNodes
 from mmdet2tflite.graph.passes.pads import MergePads
@@ -26,6 +27,7 @@ PASSES: tuple[type[ReportingPass], ...] = (
     ResolveCeilMode,
     MergePads,
     FoldFocus,
+    FuseHardSwish,
     SpellOut,
     RemoveUnused,
     NameNodes,
@@ -54,7 +56,8 @@ def canonicalise(model: ir.Model) -> tuple[Change, ...]:
        input or output would lose its name.
     3. Pads are explicit, and in the window that they belong to where that is possible.
     4. No pooling is in ``ceil_mode``, but for dilated ones that no pads can express (a sentence
-       names them); no space-to-depth is left before a convolution that can take it in.
+       names them); no space-to-depth is left before a convolution that can take it in; no hard
+       swish is a product.
     5. Constant operands have the rank of the output; ``Pad`` names the pads of every axis.
     6. Nodes have unique names and stand in topological order; nothing is unused.
     7. Graph inputs and outputs have their old names.
