@@ -118,6 +118,11 @@ class Detector(Section):
     """An mmdet config file."""
     input_size: Size = (320, 192)
     """Width and height of the network's input in pixels, multiples of 32."""
+    padding: Literal["torch", "tf"] = "torch"
+    """``tf``: convolutions pad as TensorFlow's SAME does, so that the file needs no PAD. A network
+    must be trained so, from scratch or from ordinary weights (docs/training.md)."""
+    activation: Literal["config", "silu", "relu", "relu6", "hardswish"] = "config"
+    """Activation of backbone, neck and head; ``config`` keeps that of the mmdet config."""
 
     @model_validator(mode="after")
     def _fits_the_coarsest_map(self) -> "Detector":

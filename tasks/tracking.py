@@ -59,8 +59,7 @@ class Tracker:
         """The child ``training``: settings, curves, weights, the complete mmdet config, the log."""
         with self._child("training", {"stage": "training"}):
             mlflow.log_params(_short(experiment.training.model_dump(mode="json")))
-            best = {f"best.{name}": value for name, value in checkpoint.metrics.items()}
-            mlflow.log_metrics({**best, "best_epoch": checkpoint.epoch})
+            mlflow.log_metrics({**_of_training(checkpoint), "best_epoch": checkpoint.epoch})
             self._curves(checkpoint)
             for name in (checkpoint.weights, checkpoint.config, f"{LOGS}/train.log"):
                 self._file(checkpoint, name)
@@ -177,6 +176,14 @@ def _connect(experiment: Experiment) -> None:
         if mlflow.get_experiment_by_name(name) is None:
             mlflow.create_experiment(name, artifact_location=(folder / FILES / name).as_uri())
     mlflow.set_experiment(name)
+
+
+def _of_training(checkpoint: Checkpoint) -> dict[str, float]:
+    """``start.map`` is that of the weights that a training began with."""
+    return {
+        name if name.startswith("start.") else f"best.{name}": value
+        for name, value in checkpoint.metrics.items()
+    }
 
 
 def _curve(name: str) -> str:

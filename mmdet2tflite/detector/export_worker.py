@@ -23,7 +23,7 @@ from mmengine.config import Config  # noqa: E402
 
 from mmdet2tflite.artifacts import Head, Preprocessing  # noqa: E402
 from mmdet2tflite.config import Export  # noqa: E402
-from mmdet2tflite.detector import augment  # noqa: E402, F401  (the config names its classes)
+from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
 from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
 from mmdet2tflite.evaluate.promise import check_promise, run_on_images  # noqa: E402
 from mmdet2tflite.evaluate.runners import OnnxRunner  # noqa: E402

@@ -4,10 +4,12 @@ An ordinary mmdet config file gives the network; the experiment gives data, clas
 schedule and augmentation. What the experiment leaves to the file (``config``) is not touched.
 """
 
+import inspect
 import os
 from pathlib import Path
 from typing import Any
 
+from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
 from mmdet2tflite.artifacts import Family, Frozen, Head, Preprocessing
@@ -20,6 +22,12 @@ MAX_DETECTIONS = 100  # what COCO's mAP looks at, where the config sets no limit
 
 FAMILIES: dict[str, Family] = {"YOLOXHead": "yolox"}
 """mmdet's name of the head → the decoder that understands its maps."""
+
+ACTIVATIONS = {"silu": "SiLU", "relu": "ReLU", "relu6": "ReLU6", "hardswish": "HSwish"}
+"""``detector.activation`` → mmcv's name."""
+
+WITH_STEM = {"CSPNeXt": "CSPNeXtSame"}
+"""Backbones that keep ``conv_cfg`` from their stem → ours that do not (layers.py)."""
 
 
 class DataPaths(Frozen):
@@ -38,6 +46,7 @@ def build_config(detector: Detector, training: Training, data: DataPaths, work_d
     """
     cfg = read_config(detector.config)
     head_of(cfg.model).num_classes = len(data.classes)
+    _set_layers(cfg.model, detector)
     cfg.work_dir = str(work_dir)
     cfg.default_scope = "mmdet"
     cfg.load_from, cfg.resume = None, False
@@ -102,6 +111,34 @@ def describe_preprocessing(detector: Detector, cfg: Config) -> Preprocessing:
         mean=tuple(settings.get("mean") or (0.0, 0.0, 0.0)),
         std=tuple(settings.get("std") or (1.0, 1.0, 1.0)),
     )
+
+
+def _set_layers(model: ConfigDict, detector: Detector) -> None:
+    """Padding and activation of backbone, neck and head. Raises ConfigError."""
+    settings = {}
+    if detector.padding == "tf":
+        settings["conv_cfg"] = dict(type="Conv2dSame")
+        model.backbone.type = WITH_STEM.get(model.backbone.type, model.backbone.type)
+    if detector.activation != "config":
+        settings["act_cfg"] = dict(type=ACTIVATIONS[detector.activation])
+    for part in filter(None, (model.backbone, model.get("neck"), model.bbox_head)):
+        for name, value in settings.items():
+            if not _takes(part.type, name):
+                raise ConfigError(
+                    f"{part.type} has no {name}",
+                    "a backbone, neck and head that let their convolutions and activations be set",
+                    "leave detector.padding and detector.activation at their defaults, or choose "
+                    "another detector.config",
+                )
+            part[name] = value
+
+
+def _takes(kind: str, name: str) -> bool:
+    """Whether a class of mmdet, or a base that it hands further arguments to, has this argument."""
+    found = MODELS.get(kind)
+    if found is None:  # mmdet will say so better
+        return True
+    return any(name in inspect.signature(each.__init__).parameters for each in found.mro())
 
 
 def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPaths) -> None:

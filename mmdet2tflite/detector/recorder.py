@@ -26,12 +26,14 @@ class RunRecorder(Hook):
        reading (``read_curves``).
     2. An epoch is saved before it is validated. A run that was killed between the two makes up for
        the validation when it resumes.
-    3. After a validation that beats the best so far, the weights (the averaged ones, which EMAHook
+    3. Weights to start from are validated as epoch 0: it shows what they were worth, and a run that
+       only made them worse gives them back.
+    4. After a validation that beats the best so far, the weights (the averaged ones, which EMAHook
        has in place then; hence the high priority) go to ``best.pth`` by an atomic rename.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """On a resumed run, remember the best validation so far, and make up for a lost one."""
+        """Remember the best validation so far; make up for a lost one, or for that of epoch 0."""
         self._folder = Path(runner.work_dir)
         self._last_map: float | None = None
         self._losses: dict[str, list[float]] = {}
@@ -86,10 +88,15 @@ class RunRecorder(Hook):
 
 
 def is_validated(runner: Runner) -> bool:
-    """Whether a validation follows the epoch that was finished last (EpochBasedTrainLoop.run)."""
+    """Whether a validation belongs to the epoch that was finished last (EpochBasedTrainLoop.run).
+
+    To epoch 0, where there is none finished, if the run starts from given weights.
+    """
     epoch: int = runner.epoch
+    if epoch == 0:
+        return bool(runner.cfg.load_from)
     last = epoch == runner.max_epochs
-    return epoch > 0 and (last or epoch % runner.train_loop.val_interval == 0)
+    return last or epoch % runner.train_loop.val_interval == 0
 
 
 def save_weights(path: Path, model: torch.nn.Module, metainfo: Any, epoch: int) -> None:

@@ -71,8 +71,15 @@ def _metrics(curves: list[dict[str, float]]) -> dict[str, float]:
     scored = [line for line in curves if "map" in line]
     if not scored:
         return {}
-    best = max(scored, key=lambda line: line["map"])
-    return {f"val.{name}": value for name, value in best.items() if name.startswith("map")}
+    lines = {"val": max(scored, key=lambda line: line["map"])}
+    if scored[0]["epoch"] == 0:  # what the weights were worth that the training started from
+        lines["start"] = scored[0]
+    return {
+        f"{which}.{name}": value
+        for which, line in lines.items()
+        for name, value in line.items()
+        if name.startswith("map")
+    }
 
 
 def _files(config: TrainConfig) -> dict[str, object]:
@@ -89,6 +96,7 @@ TRAIN: Stage[Checkpoint] = Stage(
     tools=("torch", "torchvision", "mmengine", "mmcv-lite", "mmdet"),
     sources=(
         "mmdet2tflite.detector.augment",
+        "mmdet2tflite.detector.layers",
         "mmdet2tflite.detector.mmdet_config",
         "mmdet2tflite.detector.mmlab",
         "mmdet2tflite.detector.phases",
@@ -97,6 +105,7 @@ TRAIN: Stage[Checkpoint] = Stage(
         "mmdet2tflite.detector.recorder",
         "mmdet2tflite.detector.schedule",
         "mmdet2tflite.detector.train_worker",
+        "mmdet2tflite.graph.geometry",
     ),
     outside=_files,
     resumable=True,

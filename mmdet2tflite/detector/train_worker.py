@@ -20,7 +20,7 @@ from mmengine.runner import Runner  # noqa: E402
 from mmengine.runner.checkpoint import _load_checkpoint  # noqa: E402
 
 from mmdet2tflite.config import Detector, Training  # noqa: E402
-from mmdet2tflite.detector import augment, recorder  # noqa: E402, F401  (they register themselves)
+from mmdet2tflite.detector import augment, layers, recorder  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
     DataPaths,
     build_config,
@@ -48,13 +48,15 @@ def main() -> None:
     start = load_start(training, data.classes)
     if training.epochs:
         _tell_cautions(cfg)
-        epoch = _train(cfg, start)
+        epoch = _train(cfg, start, detector)
         shutil.copyfile(work / RUN / recorder.BEST, work / WEIGHTS)
     else:
         assert start is not None  # config.Training: epochs 0 only with a checkpoint
         epoch = start.epoch
         metainfo = {"classes": data.classes}
-        recorder.save_weights(work / WEIGHTS, build_with(cfg, start), metainfo, epoch)
+        model = build_with(cfg, start)
+        _check_layers(model, detector)
+        recorder.save_weights(work / WEIGHTS, model, metainfo, epoch)
     cfg.dump(str(work / CONFIG))
     result = {
         "head": describe_head(cfg, data.classes).model_dump(mode="json"),
@@ -138,7 +140,12 @@ def build_with(cfg: Config, start: Start) -> torch.nn.Module:
     return model
 
 
-def _train(cfg: Config, start: Start | None) -> int:
+def _check_layers(model: torch.nn.Module, detector: Detector) -> None:
+    if detector.padding == "tf":
+        layers.check_padding(model)
+
+
+def _train(cfg: Config, start: Start | None, detector: Detector) -> int:
     """Train to the end, from the last saved epoch if there is one; the best epoch's number."""
     folder = Path(cfg.work_dir)
     saved = latest_readable(folder)
@@ -149,6 +156,7 @@ def _train(cfg: Config, start: Start | None) -> int:
         build_with(cfg, start)  # mmengine's own loading takes what fits and is silent on the rest
         cfg.load_from = str(start.path)
     runner = Runner.from_cfg(cfg)
+    _check_layers(runner.model, detector)
     runner.train()
     scored = [line for line in recorder.read_curves(folder) if "map" in line]
     best = max(scored, key=lambda line: line["map"])

@@ -12,7 +12,7 @@ import torch  # noqa: E402
 from mmdet.apis import inference_detector, init_detector  # noqa: E402
 
 from mmdet2tflite.artifacts import Head  # noqa: E402
-from mmdet2tflite.detector import augment  # noqa: E402, F401  (the config names its classes)
+from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
 from mmdet2tflite.evaluate.decode import Detections, Floats  # noqa: E402
 
 MEANINGS = {"yolox": ("cls", "box", "obj")}
