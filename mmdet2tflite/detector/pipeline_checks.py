@@ -17,8 +17,12 @@ from mmdet2tflite.detector.phases import Phase, phases
 
 MOSAICS = ("Mosaic", "CachedMosaic")
 LARGEST_ROTATION = 10.0
-ROTATIONS = {"RandomAffine": ("max_rotate_degree", 10.0), "Rotate": ("max_mag", 30.0)}
-"""mmdet's transforms that rotate → the setting of the largest angle, and its default."""
+ROTATIONS = {
+    "RandomAffine": ("max_rotate_degree", 10.0),
+    "CanvasAffine": ("max_rotate_degree", 10.0),
+    "Rotate": ("max_mag", 30.0),
+}
+"""Transforms that rotate → the setting of the largest angle, and its default."""
 
 
 @dataclass(frozen=True)
