@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
+from mmdet2tflite.errors import ImageError
 from mmdet2tflite.runtime import Detector
 
 
@@ -38,10 +40,13 @@ class TfliteDetector(PythonModel):
             the box may reach beyond).
 
         Raises:
-            ImageError: an image cannot be decoded; it says which.
+            MlflowException: an image cannot be decoded; it says which, and so does MLflow's server.
         """
-        with self._lock:
-            found = self._detector(list(model_input["image"]))
+        try:
+            with self._lock:
+                found = self._detector(list(model_input["image"]))
+        except ImageError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
         boxes = np.concatenate([np.empty((0, 4), np.float32), *(each.boxes for each in found)])
         rows = [number for number, each in enumerate(found) for _ in each.names]
         return pd.DataFrame(

@@ -13,8 +13,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
-from mmdet2tflite.errors import ImageError
 from mmdet2tflite.runtime import Detector
 from tests.corner_network import BRIGHT, RIGHT_CELL
 from tests.tasks.conftest import PHOTO, STRATEGIES, Tracked
@@ -68,7 +68,7 @@ def test_nothing_found_is_a_table_without_rows(model, dark, images):
 
 def test_an_image_that_cannot_be_decoded_is_refused_by_its_place(model, dark):
     images = pd.concat([table(dark), pd.DataFrame({"image": [b"no image"]})])
-    with pytest.raises(ImageError, match="image 2 of 2: cannot be decoded"):
+    with pytest.raises(MlflowException, match="image 2 of 2: cannot be decoded"):
         model.predict(images)
 
 
