@@ -4,7 +4,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -52,40 +52,48 @@ def one_core() -> Iterator[None]:
     Raises:
         KeyboardInterrupt: the main thread was interrupted meanwhile.
     """
-    locks = [_core(number) for number in range(cores())]
-    while not any(_taken(lock) for lock in locks):
+    gate, all_cores = _lock("gate"), [_lock(number) for number in range(cores())]
+    while not _one_taken(gate, all_cores):
         check_interruption()
         time.sleep(POLL_SECONDS)
     try:
         yield
     finally:
-        for lock in locks:
-            lock.release()
+        for core in all_cores:
+            core.release()
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Hold all cores of this machine: against any conversion and any other evaluation.
+    """Hold this machine: against every other measurement and whatever holds one core.
 
-    The cores are taken in order. So of two who want the machine one waits for the other, and no
-    conversion takes a core again that was already given up for a measurement.
+    Nothing new passes the gate while a measurement waits for what runs already.
 
     Raises:
         KeyboardInterrupt: as ``one_core``.
     """
     with ExitStack() as held:
-        for number in range(os.cpu_count() or 1):
-            lock = _core(number)
+        for name in ("gate", *range(os.cpu_count() or 1)):
+            lock = _lock(name)
             acquire(lock)
             held.callback(lock.release)
         yield
 
 
-def _core(number: int) -> FileLock:
+def _lock(name: str | int) -> FileLock:
     """A lock of the kernel: it is gone with the process that held it."""
     # One per user: Linux forbids opening another user's file in a shared /tmp for writing.
     user = os.getuid() if hasattr(os, "getuid") else "all"
-    return FileLock(Path(tempfile.gettempdir()) / f"mmdet2tflite-core-{user}-{number}.lock")
+    return FileLock(Path(tempfile.gettempdir()) / f"mmdet2tflite-{user}-{name}.lock")
+
+
+def _one_taken(gate: FileLock, all_cores: Sequence[FileLock]) -> bool:
+    if not _taken(gate):
+        return False
+    try:
+        return any(_taken(core) for core in all_cores)
+    finally:
+        gate.release()
 
 
 def _taken(lock: FileLock) -> bool:

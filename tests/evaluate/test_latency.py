@@ -1,5 +1,3 @@
-import threading
-
 from mmdet2tflite.evaluate import machine
 from mmdet2tflite.evaluate.latency import Timing, latency_metrics, measure, thread_counts
 
@@ -40,25 +38,3 @@ def test_metrics_carry_engine_and_threads():
         "latency_ms.xnnpack.1": 2.0,
         "latency_ms.xnnpack.1.p90": 3.0,
     }
-
-
-def test_one_evaluation_at_a_time(own_lock):
-    events = []
-
-    def other():
-        with machine.alone():
-            events.append("other")
-
-    with machine.alone():
-        thread = threading.Thread(target=other)
-        thread.start()
-        thread.join(timeout=0.3)
-        events.append("first")
-    thread.join(timeout=10)
-    assert events == ["first", "other"]
-
-
-def test_the_machine_is_described():
-    assert machine.cores() >= 1
-    assert machine.cpu_model()
-    assert machine.load() >= 0
