@@ -65,3 +65,36 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(printed, monkeypatch
         on_progress({"completed": 2, "total": 9, "loss": 1.23456})
         on_progress({"completed": 3, "total": 9, "loss": 1.0})
     assert printed.getvalue().split() == ["checkpoint", "2/9", "loss", "1.235"]
+
+
+@pytest.fixture
+def screen(monkeypatch) -> None:
+    """A terminal, on which bars are drawn."""
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    monkeypatch.setattr(terminal, "console", console)
+
+
+def bars() -> list[str]:
+    """The display's lines."""
+    output = io.StringIO()
+    Console(file=output, width=120).print(terminal._bars._display)
+    return output.getvalue().splitlines()
+
+
+def test_stages_that_run_at_once_have_their_bars_below_each_other(screen):
+    with progress_bar("first") as first:
+        with progress_bar("second") as second:
+            first({"completed": 1, "total": 4})
+            second({"completed": 3, "total": 4, "loss": 1.5})
+            shown = bars()
+        assert [line.split()[0] for line in bars()] == ["first"]
+    assert [line.split()[0] for line in shown] == ["first", "second"]
+    assert ("25 %" in shown[0], "75 %" in shown[1], "loss 1.500" in shown[1]) == (True, True, True)
+
+
+def test_the_bars_go_and_come_back_for_the_next_stage(screen):
+    for title in ("first", "second"):
+        with progress_bar(title):
+            assert [line.split()[0] for line in bars()] == [title]
+            assert terminal._bars._display.live.is_started
+        assert not terminal._bars._display.live.is_started
