@@ -53,7 +53,7 @@ SIGNATURE = ModelSignature(
 )
 
 
-def log_detector(model: Path, picture: Path, size: Preprocessing, tags: Mapping[str, str]) -> str:
+def log_detector(model: Path, picture: Path, size: Preprocessing, params: Mapping[str, str]) -> str:
     """Log a TFLite file to the active run as the model ``detector``.
 
     Not by ``mlflow.pyfunc.log_model``: that loads each model and runs it, a second for every file,
@@ -63,7 +63,7 @@ def log_detector(model: Path, picture: Path, size: Preprocessing, tags: Mapping[
         model: the file, with its passport.
         picture: an image for the input example, which is scaled down to ``size``.
         size: the network's input.
-        tags: of the variant, for MLflow's list of models.
+        params: of the variant, for MLflow's list of models.
 
     Returns:
         The model's id, under which its metrics can be logged.
@@ -75,7 +75,7 @@ def log_detector(model: Path, picture: Path, size: Preprocessing, tags: Mapping[
     assert run is not None
     client = mlflow.MlflowClient()
     logged = mlflow.initialize_logged_model(
-        NAME, source_run_id=run.info.run_id, params=dict(tags), model_type="object detection"
+        NAME, source_run_id=run.info.run_id, params=dict(params), model_type="object detection"
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

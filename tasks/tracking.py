@@ -20,6 +20,7 @@ from mmdet2tflite.artifacts import (
     Checkpoint,
     Comparison,
     Dataset,
+    KerasModel,
     OpenvinoModel,
     TfliteModel,
 )
@@ -75,16 +76,18 @@ class Tracker:
         assert report is not None
         tags = {**outcome.tags, "runtime": report.runtime}
         with self._child(outcome.variant, {"stage": "variant", **tags}):
-            mlflow.log_params(tags)
+            mlflow.log_params(_axes(tags))
             logged = None
             if isinstance(model, TfliteModel):
                 path = self._store.path(model, model.file)
-                logged = log_detector(path, self._picture, model.preprocessing, outcome.tags)
+                logged = log_detector(path, self._picture, model.preprocessing, _axes(tags))
             mlflow.log_metrics(uniform_metrics(outcome), model_id=logged)
             if not isinstance(model, Checkpoint):  # its weights are in the child `training`
                 self._file(model, model.file)
             if isinstance(model, OpenvinoModel):
                 self._file(model, model.weights)
+            if isinstance(model, KerasModel):
+                self._file(model, model.passport)
             for name in (REPORT, DETECTIONS, PICTURE):
                 self._file(report, name)
             if outcome.rewritten:
@@ -98,7 +101,7 @@ class Tracker:
         tags = {"stage": "variant", **outcome.tags, **_reason(outcome.failure)}
         mlflow.start_run(run_name=outcome.variant, nested=True, tags=tags)
         try:
-            mlflow.log_params(outcome.tags)
+            mlflow.log_params(_axes(tags))
             if outcome.rewritten:
                 self._file(outcome.rewritten, outcome.rewritten.plan)
                 self._origin(outcome.rewritten)
@@ -184,6 +187,11 @@ def _of_training(checkpoint: Checkpoint) -> dict[str, float]:
         name if name.startswith("start.") else f"best.{name}": value
         for name, value in checkpoint.metrics.items()
     }
+
+
+def _axes(tags: Mapping[str, str]) -> dict[str, str]:
+    """What a variant is chosen by. MLflow's chart starts with the first three parameters."""
+    return {axis: tags.get(axis, "none") for axis in ("strategy", "converter", "precision")}
 
 
 def _curve(name: str) -> str:

@@ -30,3 +30,24 @@ def test_a_model_is_ready_and_has_the_metrics_and_tags_of_its_run(tracked: Track
         assert {metric.key: metric.value for metric in model.metrics} == run.data.metrics
         assert run.data.metrics == {"map": len(name) / 10}
         assert model.params["strategy"] == run.data.tags["strategy"] == name.split(" ")[0]
+
+
+def test_every_model_has_the_same_parameters_and_no_others(tracked: Tracked) -> None:
+    none = {"strategy": "none", "converter": "none", "precision": "float32"}
+    found = {name: run.data.params for name, run in tracked.runs.items() if name != "tiny"}
+    assert found == {
+        ONNX: none,
+        OPENVINO: none,
+        **{
+            name: {**none, "strategy": name.split(" ")[0], "converter": "onnx2tf"}
+            for name in (*tracked.files, FAILED)
+        },
+    }
+
+
+def test_what_a_variant_is_made_by_stands_in_its_tags(tracked: Tracked) -> None:
+    for name in (*tracked.files, FAILED):
+        tags = tracked.runs[name].data.tags
+        assert " · ".join(tags[tag] for tag in ("strategy", "converter", "precision")) == name
+        assert (tags["stage"], tags["exact"]) == ("variant", "true")
+    assert tracked.runs[OPENVINO].data.tags["stage"] == "variant"
