@@ -167,11 +167,11 @@ def test_the_first_pixel_of_the_config_is_that_of_the_boxes(build, contents) -> 
     assert box["bbox"] == [2, 3, 9, 19]
 
 
-@pytest.mark.parametrize("value", [0, 0.25])
+@pytest.mark.parametrize("corner", [(0, 3), (2, 0), (0.25, 3)])
 def test_a_corner_that_counts_from_zero_contradicts_a_first_pixel_of_one(
-    value, voc, build, refuse
+    corner, voc, build, refuse
 ) -> None:
-    voc.xml["a"] = an_xml(an_object(), an_object(box=(value, 3, 11, 22)))
+    voc.xml["a"] = an_xml(an_object(), an_object(box=(*corner, 11, 22)))
     (problem,) = refuse()
     assert facts([problem]) == [("first_pixel", "train", "a.xml, object 2", None)]
     assert problem.message.endswith("--set dataset.first_pixel=0")

@@ -155,7 +155,7 @@ def test_an_export_written_for_the_folder_beside_it_is_found(source, build) -> N
 
 
 def test_dots_that_lead_to_images_are_kept(source, build) -> None:
-    (source.root / "yaml").mkdir()
+    (source.root / "yaml/images/train").mkdir(parents=True)  # would be taken without the dots
     source.data |= {"train": "../images/train", "val": "../images/val"}
     source.save()
     yaml_file = (source.root / "data.yaml").rename(source.root / "yaml/data.yaml")
