@@ -192,7 +192,7 @@ def boxes_of(results: Mapping[str, Any]) -> Boxes:
 def _by_number(boxes: Any, numbers: list[int]) -> Boxes:
     found: Boxes = {}
     times: Counter[int] = Counter()
-    for number, box in zip(numbers, np.array(boxes, np.float32), strict=True):
+    for number, box in zip(numbers, np.array(boxes.tolist(), np.float32), strict=True):
         found[number, times[number]] = box
         times[number] += 1
     return found

@@ -44,7 +44,7 @@ def main() -> None:
     found = phases(config)
     total = len(found) * spec["images"]
     shown = [
-        _show(phase, work / f"phase-{i}", spec, (i * spec["images"], total))
+        show_phase(phase, work / f"phase-{i}", spec, (i * spec["images"], total))
         for i, phase in enumerate(found)
     ]
     cautions = [asdict(caution) for caution in pipeline_cautions(config)]
@@ -52,9 +52,19 @@ def main() -> None:
     Path(spec["result"]).write_text(result, encoding="utf-8")
 
 
-def _show(
+def show_phase(
     phase: Phase, folder: Path, spec: dict[str, Any], done: tuple[int, int]
 ) -> dict[str, Any]:
+    """Send a seeded sample of images through a phase's pipeline, and draw up the account.
+
+    Args:
+        folder: for the pictures.
+        spec: ``images`` and ``seed``.
+        done: images that were shown before, and all there are to show, for the progress bar.
+
+    Raises:
+        ConfigError: the pipeline fails on an image.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     register = Register()
     dataset = DATASETS.build(phase.dataset)

@@ -1,0 +1,125 @@
+"""preview.html, preview.png and the terminal: boxes with names, counts, cautions."""
+
+import io
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+
+from mmdet2tflite.report import terminal
+from mmdet2tflite.report.preview_page import COLUMNS, print_preview, render
+from mmdet2tflite.report.preview_sheet import draw_sheet
+
+CLASSES = ["cat & dog", "<b>bird</b>"]
+LOADERS = ("src", "href", "srcset", "data", "action", "poster")
+
+
+class Page(HTMLParser):
+    """All elements with their attributes, and the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.text.append(data.strip())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def tally(name: str, **counts: int) -> dict[str, Any]:
+    return {"name": name, **{column.key: 0 for column in COLUMNS}, **counts}
+
+
+@pytest.fixture
+def values(tmp_path: Path) -> dict[str, Any]:
+    """A phase of five pictures of 160 x 80, the first with a box of each class."""
+    file = tmp_path / "0.png"
+    cv2.imwrite(str(file), np.full((80, 160, 3), 90, np.uint8))
+    seen = {"step": "Pad", "picture": str(file), "size": [160, 80], "boxes": [], "labels": []}
+    boxes = [[10.0, 20.0, 50.0, 60.0], [150.0, 0.0, 160.0, 10.0]]
+    first = {**seen, "file": "a&b.png", "boxes": boxes, "labels": [0, 1]}
+    phase = {
+        "title": "without Mosaic",
+        "epochs": [5, 9],
+        "steps": [tally("Load", calls=5, new=7, kept=7), tally("Affine", given=7, vanished=3)],
+        "pictures": [first, *({**seen, "file": f"{i}.png"} for i in range(4))],
+        "story": [seen],
+    }
+    return {
+        "experiment": "mine",
+        "seed": 4,
+        "input_size": [160, 80],
+        "classes": CLASSES,
+        "cautions": [{"found": "Affine drops <3>", "remedy": "stop it"}],
+        "phases": [phase],
+    }
+
+
+def test_boxes_stand_in_the_scaled_picture_with_their_class(values):
+    page = Page(render(values))
+    # 160 pixels are shown as 320: everything is twice as large.
+    corners = [[box[key] for key in ("x", "y", "width", "height")] for box in page.all("rect")]
+    assert corners == [["20.0", "40.0", "80.0", "80.0"], ["300.0", "0.0", "20.0", "20.0"]]
+    assert [page.text.count(name) for name in CLASSES] == [3, 3]  # label, hover, legend
+
+
+def test_a_name_at_the_right_edge_ends_there(values):
+    first, second = Page(render(values)).all("text")
+    assert (first["x"], first.get("text-anchor")) == ("22.0", None)
+    assert (second["x"], second["text-anchor"]) == ("318", "end")
+
+
+def test_the_table_holds_each_transforms_counts_and_marks_vanished_boxes(values):
+    cells = [cell for cell in Page(render(values)).all("td") if "data-count" in cell]
+    assert len(cells) == 2 * len(COLUMNS)
+    assert [cell["data-count"] for cell in cells if cell.get("class") == "bad"] == ["vanished"]
+
+
+def test_cautions_are_told_and_their_absence_too(values):
+    assert "Affine drops &lt;3&gt;" in render(values)
+    assert "nothing in the pipeline calls for caution" not in render(values)
+    assert "nothing in the pipeline calls for caution" in render({**values, "cautions": []})
+
+
+def test_the_page_loads_nothing(values):
+    links = [
+        value
+        for _, attributes in Page(render(values)).elements
+        for name, value in attributes.items()
+        if name in LOADERS
+    ]
+    assert links
+    assert all(link.startswith("data:") for link in links)
+
+
+def test_the_sheet_has_a_row_of_four_and_one_of_the_rest(values):
+    sheet = cv2.imdecode(np.frombuffer(draw_sheet(values), np.uint8), cv2.IMREAD_COLOR)
+    # title 40; twice: bar 24, picture 160 x 80 at 400 x 200, gap 8
+    assert sheet.shape == (40 + 2 * (24 + 200 + 8), 4 * 408 - 8, 3)
+    rows = sheet[40 + 24 : 40 + 24 + 200], sheet[-208:-8]
+    filled = [[bool((row[:, x] != 255).any()) for x in (200, 608, 1016, 1424)] for row in rows]
+    assert filled == [[True] * 4, [True, False, False, False]]
+
+
+def test_the_terminal_shows_counts_cautions_and_files(values, monkeypatch):
+    output = io.StringIO()
+    monkeypatch.setattr(terminal, "console", Console(file=output, width=80, highlight=False))
+    print_preview(values, [Path("out/preview.html")])
+    text = output.getvalue()
+    assert "without Mosaic: epochs 5 to 9, 5 images" in text
+    affine = next(line for line in text.splitlines() if "Affine" in line)
+    assert affine.split() == ["Affine", "–", "–", "7", "–", "–", "–", "–", "3"]
+    assert "caution: Affine drops <3>\n  to do: stop it" in text
+    assert text.rstrip().endswith("out/preview.html")
