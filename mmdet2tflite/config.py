@@ -91,7 +91,7 @@ class VocData(Section):
     train: VocSplit
     val: VocSplit
     first_pixel: Literal[0, 1] = 1
-    """Where ``xmin`` and ``ymin`` count from: 1 as Pascal VOC does, 0 as most annotation tools."""
+    """Where ``xmin`` and ``ymin`` count from: 1 as Pascal VOC does, 0 as many annotation tools."""
     classes: tuple[str, ...] | None = None
     """Classes to learn, in this order; by default all names of the training split, sorted."""
     fix: tuple[Fix, ...] = ()
