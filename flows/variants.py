@@ -8,8 +8,16 @@ from dataclasses import dataclass
 
 from prefect.futures import PrefectFuture
 
-from mmdet2tflite.artifacts import Dataset, OnnxModel, Report, RewrittenModel, TfliteModel
+from mmdet2tflite.artifacts import (
+    Dataset,
+    KerasModel,
+    OnnxModel,
+    Report,
+    RewrittenModel,
+    TfliteModel,
+)
 from mmdet2tflite.config import Experiment
+from mmdet2tflite.convert.to_keras import CONVERTER
 from mmdet2tflite.errors import UserError
 from mmdet2tflite.interruption import interruptible
 from mmdet2tflite.names import ConverterName, PrecisionName
@@ -17,6 +25,7 @@ from mmdet2tflite.report.outcome import Outcome
 from tasks.model_to_report import model_to_report
 from tasks.onnx_to_openvino import onnx_to_openvino
 from tasks.onnx_to_rewritten import onnx_to_rewritten
+from tasks.rewritten_to_keras import rewritten_to_keras
 from tasks.rewritten_to_tflite import rewritten_to_tflite
 from tasks.tflite_to_quantized import tflite_to_quantized
 
@@ -24,12 +33,15 @@ FLOAT32: PrecisionName = "float32"
 """What a converter makes; every other precision is made of it."""
 
 type Graph = PrefectFuture[RewrittenModel]
-type File = PrefectFuture[TfliteModel]
+type File = PrefectFuture[TfliteModel] | PrefectFuture[KerasModel]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One file of the matrix in the making: ``file`` is float32, ``model`` is made of it."""
+    """One file of the matrix in the making: ``file`` is float32, ``model`` is made of it.
+
+    ``file_format`` is empty for TFLite.
+    """
 
     strategy: str
     converter: ConverterName
@@ -37,6 +49,7 @@ class Cell:
     graph: Graph
     file: File
     model: File
+    file_format: str = ""
 
 
 def in_openvino(
@@ -53,7 +66,7 @@ def in_openvino(
 def variants(
     experiment: Experiment, onnx: OnnxModel, onnx_report: Report, dataset: Dataset
 ) -> Iterator[Outcome]:
-    """Every TFLite file, made and measured, in the order of the experiment.
+    """Every file, made and measured, TFLite files first, in the order of the experiment.
 
     One that fails is an outcome, too, and leaves the others alone.
     """
@@ -81,7 +94,7 @@ def start(experiment: Experiment, onnx: OnnxModel, dataset: Dataset) -> list[Cel
         for strategy, graph in graphs.items()
         for converter in wanted.converters
     }
-    return [
+    tflite = [
         Cell(
             strategy,
             converter,
@@ -94,6 +107,17 @@ def start(experiment: Experiment, onnx: OnnxModel, dataset: Dataset) -> list[Cel
         )
         for (strategy, converter), file in files.items()
         for precision in wanted.precisions
+    ]
+    others = {
+        (strategy, file_format): rewritten_to_keras.submit(
+            experiment, graph, onnx, dataset, file_format
+        )
+        for strategy, graph in graphs.items()
+        for file_format in wanted.formats
+    }
+    return tflite + [
+        Cell(strategy, CONVERTER, FLOAT32, graphs[strategy], file, file, file_format)
+        for (strategy, file_format), file in others.items()
     ]
 
 
@@ -118,5 +142,7 @@ def measured(experiment: Experiment, cell: Cell, onnx_report: Report, dataset: D
         model = cell.model.result()
         report = model_to_report(experiment, model, dataset, onnx_report)
     except UserError as error:
-        return Outcome.failed(error, cell.strategy, cell.converter, cell.precision, rewritten)
+        return Outcome.failed(
+            error, cell.strategy, cell.converter, cell.precision, rewritten, cell.file_format
+        )
     return Outcome.measured(model, report, rewritten)

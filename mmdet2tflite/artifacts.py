@@ -8,6 +8,8 @@ from typing import Any, Literal, override
 
 from pydantic import BaseModel, ConfigDict
 
+from mmdet2tflite.names import FormatName
+
 Family = Literal["yolox", "rtmdet"]
 
 
@@ -194,9 +196,39 @@ class TfliteModel(Artifact):
         return variant_name(self.strategy, self.converter, self.precision, exact=self.exact)
 
 
-def variant_name(strategy: str, converter: str, precision: str, *, exact: bool = True) -> str:
-    """``force_same (inexact) · onnx2tf · float32``"""
-    return " · ".join((strategy if exact else f"{strategy} (inexact)", converter, precision))
+class KerasModel(Artifact):
+    """A Keras 2 ``.h5`` file or a SavedModel folder (``file``), float32, with its passport beside.
+
+    The input is NHWC, the batch 1; output names are those of the ONNX.
+    """
+
+    kind: Literal["keras"] = "keras"
+    file: str
+    passport: str = "passport.json"
+    head: Head
+    preprocessing: Preprocessing
+    outputs: tuple[TfliteOutput, ...]
+    rotation: Rotation = Rotation()
+    strategy: str
+    exact: bool
+    converter: str
+    precision: Literal["float32"] = "float32"
+    format: FormatName
+
+    @property
+    def variant(self) -> str:
+        """``mirror · onnx2tf · float32 · h5``"""
+        return variant_name(
+            self.strategy, self.converter, self.precision, self.format, exact=self.exact
+        )
+
+
+def variant_name(
+    strategy: str, converter: str, precision: str, file_format: str = "", *, exact: bool = True
+) -> str:
+    """``force_same (inexact) · onnx2tf · float32``; no format stands for TFLite."""
+    parts = (strategy if exact else f"{strategy} (inexact)", converter, precision, file_format)
+    return " · ".join(part for part in parts if part)
 
 
 class Passport(Frozen):
@@ -250,6 +282,7 @@ KINDS: dict[str, type[Artifact]] = {
     "openvino": OpenvinoModel,
     "rewritten": RewrittenModel,
     "tflite": TfliteModel,
+    "keras": KerasModel,
     "report": Report,
     "comparison": Comparison,
 }

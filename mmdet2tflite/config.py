@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mmdet2tflite.names import ConverterName, PaddingName, PrecisionName
+from mmdet2tflite.names import ConverterName, FormatName, PaddingName, PrecisionName
 
 Size = tuple[int, int]
 Positive = Annotated[int, Field(gt=0)]
@@ -203,6 +203,8 @@ class Variants(Section):
     converters: tuple[ConverterName, ...] = ("onnx2tf",)
     precisions: tuple[PrecisionName, ...] = ("float32",)
     """Precisions of docs/quantisation.md, each made of the float32 file."""
+    formats: tuple[FormatName, ...] = ()
+    """Files of docs/formats.md, made of each strategy's graph besides the TFLite files."""
     calibration_images: Positive = 300
     """Training images (a seeded sample, or all if there are fewer) that the ranges of integer
     activations are taken from."""
@@ -210,7 +212,7 @@ class Variants(Section):
     """Measure the ONNX in OpenVINO too."""
     tolerance: Annotated[float, Field(gt=0)] = 1e-4
     """Largest error against the ONNX, relative to the tensor's range, of a rewritten graph, of a
-    float32 file, and of OpenVINO."""
+    float32 file of any format, and of OpenVINO."""
 
 
 class Latency(Section):

@@ -5,6 +5,9 @@ from typing import Literal
 ConverterName = Literal["onnx2tf", "openvino"]
 """``convert.table.CONVERTERS``."""
 
+FormatName = Literal["h5", "saved_model"]
+"""``convert.to_keras.FILES``; TFLite files are always made."""
+
 PaddingName = Literal[
     "auto", "explicit", "mirror", "mirror_rotated", "widen", "tf_train", "engine", "force_same"
 ]

@@ -1,37 +1,44 @@
-"""Child process: the TFLite file against what it promises to compute, on real images.
+"""Child process: a converted file against what it promises to compute, on real images.
 
-Argument: a JSON file with ``onnx``, ``rewritten``, ``exact``, ``rotation``, ``tflite``, ``model``,
-``images``, ``tolerance``, ``result``. The file of an exact strategy is compared with the original
+Argument: a JSON file with ``onnx``, ``rewritten``, ``exact``, ``rotation``, ``model``, ``images``,
+``tolerance``, ``work``, ``result``. The file of an exact strategy is compared with the original
 ONNX, that of an inexact one with the rewritten graph: the conversion itself must be right.
 
-In a child, because a wrong file can bring the interpreter down with it.
+In a child, because a wrong file can bring the interpreter down with it, and because nothing of the
+converter is there to help.
 """
 
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import onnx_ir
+from pydantic import Field, TypeAdapter
 
-from mmdet2tflite.artifacts import TfliteModel
+from mmdet2tflite.artifacts import KerasModel, TfliteModel
 from mmdet2tflite.evaluate.promise import Infers, check_promise, run_on_images
-from mmdet2tflite.evaluate.runners import OnnxRunner, open_tflite
+from mmdet2tflite.evaluate.runners import OnnxRunner
+from mmdet2tflite.evaluate.runtimes import RUNTIMES
 from mmdet2tflite.graph.verify import RewrittenRunner
 from mmdet2tflite.passport import Rotation
 
 THREADS = 2
+CONVERTED: TypeAdapter[TfliteModel | KerasModel] = TypeAdapter(
+    Annotated[TfliteModel | KerasModel, Field(discriminator="kind")]
+)
 
 
 def main() -> None:
     """Write the worst errors as metrics. Raises ParityError."""
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    model = TfliteModel.model_validate(spec["model"])
+    model = CONVERTED.validate_python(spec["model"])
     images = [Path(image) for image in spec["images"]]
-    tflite = open_tflite(model, Path(spec["tflite"]), THREADS, xnnpack=True)
+    runtime = RUNTIMES[model.kind]
+    converted = runtime.open(model, Path(spec["work"]), runtime.engines[0], THREADS)
     metrics = check_promise(
         run_on_images(_reference(spec), images, model.preprocessing),
-        run_on_images(tflite, images, model.preprocessing),
+        run_on_images(converted, images, model.preprocessing),
         spec["tolerance"],
         f"{model.variant} against the {'original' if spec['exact'] else 'rewritten'} ONNX",
     )

@@ -11,15 +11,13 @@ from mmdet2tflite.artifacts import (
     TfliteModel,
 )
 from mmdet2tflite.config import Section
+from mmdet2tflite.convert.check import check_conversion
 from mmdet2tflite.convert.converter import ToolRun
 from mmdet2tflite.convert.finish import Finishing, finish
 from mmdet2tflite.convert.table import CONVERTERS
-from mmdet2tflite.data.files import image_files
-from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 from mmdet2tflite.names import ConverterName
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
-from mmdet2tflite.toolchain import run_python
 
 FILE = TfliteModel.model_fields["file"].default
 
@@ -77,40 +75,15 @@ def convert(
         **model.model_dump(include={"head", "preprocessing", "strategy", "exact"}),
         **finished.model_dump(include={"outputs", "rotation", "converter", "precision"}),
     )
-    metrics = _check(job, config, model, original, result, dataset)
+    metrics = check_conversion(
+        job,
+        result,
+        model=model,
+        original=original,
+        dataset=dataset,
+        tolerance=config.tolerance,
+    )
     return result.model_copy(update={"metrics": metrics})
-
-
-def _check(
-    job: Job,
-    config: ConvertConfig,
-    model: RewrittenModel,
-    original: OnnxModel,
-    result: TfliteModel,
-    dataset: Dataset,
-) -> dict[str, float]:
-    images = image_files(job.store, dataset, "val")[:PARITY_IMAGES]
-    spec = job.write_spec(
-        "check",
-        {
-            "onnx": str(job.store.path(original, original.file)),
-            "rewritten": str(job.store.path(model, model.file)),
-            "exact": model.exact,
-            "rotation": model.rotation.model_dump(),
-            "tflite": str(job.work / result.file),
-            "model": result.model_dump(mode="json"),
-            "images": [str(image) for image in images],
-            "tolerance": config.tolerance,
-        },
-    )
-    run_python(
-        "ai-edge-litert",
-        "mmdet2tflite.convert.check_worker",
-        [spec],
-        log=job.work / LOGS / "check.log",
-        timeout=job.timeout,
-    )
-    return job.read_result()
 
 
 def _tools(config: ConvertConfig) -> tuple[str, ...]:
@@ -122,6 +95,7 @@ CONVERT: Stage[TfliteModel] = Stage(
     run=convert,
     tools=_tools,
     sources=(
+        "mmdet2tflite.convert.check",
         "mmdet2tflite.convert.check_worker",
         "mmdet2tflite.convert.convert",
         "mmdet2tflite.convert.engine_flag",
@@ -144,5 +118,6 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.evaluate.parity",
         "mmdet2tflite.evaluate.promise",
         "mmdet2tflite.evaluate.runners",
+        "mmdet2tflite.evaluate.runtimes",
     ),
 )

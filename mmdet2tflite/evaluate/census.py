@@ -11,8 +11,8 @@ from google.protobuf.message import DecodeError
 from mmdet2tflite.convert.flatbuffer import operator_name, read_model
 from mmdet2tflite.errors import ModelError
 
-PADS = ("Pad", "PAD", "PADV2", "MIRROR_PAD")
-TRANSPOSES = ("Transpose", "TRANSPOSE")
+PADS = ("Pad", "PAD", "PADV2", "MIRROR_PAD", "PadV2", "MirrorPad", "pad")
+TRANSPOSES = ("Transpose", "TRANSPOSE", "transpose")
 
 
 def tflite_ops(path: Path) -> Counter[str]:
@@ -65,10 +65,19 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 def census_metrics(ops: Mapping[str, int], *files: Path) -> dict[str, float]:
-    """``ops``, ``pads``, ``transposes`` (numbers of operators) and ``size_mb`` (10⁶ bytes)."""
+    """``ops``, ``pads``, ``transposes`` (numbers of operators) and ``size_mb`` (10⁶ bytes).
+
+    One of ``files`` may be a folder, whose files all count.
+    """
     return {
         "ops": float(sum(ops.values())),
         "pads": float(sum(ops.get(name, 0) for name in PADS)),
         "transposes": float(sum(ops.get(name, 0) for name in TRANSPOSES)),
-        "size_mb": sum(file.stat().st_size for file in files) / 1e6,
+        "size_mb": sum(_size(file) for file in files) / 1e6,
     }
+
+
+def _size(file: Path) -> int:
+    if file.is_dir():
+        return sum(part.stat().st_size for part in file.rglob("*") if part.is_file())
+    return file.stat().st_size

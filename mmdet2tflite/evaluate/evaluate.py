@@ -95,6 +95,8 @@ EVALUATE: Stage[Report] = Stage(
         "onnxruntime",
         "opencv-python",
         "openvino",
+        "tensorflow",
+        "tf-keras",
         "torch",
     ),
     sources=(
@@ -107,6 +109,7 @@ EVALUATE: Stage[Report] = Stage(
         "mmdet2tflite.evaluate.census",
         "mmdet2tflite.evaluate.decode",
         "mmdet2tflite.evaluate.images",
+        "mmdet2tflite.evaluate.keras_runner",
         "mmdet2tflite.evaluate.latency",
         "mmdet2tflite.evaluate.openvino_runner",
         "mmdet2tflite.evaluate.parity",

@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.artifacts import Checkpoint, OnnxModel, OpenvinoModel, TfliteModel
+from mmdet2tflite.artifacts import (
+    Checkpoint,
+    KerasModel,
+    OnnxModel,
+    OpenvinoModel,
+    TfliteModel,
+)
 from mmdet2tflite.evaluate.runners import Runner
 
-type Model = Checkpoint | OnnxModel | OpenvinoModel | TfliteModel
+type Model = Checkpoint | OnnxModel | OpenvinoModel | TfliteModel | KerasModel
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Runtime:
         label: the variant's name in a report.
         open: ``open(model, folder, engine, threads)``, the folder being the artefact's.
         census: counts the file's operators; None for a model without a graph of its own.
+        timed: its number of threads can be set anew for each model, and so its latency compared.
     """
 
     name: str
@@ -34,6 +41,7 @@ class Runtime:
     label: Callable[[Any], str]
     open: Callable[[Any, Path, str, int], Runner]
     census: Callable[[Path], Counter[str]] | None = None
+    timed: bool = True
 
 
 def _open_torch(model: Checkpoint, folder: Path, engine: str, threads: int) -> Runner:
@@ -60,6 +68,15 @@ def _open_tflite(model: TfliteModel, folder: Path, engine: str, threads: int) ->
     return open_tflite(model, folder / model.file, threads, xnnpack=engine == "xnnpack")
 
 
+def _open_keras(model: KerasModel, folder: Path, engine: str, threads: int) -> Runner:
+    from mmdet2tflite.evaluate.keras_runner import KerasRunner
+    from mmdet2tflite.evaluate.runners import TurnedRunner
+
+    layouts = {output.name: output.layout for output in model.outputs}
+    runner = KerasRunner(folder / model.file, layouts, threads)
+    return TurnedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
+
+
 def _count_onnx(path: Path) -> Counter[str]:
     from mmdet2tflite.evaluate.census import onnx_ops
 
@@ -76,6 +93,12 @@ def _count_tflite(path: Path) -> Counter[str]:
     from mmdet2tflite.evaluate.census import tflite_ops
 
     return tflite_ops(path)
+
+
+def _count_keras(path: Path) -> Counter[str]:
+    from mmdet2tflite.evaluate.keras_runner import keras_ops
+
+    return keras_ops(path)
 
 
 RUNTIMES: dict[str, Runtime] = {
@@ -103,6 +126,15 @@ RUNTIMES: dict[str, Runtime] = {
         lambda model: model.variant,
         _open_tflite,
         _count_tflite,
+    ),
+    "keras": Runtime(
+        "tensorflow",
+        "tensorflow",
+        ("tensorflow",),
+        lambda model: model.variant,
+        _open_keras,
+        _count_keras,
+        timed=False,
     ),
 }
 """By ``kind`` of the artefact."""

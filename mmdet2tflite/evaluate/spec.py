@@ -5,7 +5,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mmdet2tflite.artifacts import Checkpoint, Frozen, OnnxModel, OpenvinoModel, TfliteModel
+from mmdet2tflite.artifacts import (
+    Checkpoint,
+    Frozen,
+    KerasModel,
+    OnnxModel,
+    OpenvinoModel,
+    TfliteModel,
+)
 from mmdet2tflite.config import Evaluation
 
 REPORT = "report.json"
@@ -20,7 +27,8 @@ class Spec(Frozen):
     """
 
     model: Annotated[
-        Checkpoint | OnnxModel | OpenvinoModel | TfliteModel, Field(discriminator="kind")
+        Checkpoint | OnnxModel | OpenvinoModel | TfliteModel | KerasModel,
+        Field(discriminator="kind"),
     ]
     model_folder: Path
     annotations: Path

@@ -144,6 +144,8 @@ def _latency(spec: Spec, image: Path) -> tuple[dict[str, float], dict[str, Any]]
     tensor, _ = input_tensor(image, spec.model.preprocessing)
     settings: Latency = spec.config.latency
     runtime = RUNTIMES[spec.model.kind]
+    if not runtime.timed:
+        return {}, {}
     candidates = {
         f"{engine}.{threads}": runtime.open(spec.model, spec.model_folder, engine, threads).bind(
             tensor

@@ -7,6 +7,7 @@ from pydantic import Field
 from mmdet2tflite.artifacts import (
     Checkpoint,
     Frozen,
+    KerasModel,
     OnnxModel,
     OpenvinoModel,
     Report,
@@ -15,15 +16,19 @@ from mmdet2tflite.artifacts import (
     variant_name,
 )
 
-Measurable = Checkpoint | OnnxModel | OpenvinoModel | TfliteModel
+Measurable = Checkpoint | OnnxModel | OpenvinoModel | TfliteModel | KerasModel
 """What a report can be about."""
+
+
+TFLITE = "tflite"
+"""The format that goes without saying in a variant's name."""
 
 
 class Outcome(Frozen):
     """What became of one model of a run: measured, or failed for a reason.
 
     ``variant`` is its name in every table, ``tags`` say what it is made by: strategy, converter,
-    precision, exact. ``rewritten`` is the graph that a TFLite file was made of. ``failure`` is the
+    precision, exact, format. ``rewritten`` is the graph that a file was made of. ``failure`` is the
     reason's full text; without one there are a model and its report.
     """
 
@@ -43,8 +48,11 @@ class Outcome(Frozen):
     ) -> "Outcome":
         """A model with its report."""
         tags = {"precision": "float32"}
-        if isinstance(model, TfliteModel):
-            tags = _tags(model.strategy, model.converter, model.precision, exact=model.exact)
+        if isinstance(model, TfliteModel | KerasModel):
+            file_format = model.format if isinstance(model, KerasModel) else ""
+            tags = _tags(
+                model.strategy, model.converter, model.precision, file_format, exact=model.exact
+            )
         return cls(
             variant=report.variant, tags=tags, model=model, report=report, rewritten=rewritten
         )
@@ -57,17 +65,20 @@ class Outcome(Frozen):
         converter: str,
         precision: str,
         rewritten: RewrittenModel | None = None,
+        file_format: str = "",
     ) -> "Outcome":
-        """A variant that was asked for and could not be made or measured."""
+        """A variant that was asked for and could not be made or measured; by default TFLite."""
         exact = rewritten is None or rewritten.exact
         return cls(
-            variant=variant_name(strategy, converter, precision, exact=exact),
-            tags=_tags(strategy, converter, precision, exact=exact),
+            variant=variant_name(strategy, converter, precision, file_format, exact=exact),
+            tags=_tags(strategy, converter, precision, file_format, exact=exact),
             rewritten=rewritten,
             failure=str(error),
         )
 
 
-def _tags(strategy: str, converter: str, precision: str, *, exact: bool) -> dict[str, str]:
+def _tags(
+    strategy: str, converter: str, precision: str, file_format: str, *, exact: bool
+) -> dict[str, str]:
     names = {"strategy": strategy, "converter": converter, "precision": precision}
-    return {**names, "exact": str(exact).lower()}
+    return {**names, "exact": str(exact).lower(), "format": file_format or TFLITE}

@@ -2,15 +2,15 @@
 
 import pytest
 
-from mmdet2tflite.artifacts import Checkpoint, OnnxModel, OpenvinoModel, TfliteModel
+from mmdet2tflite.artifacts import Checkpoint, KerasModel, OnnxModel, OpenvinoModel, TfliteModel
 from mmdet2tflite.evaluate.runtimes import RUNTIMES
 from tests.evaluate.constant_network import tflite_model
 
 
 def test_every_kind_of_model_has_its_runtime():
-    models = (Checkpoint, OnnxModel, OpenvinoModel, TfliteModel)
+    models = (Checkpoint, OnnxModel, OpenvinoModel, TfliteModel, KerasModel)
     assert list(RUNTIMES) == [model.model_fields["kind"].default for model in models]
-    names = ["pytorch", "onnxruntime", "openvino", "litert"]
+    names = ["pytorch", "onnxruntime", "openvino", "litert", "tensorflow"]
     assert [runtime.name for runtime in RUNTIMES.values()] == names
 
 

@@ -12,6 +12,7 @@ from flows import variants as flow
 from mmdet2tflite.artifacts import (
     Dataset,
     Head,
+    KerasModel,
     OnnxModel,
     Preprocessing,
     Report,
@@ -117,6 +118,21 @@ def convert(
     )
 
 
+def to_keras(
+    setup: Experiment, model: RewrittenModel, onnx: OnnxModel, dataset: Dataset, file_format: str
+) -> KerasModel:
+    return KerasModel(
+        file=file_format,
+        head=HEAD,
+        preprocessing=PICTURE,
+        outputs=(),
+        strategy=model.strategy,
+        exact=model.exact,
+        converter="onnx2tf",
+        format=file_format,
+    )
+
+
 def quantise(setup: Experiment, model: TfliteModel, dataset: Dataset, name: str) -> TfliteModel:
     assert (model.precision, dataset) == ("float32", DATASET)
     assert name != "float32"
@@ -140,6 +156,7 @@ def outcomes(monkeypatch) -> Callable[..., list[Outcome]]:
         usual = {
             "onnx_to_rewritten": rewrite,
             "rewritten_to_tflite": convert,
+            "rewritten_to_keras": to_keras,
             "tflite_to_quantized": quantise,
             "model_to_report": measure,
         }
@@ -272,3 +289,34 @@ def test_ctrl_c_while_files_are_made_ends_what_makes_them(outcomes, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         outcomes(rewritten_to_tflite=convert_for_ever)
     assert ended.is_set()
+
+
+FORMATS = Variants(padding=("mirror", "explicit"), formats=("saved_model", "h5"))
+
+
+def test_other_formats_are_made_of_each_strategys_graph_and_follow_the_tflite_files(outcomes):
+    found = outcomes(FORMATS)
+    assert [outcome.variant for outcome in found] == [
+        "mirror · onnx2tf · float32",
+        "explicit · onnx2tf · float32",
+        "mirror · onnx2tf · float32 · saved_model",
+        "mirror · onnx2tf · float32 · h5",
+        "explicit · onnx2tf · float32 · saved_model",
+        "explicit · onnx2tf · float32 · h5",
+    ]
+    formats = ["tflite", "tflite", "saved_model", "h5", "saved_model", "h5"]
+    assert [outcome.tags["format"] for outcome in found] == formats
+    assert all(outcome.rewritten.strategy == outcome.model.strategy for outcome in found)
+
+
+def test_a_format_that_fails_is_a_row_of_its_own_name_and_leaves_the_others(outcomes):
+    def no_h5_of_explicit(setup, model, onnx, dataset, name):
+        if (model.strategy, name) == ("explicit", "h5"):
+            refuse()
+        return to_keras(setup, model, onnx, dataset, name)
+
+    found = outcomes(FORMATS, rewritten_to_keras=no_h5_of_explicit)
+    assert [bool(outcome.failure) for outcome in found] == [False] * 5 + [True]
+    assert found[-1].variant == "explicit · onnx2tf · float32 · h5"
+    assert found[-1].tags["format"] == "h5"
+    assert "it cannot be done" in found[-1].failure

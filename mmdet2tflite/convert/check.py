@@ -1,0 +1,57 @@
+"""Holds a converted model against the ONNX that it was made of, in a child process."""
+
+from mmdet2tflite.artifacts import Dataset, KerasModel, OnnxModel, RewrittenModel, TfliteModel
+from mmdet2tflite.data.files import image_files
+from mmdet2tflite.evaluate.promise import PARITY_IMAGES
+from mmdet2tflite.evaluate.runtimes import RUNTIMES
+from mmdet2tflite.stage import Job
+from mmdet2tflite.store import LOGS
+from mmdet2tflite.toolchain import run_python
+
+
+def check_conversion(
+    job: Job,
+    result: TfliteModel | KerasModel,
+    *,
+    model: RewrittenModel,
+    original: OnnxModel,
+    dataset: Dataset,
+    tolerance: float,
+) -> dict[str, float]:
+    """Load the finished file in ``job.work`` and compare its outputs on real images.
+
+    Args:
+        result: what the file promises.
+        model: the graph that it was made of.
+        original: the graph before any rewriting.
+        tolerance: largest error, relative to the tensor's range.
+
+    Returns:
+        The worst errors as metrics.
+
+    Raises:
+        ParityError: an output differs by more than the tolerance from the original's, or, where
+            the strategy is not exact, from the rewritten graph's.
+        ModelError: the file does not load.
+    """
+    images = image_files(job.store, dataset, "val")[:PARITY_IMAGES]
+    spec = job.write_spec(
+        "check",
+        {
+            "onnx": str(job.store.path(original, original.file)),
+            "rewritten": str(job.store.path(model, model.file)),
+            "exact": model.exact,
+            "rotation": model.rotation.model_dump(),
+            "model": result.model_dump(mode="json"),
+            "images": [str(image) for image in images],
+            "tolerance": tolerance,
+        },
+    )
+    run_python(
+        RUNTIMES[result.kind].tool,
+        "mmdet2tflite.convert.check_worker",
+        [spec],
+        log=job.work / LOGS / "check.log",
+        timeout=job.timeout,
+    )
+    return job.read_result()

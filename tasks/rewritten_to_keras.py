@@ -1,0 +1,22 @@
+"""rewritten ONNX → Keras file or SavedModel"""
+
+from mmdet2tflite.artifacts import Dataset, OnnxModel, RewrittenModel
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.convert.to_keras import KERAS, KerasConfig
+from mmdet2tflite.names import FormatName
+from tasks.caching import Call, arrow
+
+
+@arrow(KERAS)
+def rewritten_to_keras(
+    experiment: Experiment,
+    model: RewrittenModel,
+    original: OnnxModel,
+    dataset: Dataset,
+    file_format: FormatName,
+) -> Call:
+    """Convert with onnx2tf's TensorFlow back end, and compare with the original ONNX."""
+    config = KerasConfig(format=file_format, tolerance=experiment.variants.tolerance)
+    inputs = {"model": model, "original": original, "dataset": dataset}
+    label = f"{model.strategy} {file_format}"
+    return Call(config, experiment.timeouts.convert, inputs, label=label)
