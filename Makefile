@@ -27,6 +27,10 @@ install: ## make .venv hold requirements.lock (the other targets do so themselve
 run: install ## data set to compared .tflite files; EXPERIMENT=configs/experiments/….yaml
 	$(PYTHON) -m mmdet2tflite.cli run "$(EXPERIMENT)"
 
+.PHONY: bench
+bench: install ## against other tools' own files, on a quiet machine; EXPERIMENT=…
+	$(PYTHON) -m mmdet2tflite.bench "$(EXPERIMENT)"
+
 .PHONY: test
 test: install ## all tests, with the real tools and Prefect
 	$(PYTHON) -m pytest

@@ -1,0 +1,49 @@
+"""``python -m mmdet2tflite.bench EXPERIMENT [--set KEY=VALUE …] [--rounds N] [--out FOLDER]``
+
+Measures this project's files against the stock outputs of other tools.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from mmdet2tflite.cli import FLOW_ENVIRONMENT
+from mmdet2tflite.exit_status import run_and_report
+
+FOLDER = Path("docs", "benchmarks")
+
+
+def main() -> int:
+    """Check the arguments, then become the flow."""
+    parser = argparse.ArgumentParser(prog="python -m mmdet2tflite.bench", description=__doc__)
+    parser.add_argument("experiment", type=Path, help="experiment file (YAML)")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--rounds", type=_positive, default=30, help="by default 30")
+    parser.add_argument("--out", type=Path, help=f"folder of the page, by default {FOLDER}")
+    return run_and_report(lambda: _become_flow(parser.parse_args()))
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
+
+
+def _become_flow(arguments: argparse.Namespace) -> None:
+    from mmdet2tflite.experiment_file import load_experiment
+    from mmdet2tflite.project import project_root
+
+    load_experiment(arguments.experiment, arguments.overrides)
+    root = project_root()
+    out = arguments.out.absolute() if arguments.out else root / FOLDER
+    command = [sys.executable, "-m", "flows.benchmark", str(arguments.experiment.resolve())]
+    command += ["--out", str(out), "--rounds", str(arguments.rounds)]
+    for override in arguments.overrides:
+        command += ["--set", override]
+    os.chdir(root)
+    os.execve(sys.executable, command, {**FLOW_ENVIRONMENT, **os.environ})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
