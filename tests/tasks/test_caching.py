@@ -1,17 +1,28 @@
-"""Prefect's key is the store's key, and a record whose folder is gone is taken back."""
+"""Prefect's key is the store's key, a record whose folder is gone is taken back; what else a stage
+becomes as a task."""
 
+import io
 import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from mmdet2tflite.artifacts import Report
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.data.prepare import DATASET
-from mmdet2tflite.errors import ConfigError
+from mmdet2tflite.errors import ConfigError, ModelError
+from mmdet2tflite.evaluate import machine
+from mmdet2tflite.report import terminal
+from mmdet2tflite.stage import Stage
 from mmdet2tflite.store import Store
-from tasks.caching import Call, StoreKey
+from tasks.caching import Call, StoreKey, arrow
+
+SECONDS = 10.0
+"""How long a test waits for what should happen at once."""
 
 
 def experiment(store: Path, **dataset: Any) -> Experiment:
@@ -71,3 +82,37 @@ def test_a_call_that_is_wrong_has_no_key_and_its_body_says_why(tmp_path):
         raise ConfigError("no such file")
 
     assert key(StoreKey(DATASET, refuse), experiment(tmp_path)) is None
+
+
+def report(*_: Any) -> Report:
+    return Report(runtime="litert", variant="", model="")
+
+
+def model_to_report(experiment: Experiment) -> Call:
+    return Call(None, timeout=60, label="mirror int8")
+
+
+@pytest.mark.parametrize("side_by_side", [True, False])
+def test_only_a_stage_that_runs_side_by_side_waits_for_a_measurement(
+    own_lock, tmp_path, side_by_side
+):
+    ran = threading.Event()
+    stage = Stage("report", lambda *_: (ran.set(), report())[1])
+    task = arrow(stage, side_by_side=side_by_side)(model_to_report)
+    thread = threading.Thread(target=task.fn, args=(experiment(tmp_path),))
+    with machine.alone():
+        thread.start()
+        assert ran.wait(0.5 if side_by_side else SECONDS) != side_by_side
+    assert ran.wait(SECONDS)
+    thread.join(SECONDS)
+
+
+def test_a_stage_that_fails_says_so_at_once_in_a_line(tmp_path, monkeypatch):
+    def refuse(*_: Any) -> Report:
+        raise ModelError("it is [broken]", "another one")
+
+    output = io.StringIO()
+    monkeypatch.setattr(terminal, "console", Console(file=output, width=120))
+    with pytest.raises(ModelError):
+        arrow(Stage("report", refuse))(model_to_report).fn(experiment(tmp_path))
+    assert output.getvalue() == "✗ model → report  mirror int8: Model: it is [broken]\n"
