@@ -19,10 +19,10 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from mmdet2tflite.config import YoloData
 from mmdet2tflite.data.coco import Annotation, Category, Coco, Image, Unchecked, wrong_entries
@@ -39,15 +39,23 @@ FARTHEST = 2.0
 has none."""
 
 
+def _several(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _numbered(value: Any) -> Any:
+    return dict(enumerate(value)) if isinstance(value, list) else value
+
+
 class _DataYaml(BaseModel):
     """The keys of a ``data.yaml`` that a detector needs."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     path: Path = Path(".")
-    train: tuple[Path, ...] | Path
-    val: tuple[Path, ...] | Path
-    names: tuple[str, ...] | dict[int, str]
+    train: Annotated[tuple[Path, ...], BeforeValidator(_several)]
+    val: Annotated[tuple[Path, ...], BeforeValidator(_several)]
+    names: Annotated[dict[int, str], BeforeValidator(_numbered)]
     nc: int | None = None
     kpt_shape: Any = None
 
@@ -74,7 +82,7 @@ def read(config: YoloData, split: SplitName, findings: Findings) -> Unchecked | 
                 Annotation(id=number, image_id=image_id, category_id=category_id, bbox=box)
             )
     _check_labels_were_found(paths, findings)
-    categories = tuple(Category(id=number, name=name) for number, name in _classes(described))
+    categories = tuple(Category(id=number, name=name) for number, name in described.names.items())
     coco = Coco(images=tuple(images), annotations=tuple(annotations), categories=categories)
     return Unchecked(coco, folder, places, normalised=True)
 
@@ -185,11 +193,6 @@ def _read_yaml(config: YoloData, findings: Findings) -> _DataYaml | None:
     return None
 
 
-def _classes(described: _DataYaml) -> Iterable[tuple[int, str]]:
-    names = described.names
-    return names.items() if isinstance(names, dict) else enumerate(names)
-
-
 def _yaml_file(config: YoloData) -> Path:
     return config.data.expanduser().absolute()
 
@@ -197,9 +200,9 @@ def _yaml_file(config: YoloData) -> Path:
 def _entries(config: YoloData, described: _DataYaml, split: SplitName) -> list[Path]:
     """Absolute folders and lists of a split (rules 1 and 2)."""
     root = _yaml_file(config).parent / described.path.expanduser()
-    values = getattr(described, split)
+    values: tuple[Path, ...] = getattr(described, split)
     paths = []
-    for value in values if isinstance(values, tuple) else (values,):
+    for value in values:
         path = root / value
         if not path.exists() and value.parts[:1] == ("..",):
             inside = root / Path(*value.parts[1:])

@@ -298,9 +298,9 @@ def test_a_folder_without_images_is_reported(source, refuse) -> None:
     ("changes", "expected"),
     [
         ({"names": None}, "names"),
-        ({"names": [True, "dog"]}, "names"),
+        ({"names": [True, "dog"]}, "names.0: Input should be a valid string"),
         ({"names": {"a": "cat"}}, "names"),
-        ({"train": None}, "train"),
+        ({"train": None}, "train.0: Input is not a valid path"),
         ({"nc": 3}, "nc is 3, but there are 2 names"),
         ({"kpt_shape": [17, 3]}, "kpt_shape"),
     ],
