@@ -4,20 +4,19 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from mmdet2tflite.artifacts import Dataset, OnnxModel, TfliteModel
+from mmdet2tflite.artifacts import Dataset, OnnxModel, Preprocessing, TfliteModel
 from mmdet2tflite.bench import stock
 from mmdet2tflite.bench.recipes import RECIPES, Making, Recipe, save_samples
 from mmdet2tflite.bench.stock import STOCK, StockConfig
 from mmdet2tflite.convert.flatbuffer import read_model
 from mmdet2tflite.convert.tflite_file import output_tensors
 from mmdet2tflite.errors import ModelError, ToolFailed
-from mmdet2tflite.evaluate.images import input_tensor
 from mmdet2tflite.store import Store
 from tests.evaluate.constant_network import (
-    PREPROCESSING,
     SIDE,
     constant_network,
     onnx_model,
@@ -175,12 +174,15 @@ def test_only_a_recipe_that_calibrates_gets_images_and_depends_on_their_number(r
 
 
 def test_samples_are_the_networks_input_with_the_channels_last(tmp_path):
-    write_data(tmp_path)
-    images = (tmp_path / "3.png", tmp_path / "1.png")
-    making = Making(tmp_path / "m.onnx", PREPROCESSING, images, tmp_path, tmp_path / "log", 1)
+    preprocessing = Preprocessing(width=64, height=32)
+    images = tuple(tmp_path / f"{number}.png" for number in range(2))
+    for number, image in enumerate(images):
+        pixels = np.random.default_rng(number).integers(0, 255, (32, 64, 3), np.uint8)
+        cv2.imwrite(str(image), pixels)
+    making = Making(tmp_path / "m.onnx", preprocessing, images[::-1], tmp_path, tmp_path / "l", 1)
     samples = np.load(save_samples(making))
-    expected = [input_tensor(image, PREPROCESSING)[0][0].transpose(1, 2, 0) for image in images]
-    np.testing.assert_array_equal(samples, expected)
+    # PNG keeps every pixel, the size fits, and the network takes BGR from 0 to 255 as it is.
+    np.testing.assert_array_equal(samples, [cv2.imread(str(image)) for image in images[::-1]])
     assert samples.dtype == np.float32
 
 
