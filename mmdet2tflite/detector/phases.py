@@ -51,7 +51,7 @@ def phases(config: Mapping[str, Any]) -> list[Phase]:
     changes = sorted(_changes(config, dataset, last), key=lambda change: change[0])
     contents = itertools.accumulate((change for *_, change in changes), _merged, initial=dataset)
     starts = [1, *(start for start, *_ in changes)]
-    titles = ["first epochs" if changes else "all epochs", *(title for _, title, _ in changes)]
+    titles = ["at first" if changes else "throughout", *(title for _, title, _ in changes)]
     ends = [min(start - 1, last) for start in starts[1:]] + [last]
     return [
         Phase(title, start, end, content)

@@ -63,11 +63,11 @@ def show_phase(
         done: images that were shown before, and all there are to show, for the progress bar.
 
     Raises:
-        ConfigError: the pipeline fails on an image.
+        ConfigError: the pipeline cannot be built, or fails on an image.
     """
     folder.mkdir(parents=True, exist_ok=True)
     register = Register()
-    dataset = DATASETS.build(phase.dataset)
+    dataset = _build(phase)
     steps = watch(dataset, register)
     pictures, story = [], []
     for number, index in enumerate(choose(len(dataset), spec["images"], spec["seed"])):
@@ -87,6 +87,18 @@ def show_phase(
         "pictures": pictures,
         "story": story,
     }
+
+
+def _build(phase: Phase) -> Any:
+    try:
+        return DATASETS.build(phase.dataset)
+    except Exception as error:  # an assertion of a transform, a name that nobody registered …
+        traceback.print_exc()
+        raise ConfigError(
+            f"mmdet cannot build the training data set: {type(error).__name__}: {error}",
+            "transforms that mmdet knows, with settings that they take",
+            "training would not begin: correct train_dataloader of detector.config",
+        ) from error
 
 
 def choose(available: int, wanted: int, seed: int) -> list[int]:

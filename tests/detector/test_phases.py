@@ -21,7 +21,7 @@ def switch(**settings: object) -> dict:
 
 def test_without_a_hook_there_is_one_phase():
     (phase,) = phases(config(mixed("Mosaic", "RandomAffine")))
-    assert spans([phase]) == [("all epochs", 1, 60)]
+    assert spans([phase]) == [("throughout", 1, 60)]
     assert names(phase) == [["LoadImageFromFile", "Mosaic", "RandomAffine"]]
 
 
@@ -29,7 +29,7 @@ def test_yoloxs_switch_skips_what_its_default_names_in_the_last_epochs():
     found = phases(config(mixed("Mosaic", "RandomAffine", "RandomFlip"), switch()))
     # mmdet 3.3 switches when epoch + 1 >= 60 - 15, epoch counted from 0: in the 45th.
     assert spans(found) == [
-        ("first epochs", 1, 44),
+        ("at first", 1, 44),
         ("without Mosaic, RandomAffine", 45, 60),
     ]
     assert names(found[1]) == [["LoadImageFromFile", "RandomFlip"]]
@@ -38,12 +38,12 @@ def test_yoloxs_switch_skips_what_its_default_names_in_the_last_epochs():
 def test_yoloxs_switch_skips_only_what_it_names():
     hook = switch(num_last_epochs=5, skip_type_keys=("Mosaic",))
     found = phases(config(mixed("Mosaic", "RandomAffine"), hook))
-    assert spans(found) == [("first epochs", 1, 54), ("without Mosaic", 55, 60)]
+    assert spans(found) == [("at first", 1, 54), ("without Mosaic", 55, 60)]
     assert names(found[1]) == [["LoadImageFromFile", "RandomAffine"]]
 
 
 def test_a_switch_that_skips_nothing_of_the_pipeline_makes_no_phase():
-    assert spans(phases(config(mixed("RandomFlip"), switch()))) == [("all epochs", 1, 60)]
+    assert spans(phases(config(mixed("RandomFlip"), switch()))) == [("throughout", 1, 60)]
 
 
 def test_a_training_shorter_than_its_last_epochs_has_only_those():
@@ -65,13 +65,13 @@ def test_a_switch_of_pipelines_replaces_the_outermost_one():
         "switch_pipeline": [{"type": "RandomCrop"}],
     }
     found = phases(config(plain("CachedMosaic"), hook))
-    assert spans(found) == [("first epochs", 1, 40), ("switched pipeline", 41, 60)]
+    assert spans(found) == [("at first", 1, 40), ("switched pipeline", 41, 60)]
     assert [names(phase) for phase in found] == [[["CachedMosaic"]], [["RandomCrop"]]]
 
 
 def test_a_switch_after_the_last_epoch_never_comes():
     hook = {"type": "PipelineSwitchHook", "switch_epoch": 60, "switch_pipeline": []}
-    assert spans(phases(config(plain("CachedMosaic"), hook))) == [("all epochs", 1, 60)]
+    assert spans(phases(config(plain("CachedMosaic"), hook))) == [("throughout", 1, 60)]
 
 
 def test_data_sets_that_are_joined_have_a_chain_each():

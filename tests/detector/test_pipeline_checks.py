@@ -95,7 +95,7 @@ def phase(title: str, size: tuple[int, int], vanished: int) -> dict:
 
 
 def test_boxes_that_were_seen_to_vanish_are_told_with_transform_and_phase():
-    shown = [phase("first epochs", (64, 32), 0), phase("without Mosaic", (64, 32), 4)]
+    shown = [phase("at first", (64, 32), 0), phase("without Mosaic", (64, 32), 4)]
     (caution,) = measured_cautions(shown, (64, 32))
     assert caution.found.startswith("RandomAffine drops 4 of 9 boxes")
     assert "(without Mosaic)" in caution.found
