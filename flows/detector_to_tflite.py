@@ -1,7 +1,5 @@
 """The main path: a data set becomes measured TFLite files. One call per arrow."""
 
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.variants import in_openvino, variants
 from mmdet2tflite.artifacts import Comparison
 from mmdet2tflite.evaluate.machine import cores
-from mmdet2tflite.exit_status import Incomplete, run_and_report
+from mmdet2tflite.exit_status import Incomplete
 from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.store import Store
@@ -60,16 +58,3 @@ def detector_to_tflite(experiment_file: str, overrides: Sequence[str] = ()) -> C
         if comparison.failed:
             raise Incomplete(f"failed: {', '.join(comparison.failed)}; all others are done")
     return comparison
-
-
-def main() -> int:
-    """``python -m flows.detector_to_tflite EXPERIMENT [--set KEY=VALUE …]``"""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("experiment")
-    parser.add_argument("--set", dest="overrides", action="append", default=[])
-    arguments = parser.parse_args()
-    return run_and_report(lambda: detector_to_tflite(arguments.experiment, arguments.overrides))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -78,7 +78,7 @@ def run(
 
     load_experiment(experiment, overrides or ())  # a mistake shows before the flow's slow start
     root = project_root()
-    command = [sys.executable, "-m", "flows.detector_to_tflite", str(experiment.resolve())]
+    command = [sys.executable, "-m", "flows", str(experiment.resolve())]
     for override in overrides or ():
         command += ["--set", override]
     os.chdir(root)

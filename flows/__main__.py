@@ -1,0 +1,31 @@
+"""``python -m flows EXPERIMENT [--set KEY=VALUE …]``: the main path, with a server if need be."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from mmdet2tflite.exit_status import run_and_report
+from tasks.server import start_server
+
+
+def main() -> int:
+    """Run the experiment named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m flows")
+    parser.add_argument("experiment")
+    parser.add_argument("--set", dest="overrides", action="append", default=[])
+    arguments = parser.parse_args()
+    return run_and_report(lambda: run(arguments.experiment, arguments.overrides))
+
+
+def run(experiment: str, overrides: Sequence[str]) -> None:
+    """Run an experiment. Raises what the flow raises."""
+    wait_for_server = start_server()
+    # MLflow takes about as long to import as the server takes to start.
+    from flows.detector_to_tflite import detector_to_tflite
+
+    wait_for_server()
+    detector_to_tflite(experiment, overrides)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

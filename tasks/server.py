@@ -1,0 +1,73 @@
+"""A Prefect server for one run, where the settings name none.
+
+Prefect starts one by itself, too, but late (imports are over) and after importing all of the server
+into the flow's own process; and a run that is killed leaves it behind. This one starts while the
+flow's modules are imported, and dies with the run.
+
+``python -m tasks.server FD``: the child, which serves at an open socket.
+"""
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+import httpx
+
+SECONDS_TO_START = 300
+"""The first start, on an empty database, takes 20 s on a machine that is not busy."""
+SECONDS_TO_STOP = 10
+"""It writes down what it was told last."""
+
+
+def start_server() -> Callable[[], None]:
+    """Start a server and let this process's settings name it, unless they name one already.
+
+    Returns:
+        A function that waits until the server answers. It raises httpx.HTTPError if it never will.
+    """
+    from prefect.context import refresh_global_settings_context
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url:
+        return lambda: None
+    with socket.create_server(("127.0.0.1", 0)) as place:  # whoever calls early waits in its queue
+        url = f"http://127.0.0.1:{place.getsockname()[1]}/api"
+        server = subprocess.Popen(
+            [sys.executable, "-m", "mmdet2tflite.child", __name__, str(place.fileno())],
+            pass_fds=[place.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is the run's, which has something to report still
+        )
+    atexit.register(_stop, server)
+    os.environ["PREFECT_API_URL"] = url
+    refresh_global_settings_context()
+    return lambda: _wait(url)
+
+
+def _wait(url: str) -> None:
+    httpx.get(f"{url}/health", timeout=SECONDS_TO_START).raise_for_status()
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def main() -> None:
+    """Serve until told to end."""
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    config = uvicorn.Config(create_app(ephemeral=True, final=True), log_level="error")
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+
+
+if __name__ == "__main__":
+    main()
