@@ -164,7 +164,7 @@ class Training(Section):
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     warmup_iterations: Annotated[int, Field(ge=0)] = 50
-    ema_momentum: Fraction = 1e-3
+    ema_momentum: Annotated[float, Field(gt=0, lt=1)] = 1e-3
     val_interval: Positive = 10
     save_interval: Positive = 1
     """A run that was interrupted goes on from the last multiple of this many epochs."""
