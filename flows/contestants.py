@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel, Report
 from mmdet2tflite.bench.entry import Entry
-from mmdet2tflite.bench.page import reason
 from mmdet2tflite.bench.recipes import RECIPES, RecipeName
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.errors import UserError
 from mmdet2tflite.evaluate.runtimes import Model
 from mmdet2tflite.names import PrecisionName
-from mmdet2tflite.report.terminal import announce_failure
 from tasks.model_to_report import model_to_report
 from tasks.onnx_to_openvino import onnx_to_openvino
 from tasks.onnx_to_rewritten import onnx_to_rewritten
@@ -84,7 +82,6 @@ def enter(
         except UserError as error:
             if contestant is CONTESTANTS[0]:
                 raise
-            announce_failure(name, reason(str(error)))
             yield Entry(name=name, command=command, failure=str(error))
         else:
             yield Entry(name=name, command=command, model=model, report=report)

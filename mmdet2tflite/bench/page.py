@@ -1,20 +1,18 @@
 """A benchmark for people: a page in Markdown, a table in the terminal."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from mmdet2tflite.bench.reasons import reason
 from mmdet2tflite.bench.timing import SERIES
 
 type Values = Mapping[str, Any]
 
 DASH = "–"
-FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/:]+/)+")
-"""Those of an absolute path: where the one who measured keeps the files is no part of a reason."""
 
 PROTOCOL = """\
 All models run in one process on the same image, without pre- and post-processing. They take turns,
@@ -59,11 +57,6 @@ def table(results: Values) -> Table:
     for row in results["rows"]:
         found.add_row(*cells(row))
     return found
-
-
-def reason(failure: str) -> str:
-    """A failure's first line, without folders."""
-    return FOLDERS.sub("", failure.splitlines()[0])
 
 
 def markdown(results: Values) -> str:

@@ -1,10 +1,10 @@
 """Stage: exported ONNX → the file that another tool makes of it by itself."""
 
-import re
 import shutil
 from pathlib import Path
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel, TfliteModel
+from mmdet2tflite.bench.reasons import last_errors
 from mmdet2tflite.bench.recipes import RECIPES, Making, RecipeName
 from mmdet2tflite.config import Section
 from mmdet2tflite.convert.flatbuffer import read_model, write_model
@@ -19,12 +19,6 @@ from mmdet2tflite.data.files import image_files
 from mmdet2tflite.errors import ToolFailed
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
-
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-ERROR = re.compile(r"^(?:[\w.]*(?:Error|Exception)|ERROR):.*", re.MULTILINE)
-"""How a traceback ends, and what tools print of their own accord."""
-ERRORS_QUOTED, ERROR_LENGTH = 2, 200
-"""A log's last error often says no more than that there was one before it."""
 
 
 class StockConfig(Section):
@@ -104,14 +98,11 @@ def _describe(
 
 def _with_its_errors(error: ToolFailed, log: Path) -> ToolFailed:
     """The errors in the log before its last lines, which may be all that is told otherwise."""
-    text = COLOURS.sub("", log.read_text(encoding="utf-8"))
-    found = list(dict.fromkeys(line[:ERROR_LENGTH] for line in ERROR.findall(text)))
-    if not found:
+    errors = last_errors(log.read_text(encoding="utf-8"))
+    if not errors:
         return error
     first, *_ = error.found.partition(";")
-    return ToolFailed(
-        f"{first}: {' → '.join(found[-ERRORS_QUOTED:])}", error.expected, error.remedy
-    )
+    return ToolFailed(f"{first}: {errors}", error.expected, error.remedy)
 
 
 def _tools(config: StockConfig) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
-from mmdet2tflite.bench.page import cells, headings, markdown, reason, save, table
+from mmdet2tflite.bench.page import cells, headings, markdown, save, table
 from mmdet2tflite.bench.results import make_rows
 
 
@@ -54,13 +54,6 @@ def test_a_row_has_a_cell_for_every_heading(results):
     assert (fast["PAD"], fast["builtin, 1 thread"]) == ("–", "–")
     assert broken["mAP"] == "failed"
     assert {value for name, value in broken.items() if name not in ("file", "mAP")} == {"–"}
-
-
-def test_a_reason_is_one_line_without_folders(entries):
-    assert reason("Model: /a/b-c/d.tflite does not load: x/conv.cc:3\n  to do: /e") == (
-        "Model: d.tflite does not load: x/conv.cc:3"
-    )
-    assert "\n" not in reason(entries[1].failure)
 
 
 def test_the_page_holds_failures_spread_machine_and_command(results):
