@@ -171,7 +171,7 @@ class Training(Section):
     augmentation: Augmentation | Literal["config"] = Augmentation()
     """``config`` keeps the training pipeline of the mmdet config."""
     checkpoint: Path | None = None
-    """Weights to start from; their classes must be those of the data set."""
+    """Weights to start from: ``.pth``, or a YOLOX network as ``.onnx`` (docs/training.md)."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: Annotated[int, Field(ge=0)] | None = None
     """Processes that load images. By default half the cores less one: on two cores they would take

@@ -16,7 +16,7 @@ from mmdet2tflite.artifacts import Family, Frozen, Head, Preprocessing
 from mmdet2tflite.config import Detector, Training
 from mmdet2tflite.detector.pipelines import PAD_VALUE, letterbox, test_pipeline, train_pipeline
 from mmdet2tflite.detector.schedule import set_hooks, set_schedule
-from mmdet2tflite.errors import ConfigError, ModelError
+from mmdet2tflite.errors import ConfigError
 
 MAX_DETECTIONS = 100  # what COCO's mAP looks at, where the config sets no limit
 
@@ -208,13 +208,3 @@ def _redirect(node: Any, target: dict[str, Any]) -> None:
     if isinstance(node, (list, tuple)):
         for child in node:
             _redirect(child, target)
-
-
-def check_classes(found: tuple[str, ...] | None, expected: tuple[str, ...], path: Path) -> None:
-    """Raise ModelError unless a checkpoint was made for these classes."""
-    if found is not None and found != expected:
-        raise ModelError(
-            f"{path} was trained for {len(found)} classes: {', '.join(found[:8])}",
-            f"the {len(expected)} classes of the data set: {', '.join(expected[:8])}",
-            "choose a checkpoint of this data set, or set training.checkpoint=null",
-        )

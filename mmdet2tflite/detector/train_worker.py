@@ -4,10 +4,8 @@ Argument: a JSON file with ``detector``, ``training``, ``data``, ``work``, ``res
 """
 
 import json
-import pickle
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmdet2tflite.detector import mmlab
@@ -24,16 +22,24 @@ from mmdet2tflite.detector import augment, layers, recorder  # noqa: E402, F401 
 from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
     DataPaths,
     build_config,
-    check_classes,
     describe_head,
     describe_preprocessing,
 )
 from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
-from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
+from mmdet2tflite.detector.start_weights import (  # noqa: E402
+    Start,
+    build_with,
+    fit_to_classes,
+    read_checkpoint,
+    read_onnx,
+)
+from mmdet2tflite.errors import ConfigError  # noqa: E402
 from mmdet2tflite.toolchain import progress  # noqa: E402
 
 RUN = "run"
-WEIGHTS, CONFIG = "weights.pth", "config.py"
+WEIGHTS, CONFIG, START = "weights.pth", "config.py", "start.pth"
+STATISTICS_IMAGES = 16
+"""That the statistics of batch norms are taken from, where the weights come without."""
 
 
 def main() -> None:
@@ -45,7 +51,7 @@ def main() -> None:
     data = DataPaths.model_validate(spec["data"])
     _check_device(training.device)
     cfg = build_config(detector, training, data, work / RUN)
-    start = load_start(training, data.classes)
+    start = load_start(training, detector, cfg, data)
     if training.epochs:
         _tell_cautions(cfg)
         epoch = _train(cfg, start, detector)
@@ -83,61 +89,21 @@ def _check_device(device: str) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Start:
-    """The weights of ``training.checkpoint`` and the epoch that they are from."""
-
-    path: Path
-    state_dict: dict[str, torch.Tensor]
-    epoch: int
-
-
-def load_start(training: Training, classes: tuple[str, ...]) -> Start | None:
-    """Read the checkpoint to start from, without running code from it. Raises ModelError."""
+def load_start(
+    training: Training, detector: Detector, cfg: Config, data: DataPaths
+) -> Start | None:
+    """The weights of ``training.checkpoint``. Raises ModelError or ParityError."""
     path = training.checkpoint
     if path is None:
         return None
-    if not path.is_file():
-        raise ModelError(
-            f"there is no checkpoint {path}", "a .pth file", "check training.checkpoint"
-        )
-    try:
-        checkpoint = _load_checkpoint(str(path), map_location="cpu")
-        state_dict = checkpoint["state_dict"]
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{path} holds more than weights: {str(error).splitlines()[0]}",
-            "tensors and plain values only; anything else could run code when it is loaded",
-            "save it again with torch.save({'state_dict': …, 'meta': …}) on a machine you trust",
-        ) from error
-    except Exception as error:
-        raise ModelError(
-            f"{path} is no readable checkpoint: {type(error).__name__}: {error}",
-            "a file that torch.save wrote, with a `state_dict`",
-        ) from error
-    meta = checkpoint.get("meta") or {}
-    dataset = meta.get("dataset_meta") or {}
-    names = dataset.get("classes") or dataset.get("CLASSES")
-    check_classes(tuple(names) if names else None, classes, path)
-    return Start(path, state_dict, int(meta.get("epoch") or 0))
-
-
-def build_with(cfg: Config, start: Start) -> torch.nn.Module:
-    """The network with these weights, which must fit it exactly. Raises ModelError."""
-    from mmdet.registry import MODELS
-    from mmdet.utils import register_all_modules
-
-    register_all_modules(init_default_scope=True)
-    model: torch.nn.Module = MODELS.build(cfg.model)
-    try:
-        model.load_state_dict(start.state_dict, strict=True)
-    except RuntimeError as error:
-        raise ModelError(
-            f"{start.path} does not fit the network: " + "; ".join(str(error).splitlines()[1:4]),
-            "the weights of the same detector config with the same number of classes",
-            "check detector.config and training.checkpoint",
-        ) from None
-    return model
+    if path.suffix == ".onnx":
+        folder = data.train[1]
+        images = json.loads(data.train[0].read_text(encoding="utf-8"))["images"][:STATISTICS_IMAGES]
+        files = [folder / image["file_name"] for image in images]
+        start = read_onnx(path, cfg, describe_preprocessing(detector, cfg), files)
+    else:
+        start = read_checkpoint(path)
+    return fit_to_classes(start, cfg, data.classes, training=training.epochs > 0)
 
 
 def _check_layers(model: torch.nn.Module, detector: Detector) -> None:
@@ -154,7 +120,9 @@ def _train(cfg: Config, start: Start | None, detector: Detector) -> int:
         print(f"going on from {saved.name}", flush=True)
     elif start is not None:
         build_with(cfg, start)  # mmengine's own loading takes what fits and is silent on the rest
-        cfg.load_from = str(start.path)
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save({"state_dict": start.state_dict}, folder / START)
+        cfg.load_from = str(folder / START)
     runner = Runner.from_cfg(cfg)
     _check_layers(runner.model, detector)
     runner.train()

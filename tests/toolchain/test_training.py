@@ -70,9 +70,12 @@ def test_a_training_that_was_killed_goes_on_from_its_last_epoch(store, digits):
 @pytest.fixture(scope="module")
 def load() -> Callable[[Path], object]:
     """What the training child does with ``training.checkpoint``."""
-    from mmdet2tflite.detector.train_worker import load_start
+    from mmdet2tflite.detector import mmlab
 
-    return lambda path: load_start(Training(checkpoint=path), tuple("0123456789"))
+    mmlab.prepare()
+    from mmdet2tflite.detector.start_weights import read_checkpoint
+
+    return read_checkpoint
 
 
 def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(load, tmp_path):

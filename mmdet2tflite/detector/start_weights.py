@@ -1,0 +1,152 @@
+"""The weights that a training starts from, or that are taken as they are. Child processes only.
+
+A ``.pth`` of mmdet, or a YOLOX network in ONNX (``onnx_weights``). Where a training follows, the
+weights may be of other classes: the layers that know of classes start anew then.
+"""
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.runner.checkpoint import _load_checkpoint
+
+from mmdet2tflite.artifacts import Preprocessing
+from mmdet2tflite.detector.mmdet_config import head_of
+from mmdet2tflite.detector.onnx_weights import OnnxWeights, take_over
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.evaluate.images import input_tensor
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights, the epoch that they are from, and their classes: names if known, and how many."""
+
+    path: Path
+    state_dict: dict[str, torch.Tensor]
+    epoch: int
+    names: tuple[str, ...] | None
+    classes: int | None
+
+
+def read_checkpoint(path: Path) -> Start:
+    """Read a ``.pth`` file without running code from it. Raises ModelError."""
+    _check_exists(path)
+    try:
+        checkpoint = _load_checkpoint(str(path), map_location="cpu")
+        state_dict = checkpoint["state_dict"]
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"{path} holds more than weights: {str(error).splitlines()[0]}",
+            "tensors and plain values only; anything else could run code when it is loaded",
+            "save it again with torch.save({'state_dict': …, 'meta': …}) on a machine you trust",
+        ) from error
+    except Exception as error:
+        raise ModelError(
+            f"{path} is no readable checkpoint: {type(error).__name__}: {error}",
+            "a file that torch.save wrote, with a `state_dict`, or a .onnx file",
+        ) from error
+    meta = checkpoint.get("meta") or {}
+    dataset = meta.get("dataset_meta") or {}
+    found = dataset.get("classes") or dataset.get("CLASSES")
+    names = tuple(found) if found else None
+    return Start(
+        path, state_dict, int(meta.get("epoch") or 0), names, len(names) if names else None
+    )
+
+
+def read_onnx(
+    path: Path, cfg: Config, preprocessing: Preprocessing, images: Sequence[Path]
+) -> Start:
+    """Take the weights of a YOLOX network over from ONNX.
+
+    Args:
+        cfg: of the same detector; its number of classes does not matter.
+        preprocessing: of the data set's images; the input size only where the file has none.
+        images: to compare on, and to take the statistics of batch norms from.
+
+    Raises:
+        ModelError: the file holds another network.
+        ParityError: the network does not compute with these weights what the file computes.
+    """
+    _check_exists(path)
+    weights = OnnxWeights.read(path, (preprocessing.width, preprocessing.height))
+    classes = weights.classes()
+    model = _build(cfg, classes)
+    *_, height, width = weights.input_shape
+    sized = preprocessing.model_copy(update={"height": height, "width": width})
+    take_over(model, weights, [input_tensor(image, sized)[0] for image in images])
+    return Start(path, model.state_dict(), 0, None, classes)
+
+
+def fit_to_classes(start: Start, cfg: Config, classes: tuple[str, ...], training: bool) -> Start:
+    """Leave out the layers that know of classes, where the weights are of others.
+
+    Raises:
+        ModelError: they are of others, and no training would follow.
+    """
+    same = start.names == classes if start.names else start.classes in (None, len(classes))
+    if same:
+        return start
+    if not training:
+        found = f": {', '.join(start.names[:8])}" if start.names else ""
+        raise ModelError(
+            f"{start.path} was trained for {start.classes} classes{found}",
+            f"the {len(classes)} classes of the data set: {', '.join(classes[:8])}",
+            "train for some epochs (training.epochs), or choose a checkpoint of this data set",
+        )
+    left_out = class_layers(cfg)
+    print(f"{start.path} is of other classes: {', '.join(sorted(left_out))} start anew", flush=True)
+    kept = {name: value for name, value in start.state_dict.items() if name not in left_out}
+    return Start(start.path, kept, start.epoch, start.names, start.classes)
+
+
+def class_layers(cfg: Config) -> set[str]:
+    """Names of the weights whose shape depends on the number of classes."""
+    one, other = (_build(cfg, classes).state_dict() for classes in (11, 12))
+    return {name for name in one if one[name].shape != other[name].shape}
+
+
+def build_with(cfg: Config, start: Start) -> torch.nn.Module:
+    """The network with these weights, which must fit it exactly but for layers of other classes.
+
+    Raises:
+        ModelError: they do not fit.
+    """
+    model = _build(cfg)
+    try:
+        missing, unexpected = model.load_state_dict(start.state_dict, strict=False)
+        anew = class_layers(cfg) if missing else ()
+        wrong = [f"no {name}" for name in missing if name not in anew]
+        wrong += [f"{name} is not in the network" for name in unexpected]
+    except RuntimeError as error:
+        wrong = str(error).splitlines()[1:]
+    if wrong:
+        raise ModelError(
+            f"{start.path} does not fit the network: " + "; ".join(wrong[:3]),
+            "the weights of the same detector config",
+            "check detector.config and training.checkpoint",
+        )
+    return model
+
+
+def _build(cfg: Config, classes: int | None = None) -> torch.nn.Module:
+    from mmdet.registry import MODELS
+    from mmdet.utils import register_all_modules
+
+    register_all_modules(init_default_scope=True)
+    settings: ConfigDict = cfg.model.copy()
+    if classes is not None:
+        settings = Config(dict(model=cfg.model.to_dict())).model
+        head_of(settings).num_classes = classes
+    model: torch.nn.Module = MODELS.build(settings)
+    return model
+
+
+def _check_exists(path: Path) -> None:
+    if not path.is_file():
+        raise ModelError(
+            f"there is no checkpoint {path}", "a .pth or .onnx file", "check training.checkpoint"
+        )
