@@ -5,8 +5,8 @@ import pytest
 
 from mmdet2tflite.config import Latency
 from mmdet2tflite.convert.convert import CONVERT
-from mmdet2tflite.convert.standalone import convert_file
 from mmdet2tflite.convert.request import Request
+from mmdet2tflite.convert.standalone import convert_file
 from mmdet2tflite.convert.to_openvino import OPENVINO, OpenvinoConfig
 from mmdet2tflite.evaluate.census import PADS, tflite_ops
 from mmdet2tflite.evaluate.evaluate import EVALUATE
