@@ -3,7 +3,6 @@
 It holds the file, ``pyfunc_model.py`` and the modules of mmdet2tflite.runtime: it loads where this
 repository, PyTorch and TensorFlow are not installed.
 """
-# ruff: noqa: TID251 (beside tracking.py, which logs the runs, this is about MLflow)
 
 import shutil
 import tempfile

@@ -3,7 +3,6 @@
 In goes a table with a column ``image``, each row the content of an image file. Out comes a table
 with a row per detection. It needs MLflow and what mmdet2tflite.runtime needs, and no pickle.
 """
-# ruff: noqa: TID251 (a model of MLflow's is a class of MLflow's)
 
 import threading
 from typing import Any

@@ -82,11 +82,19 @@ def test_a_measurement_has_the_machine_without_conversions():
     assert conversion.waits()
     measurement.end()
     assert conversion.begins()
-    second = Work(machine.alone)
-    assert second.waits()
     conversion.end()
-    assert second.begins()
-    second.end()
+
+
+def test_a_measurement_waits_for_all_that_run():
+    first, last = Work(machine.one_core), Work(machine.one_core)
+    assert first.begins()
+    assert last.begins()
+    measurement = Work(machine.alone)
+    first.end()
+    assert measurement.waits()
+    last.end()
+    assert measurement.begins()
+    measurement.end()
 
 
 def test_conversions_that_come_later_do_not_hold_a_measurement_up():

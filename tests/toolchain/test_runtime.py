@@ -1,15 +1,27 @@
 """The runtime that a user ships finds what the evaluation found, on the golden network's files."""
 
 import json
+import sys
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from mmdet2tflite.convert import quantize, quantize_worker
+from mmdet2tflite.convert.quantize import QUANTIZE, QuantizeConfig
 from mmdet2tflite.evaluate.results import Evaluated, to_results
+from mmdet2tflite.evaluate.spec import Spec
+from mmdet2tflite.evaluate.worker import run_images
+from mmdet2tflite.names import PrecisionName
 from mmdet2tflite.runtime import Detector
-from tests.toolchain.conftest import STRATEGIES
+from tests.toolchain.conftest import STRATEGIES, convert
+from tests.toolchain.golden import EVALUATION, TIMEOUT
 
 pytestmark = pytest.mark.toolchain
+
+PRECISIONS = tuple(name for name in get_args(PrecisionName) if name != "float32")
+IMAGES, BOXES = 24, 24
+"""How many there are, and how many are found at least."""
 
 
 @pytest.fixture(scope="module")
@@ -20,18 +32,83 @@ def images(main_path):
     return {entry["id"]: data.parent / entry["file_name"] for entry in entries}
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_detections_are_those_of_the_report_to_the_last_bit(main_path, variants, images, strategy):
-    variant = variants[strategy]
-    expected = Evaluated.load(main_path.store.path(variant.report))
-    assert len(images) == len(expected.detections) == 24
-    assert len(expected.coco_results()) > 24
-    detector = Detector(variant.path)
-    found = dict(zip(images, detector(list(images.values())), strict=True))
+@pytest.fixture
+def quantise(main_path, monkeypatch):
+    """Another precision of a file, made in this process: a child would only import the tools."""
+
+    def run(tool, module, arguments, **_):
+        monkeypatch.setattr(sys, "argv", [module, *map(str, arguments)])
+        quantize_worker.main()
+
+    monkeypatch.setattr(quantize, "run_python", run)
+
+    def build(tflite, precision):
+        return QUANTIZE.build(
+            main_path.store,
+            QuantizeConfig.of(precision, 300),
+            timeout=TIMEOUT,
+            model=tflite,
+            dataset=main_path.dataset,
+        )
+
+    return build
+
+
+@pytest.fixture
+def evaluate(main_path, images, tmp_path):
+    """What the evaluation's child finds on all images, found in this process."""
+
+    def detections(model):
+        data = main_path.store.path(main_path.dataset, main_path.dataset.val.annotations)
+        spec = Spec(
+            model=model,
+            model_folder=main_path.store.path(model),
+            annotations=data,
+            images=data.parent,
+            reference=None,
+            config=EVALUATION,
+            work=tmp_path,
+        )
+        return run_images(spec, images)
+
+    return detections
+
+
+def assert_same(path, images, expected: Evaluated):
+    """To the last bit, on every image."""
+    assert len(images) == len(expected.detections) == IMAGES
+    assert len(expected.coco_results()) > BOXES
+    found = dict(zip(images, Detector(path)(list(images.values())), strict=True))
     for image_id, detections in found.items():
         assert to_results(image_id, detections) == to_results(
             image_id, expected.detections[image_id]
         )
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_detections_are_those_of_the_report_to_the_last_bit(main_path, variants, images, strategy):
+    variant = variants[strategy]
+    assert_same(variant.path, images, Evaluated.load(main_path.store.path(variant.report)))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_detections_of_every_precision_are_those_of_the_evaluation(
+    main_path, variants, images, quantise, evaluate, strategy, precision
+):
+    model = quantise(variants[strategy].tflite, precision)
+    assert_same(main_path.store.path(model, model.file), images, evaluate(model))
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("strategy", ["explicit", "mirror"])
+def test_so_are_those_of_the_second_route(
+    main_path, images, quantise, evaluate, strategy, precision
+):
+    model = convert(main_path.store, main_path.dataset, main_path.onnx, strategy, "openvino")[1]
+    if precision != "float32":
+        model = quantise(model, precision)
+    assert_same(main_path.store.path(model, model.file), images, evaluate(model))
 
 
 def test_a_threshold_keeps_the_best_detections_of_the_report(main_path, variants, images):

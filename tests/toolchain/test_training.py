@@ -163,3 +163,31 @@ def test_the_manifest_tells_where_a_checkpoint_comes_from(store, digits, main_pa
     manifest = json.loads(Path(store.path(main_path.checkpoint, "manifest.json")).read_text())
     assert manifest["origin"]["inputs"] == {"dataset": digits.digest}
     assert set(manifest["origin"]["tools"]) >= {"torch", "mmdet", "mmengine"}
+
+
+def test_a_training_from_a_checkpoint_records_its_worth_and_never_gives_back_worse(
+    store, digits, main_path
+):
+    # One epoch that ruins the weights.
+    settings = {**SHORT, "epochs": 1, "learning_rate": 0.5, "checkpoint": GOLDEN}
+    settings |= {"warmup_iterations": 0, "ema_momentum": 0.999}
+    config = TrainConfig(
+        detector=Detector(input_size=SIZE), training=Training.model_validate(settings)
+    )
+    checkpoint = TRAIN.build(store, config, timeout=TIMEOUT, dataset=digits)
+    before = main_path.reports["pytorch"].metrics["map"]
+    start, end = (line for line in read_curves(store, checkpoint) if "map" in line)
+    assert (start["epoch"], end["epoch"]) == (0, 1)
+    # mmengine measures whole batches, the report image by image.
+    assert start["map"] == pytest.approx(before, abs=1e-3)
+    assert end["map"] < before / 2
+    assert checkpoint.epoch == 0
+    assert checkpoint.metrics["start.map"] == checkpoint.metrics["val.map"] == start["map"]
+    same_weights(store.path(checkpoint, checkpoint.weights), GOLDEN)
+
+
+def same_weights(path: Path, other: Path) -> None:
+    import torch
+
+    found, expected = (torch.load(each)["state_dict"] for each in (path, other))
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
