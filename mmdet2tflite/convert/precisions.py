@@ -3,7 +3,8 @@
 The quantiser is imported when a recipe is asked for, in the child process, and not before.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
@@ -28,11 +29,13 @@ class Precision:
             rest; or the extremes of all, which 65,536 levels can afford. None for real activations.
         tolerance: largest error against the float32 file, relative to the tensor's range; infinite
             where only accuracy can tell.
+        mixed: the layers that lose most stay as they are (``layer_choice``).
     """
 
     recipe: Callable[[], Recipe]
     ranges: Literal["averages", "extremes"] | None
     tolerance: float
+    mixed: bool = False
 
     @property
     def calibrated(self) -> bool:
@@ -67,18 +70,42 @@ def _int8_weight() -> Recipe:
     return recipe.weight_only_wi8_afp32()
 
 
-def _static(bits: int, integer_io: bool) -> Recipe:
+def static(bits: int, *, integer_io: bool = False, operators: str = ALL) -> Recipe:
+    """Integer weights (8 bits) and activations, of the operators whose outputs' names match."""
     from litert_quantizer import qtyping, recipe_manager
 
     recipe = recipe_manager.RecipeManager()
     every = qtyping.TFLOperationName.ALL_SUPPORTED
-    recipe.add_static_config(ALL, every, activation_num_bits=bits, weight_num_bits=8)
+    recipe.add_static_config(operators, every, activation_num_bits=bits, weight_num_bits=8)
     if not integer_io:
         for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
             recipe.add_quantization_config(
                 ALL, end, algorithm_key=recipe_manager.AlgorithmName.NO_QUANTIZE
             )
     return recipe.get_quantization_recipe()
+
+
+def keep_real(recipe: Recipe, names: Iterable[str]) -> Recipe:
+    """The recipe, but for the operators that write these tensors."""
+    from litert_quantizer import qtyping, recipe_manager
+
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(recipe)
+    manager.add_quantization_config(
+        writers(names),
+        qtyping.TFLOperationName.ALL_SUPPORTED,
+        algorithm_key=recipe_manager.AlgorithmName.NO_QUANTIZE,
+    )
+    return manager.get_quantization_recipe()
+
+
+def writers(names: Iterable[str]) -> str:
+    """The expression that matches the operators whose first output has one of these names.
+
+    The quantiser searches it in an operator's outputs, with a semicolon behind each
+    (``get_op_scope`` of its ``tfl_flatbuffer_utils``).
+    """
+    return f"^(?:{'|'.join(map(re.escape, names))});"
 
 
 HALF_TOLERANCE = 5e-2
@@ -93,8 +120,9 @@ PRECISIONS: dict[PrecisionName, Precision] = {
     "float16": Precision(_float16, None, tolerance=HALF_TOLERANCE),
     "int8_weight": Precision(_int8_weight, None, tolerance=WEIGHTS_TOLERANCE),
     "int8_dynamic": Precision(_int8_dynamic, None, tolerance=WEIGHTS_TOLERANCE),
-    "int8": Precision(lambda: _static(8, integer_io=False), "averages", tolerance=inf),
-    "int8_io": Precision(lambda: _static(8, integer_io=True), "averages", tolerance=inf),
-    "int16x8": Precision(lambda: _static(16, integer_io=False), "extremes", tolerance=inf),
+    "int8": Precision(lambda: static(8), "averages", tolerance=inf),
+    "int8_io": Precision(lambda: static(8, integer_io=True), "averages", tolerance=inf),
+    "int8_mixed": Precision(lambda: static(8), "averages", tolerance=inf, mixed=True),
+    "int16x8": Precision(lambda: static(16), "extremes", tolerance=inf),
 }
 """All but float32, which the converter makes."""

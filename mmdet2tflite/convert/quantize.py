@@ -102,6 +102,11 @@ QUANTIZE: Stage[TfliteModel] = Stage(
     sources=(
         "mmdet2tflite.convert.engine_flag",
         "mmdet2tflite.convert.flatbuffer",
+        "mmdet2tflite.convert.layer_choice",
+        "mmdet2tflite.convert.layer_errors",
+        "mmdet2tflite.convert.layer_groups",
+        "mmdet2tflite.convert.layer_mix",
+        "mmdet2tflite.convert.layer_table",
         "mmdet2tflite.convert.precisions",
         "mmdet2tflite.convert.quantize",
         "mmdet2tflite.convert.quantize_model",

@@ -7,12 +7,16 @@
    the model is calibrated with its PADs put back, and quantised without them. Both have the same
    tensors but for the padded ones.
 3. The quantiser writes weights behind the flatbuffer; they are brought inside (``parse_model``).
-4. Inputs and outputs keep their names: the quantiser calls a float output ``NAME_dequant``, and an
+4. Of a mixed precision, the same ranges serve first to find the layers that lose most
+   (``layer_mix``); then the file is made without these.
+5. Inputs and outputs keep their names: the quantiser calls a float output ``NAME_dequant``, and an
    inner tensor NAME. The inner one is renamed, and flags of it with it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stderr
+from dataclasses import dataclass
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -22,7 +26,10 @@ from numpy.typing import NDArray
 
 from mmdet2tflite.convert.engine_flag import put_pads_back, read_flags, write_flags
 from mmdet2tflite.convert.flatbuffer import DTYPES, free_name, parse_model, serialise
-from mmdet2tflite.convert.precisions import Precision
+from mmdet2tflite.convert.layer_choice import IMAGES
+from mmdet2tflite.convert.layer_groups import Layer, find_layers
+from mmdet2tflite.convert.layer_mix import Mix, find_mix, leave
+from mmdet2tflite.convert.precisions import Precision, Recipe
 from mmdet2tflite.convert.reverse_io import reverse_io, take_reversals_off
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.evaluate.machine import cores
@@ -34,17 +41,38 @@ NARROW = ("float16", "int8", "uint8", "int16")
 
 type Samples = Iterable[NDArray[np.float32]]
 """Inputs as a file wants them (1 x H x W x C), one at a time."""
+type OnLayer = Callable[[int, int], None]
+"""Called before a layer is measured: how many have been, how many there are."""
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """A finished model.
+
+    Args:
+        model: of the precision wanted.
+        layers: of the network between its reversals, in their order.
+        mix: what was found out for a mixed precision.
+    """
+
+    model: schema.ModelT
+    layers: list[Layer]
+    mix: Mix | None
 
 
 def quantise_model(
-    model: schema.ModelT, precision: Precision, samples: Samples | None = None
-) -> schema.ModelT:
+    model: schema.ModelT,
+    precision: Precision,
+    samples: Samples | None = None,
+    on_layer: OnLayer = lambda done, total: None,
+) -> Quantised:
     """Make a model of this precision, all else as it was.
 
     Args:
         model: float32, with one input; changed on the way.
         precision: how.
         samples: at least one, if the precision is calibrated.
+        on_layer: for a bar; the layers of a mixed precision take a while.
 
     Raises:
         ModelError: the model is quantised already, or the quantiser finds nothing to do.
@@ -55,24 +83,37 @@ def quantise_model(
         )
     _ensure_signature(model)
     inputs, outputs = take_reversals_off(model)  # rule 1
+    flags = read_flags(model)
+    reference = _padded(model) if flags else serialise(model)
+    first: list[Any] = []
     statistics = None
     if samples is not None:
-        turned = (sample[:, ::-1, ::-1] for sample in samples)
-        statistics = _calibrate(model, precision, turned if inputs else samples)
-    flags = read_flags(model)
-    content = _quantise(serialise(model), precision, statistics)
+        turned = (sample[:, ::-1, ::-1] if inputs else sample for sample in samples)
+        statistics = _calibrate(model, reference, precision, _keep(first, turned))
+        if not statistics:
+            raise _nothing_to_do()
+    layers, recipe, mix = find_layers(model), precision.recipe(), None
+    if precision.mixed:  # rule 4
+        make = partial(_quantise, reference, statistics)
+        mix = find_mix(reference, layers, first, make, on_layer)
+        recipe = leave(recipe, [layer for layer in layers if layer.name in mix.real])
+    content = _quantise(serialise(model), statistics, recipe)
     result = parse_model(content, "the quantised file")
     if not _is_quantised(result):
-        raise ModelError(
-            "the file has no operator that the quantiser could make smaller",
-            "a network with convolutions or other weights",
-            "leave this precision out",
-        )
+        raise _nothing_to_do()
     renamed = _keep_names(model.subgraphs[0], result.subgraphs[0])
     if flags:
         write_flags(result, {renamed.get(name, name): pads for name, pads in flags.items()})
     reverse_io(result, inputs=inputs, outputs=outputs)
-    return result
+    return Quantised(result, layers, mix)
+
+
+def _nothing_to_do() -> ModelError:
+    return ModelError(
+        "the file has no operator that the quantiser could make smaller",
+        "a network with convolutions or other weights",
+        "leave this precision out",
+    )
 
 
 def _is_quantised(model: schema.ModelT) -> bool:
@@ -91,16 +132,26 @@ def _ensure_signature(model: schema.ModelT) -> None:
     model.signatureDefs = [schema.SignatureDefT(inputs, outputs, SIGNATURE.encode(), 0)]
 
 
-def _calibrate(model: schema.ModelT, precision: Precision, samples: Samples) -> Any:
-    """Ranges by tensor name."""
+def _padded(model: schema.ModelT) -> bytes:
+    """Rule 2: the file as the reference engine sees it."""
+    padded = parse_model(serialise(model), "the float32 file")
+    put_pads_back(padded)
+    return serialise(padded)
+
+
+def _keep(first: list[Any], samples: Samples) -> Iterator[Any]:
+    """The samples, of which the first few stay in a list: they can be seen only once."""
+    for sample in samples:
+        if len(first) < IMAGES:
+            first.append(sample)
+        yield sample
+
+
+def _calibrate(model: schema.ModelT, content: bytes, precision: Precision, samples: Samples) -> Any:
+    """Ranges by tensor name; ``content`` is the model as it computes."""
     from litert_quantizer import calibrator, recipe_manager
     from litert_quantizer.utils import qsv_utils
 
-    content = serialise(model)
-    if read_flags(model):  # rule 2
-        padded = parse_model(content, "the float32 file")
-        put_pads_back(padded)
-        content = serialise(padded)
     signature = model.signatureDefs[0]
     key, name = signature.signatureKey.decode(), signature.inputs[0].name.decode()
     manager = recipe_manager.RecipeManager()
@@ -116,18 +167,18 @@ def _calibrate(model: schema.ModelT, precision: Precision, samples: Samples) -> 
     return tool.get_model_qsvs()
 
 
-def _quantise(content: bytes, precision: Precision, statistics: Any) -> bytes:
+def _quantise(content: bytes, statistics: Any, recipe: Recipe) -> bytes:
     from litert_quantizer import quantizer
 
     with redirect_stderr(StringIO()):  # a progress bar that stays in spite of these switches
-        result = quantizer.Quantizer(content, precision.recipe()).quantize(
+        result = quantizer.Quantizer(content, recipe).quantize(
             statistics, enable_progress_bar=False, enable_progress_report=False
         )
     return bytes(result.quantized_model)
 
 
 def _keep_names(before: schema.SubGraphT, after: schema.SubGraphT) -> dict[str, str]:
-    """Rule 4, in place; the new name of an inner tensor by its old one."""
+    """Rule 5, in place; the new name of an inner tensor by its old one."""
     renamed: dict[str, str] = {}
     for old, new in ((before.inputs, after.inputs), (before.outputs, after.outputs)):
         for wanted, index in zip(old, new, strict=True):

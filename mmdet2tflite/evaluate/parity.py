@@ -48,10 +48,11 @@ def tensor_error(reference: Floats, candidate: Floats) -> TensorError:
     max_abs = float(np.abs(difference).max())
     span = float(np.ptp(expected)) or float(np.abs(expected).max()) or 1.0
     signal, noise = float((expected**2).sum()), float((difference**2).sum())
-    return TensorError(max_abs, max_abs / span, _decibel(signal, noise))
+    return TensorError(max_abs, max_abs / span, decibel(signal, noise))
 
 
-def _decibel(signal: float, noise: float) -> float:
+def decibel(signal: float, noise: float) -> float:
+    """10 log10(signal / noise) of two powers, limited to ±200 dB."""
     if noise == 0:
         return SNR_LIMIT
     if signal == 0:

@@ -20,6 +20,7 @@ from mmdet2tflite.artifacts import (
     TfliteOutput,
 )
 from mmdet2tflite.convert.flatbuffer import write_model
+from mmdet2tflite.convert.layer_table import LAYERS
 from mmdet2tflite.convert.precisions import PRECISIONS
 from mmdet2tflite.convert.quantize import QUANTIZE, QuantizeConfig, choose
 from mmdet2tflite.convert.quantize_worker import calibration_samples, compare
@@ -137,6 +138,39 @@ def test_a_file_that_is_not_calibrated_needs_no_training_images(store, model):
     assert result.metrics["check.snr_db"] > 60
 
 
+def layers_of(store: Store, result: TfliteModel) -> dict:
+    return json.loads(store.path(result, LAYERS).read_text())
+
+
+def test_a_calibrated_file_comes_with_the_loss_of_each_layer(store, model):
+    result = build(store, model, "int8")
+    table = layers_of(store, result)
+    assert table["images"] == 2
+    assert [layer["layer"] for layer in table["layers"]] == list(OUTPUTS)
+    for layer in table["layers"]:
+        assert (layer["operator"], layer["output"]) == ("CONV_2D", layer["layer"])
+        # A mean over images is no less than the worst of them, but for other kernels' rounding.
+        assert layer["snr_db"] > result.metrics[f"check.snr_db.{layer['layer']}"] - 1
+        assert layer["snr_db"] < 60
+        assert layer["source_snr_db"] == 200  # the image itself
+        assert (layer["share"], layer["float32"]) == (None, False)
+
+
+def test_a_mixed_file_comes_with_the_share_of_each_layer(store, model):
+    messages = []
+    result = build(store, model, "int8_mixed", on_progress=messages.append)
+    layers = layers_of(store, result)["layers"]
+    assert sum(layer["share"] for layer in layers) == pytest.approx(1)
+    assert result.metrics["layers.total"] == 3
+    assert result.metrics["layers.float32"] == sum(layer["float32"] for layer in layers)
+    assert 0 < result.metrics["layers.noise_left"] <= 1
+    assert [m["description"] for m in messages] == ["calibrate"] * 2 + ["layers"] * 3
+
+
+def test_a_file_with_real_activations_has_no_table_of_layers(store, model):
+    assert not (store.path(build(store, model, "int8_weight")) / LAYERS).exists()
+
+
 def test_without_training_images_nothing_can_be_calibrated(store, model):
     with pytest.raises(DataError) as refusal:
         build(store, model, "int8", train=0)
@@ -153,7 +187,7 @@ def test_a_file_of_another_precision_is_refused(store, model):
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_only_a_calibrated_precision_depends_on_the_number_of_images(precision):
     few, many = (QUANTIZE.key(QuantizeConfig.of(precision, count)) for count in (10, 300))
-    assert (few != many) == (precision in ("int8", "int8_io", "int16x8"))
+    assert (few != many) == (precision in ("int8", "int8_io", "int8_mixed", "int16x8"))
 
 
 def test_every_name_has_its_line_in_the_table():

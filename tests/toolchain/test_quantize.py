@@ -1,8 +1,15 @@
 """What the precisions keep of a trained network, calibrated on 16 images."""
 
-import pytest
+import json
 
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from mmdet2tflite.convert.flatbuffer import operator_name, read_model
+from mmdet2tflite.convert.layer_table import LAYERS
 from mmdet2tflite.convert.quantize import QUANTIZE, QuantizeConfig
+from mmdet2tflite.convert.windows import CONVOLUTIONS
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.evaluate.census import tflite_ops
 from mmdet2tflite.evaluate.evaluate import EVALUATE
@@ -70,6 +77,54 @@ def test_an_int8_file_detects_as_its_float_file_does(variants, main_path, quanti
     # 24 images with 2 to 4 digits: a box is about 1.4 points. Two may be lost.
     least = variants[padding].report.metrics["map"] - 0.03
     assert measure(main_path, quantised, padding) > least
+
+
+@pytest.fixture(scope="module")
+def layers(main_path, quantised):
+    """What a file's layers.json says of each layer, by its name."""
+
+    def read(padding, precision):
+        path = main_path.store.path(quantised(padding, precision), LAYERS)
+        return {layer["layer"]: layer for layer in json.loads(path.read_text())["layers"]}
+
+    return read
+
+
+@pytest.mark.parametrize("padding", ["mirror", "engine"])
+def test_every_layer_of_an_int8_file_is_compared_with_the_float_file(layers, padding):
+    found = [layer["snr_db"] for layer in layers(padding, "int8").values()]
+    assert len(found) > 100
+    assert all(0 < snr < 60 for snr in found)
+
+
+def test_layers_left_in_float32_take_noise_from_images_that_they_were_not_chosen_by(
+    layers, quantised
+):
+    metrics = quantised("mirror", "int8_mixed").metrics
+    plain, mixed = layers("mirror", "int8"), layers("mirror", "int8_mixed")
+    outputs = [name for name in plain if name.startswith(("cls", "box", "obj"))]
+    assert len(outputs) == 9
+    gains = [mixed[name]["snr_db"] - plain[name]["snr_db"] for name in outputs]
+    # The noise left is a mean of nine ratios, each up to some tenths of a decibel off elsewhere.
+    assert metrics["layers.noise_left"] < 0.9
+    assert np.mean(gains) > -5 * np.log10(metrics["layers.noise_left"])
+
+
+def test_layers_of_a_mixed_file_are_float32_where_its_table_says_so(main_path, layers, quantised):
+    result = quantised("mirror", "int8_mixed")
+    model = read_model(main_path.store.path(result, result.file))
+    graph = model.subgraphs[0]
+    weights = {  # an output is named before its reversal
+        graph.tensors[operator.outputs[0]].name.decode().removesuffix("_rotated"): graph.tensors[
+            operator.inputs[1]
+        ].type
+        for operator in graph.operators
+        if operator_name(model, operator) in CONVOLUTIONS
+    }
+    table = layers("mirror", "int8_mixed")
+    real = {name for name, type_ in weights.items() if type_ == schema.TensorType.FLOAT32}
+    assert real == {name for name in table if table[name]["float32"] and name in weights}
+    assert 0 < len(real) < len(weights) / 2
 
 
 def test_reversals_stay_outside_the_integers(main_path, quantised):
