@@ -11,9 +11,10 @@ from mmdet2tflite.config import Experiment, Section
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.report.gallery import Truth, choose
+from mmdet2tflite.report.losses import describe_mixed, find_losses
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.page import TEMPLATE, Shown, render
-from mmdet2tflite.report.rows import make_padding, make_rows
+from mmdet2tflite.report.rows import make_padding, make_rows, read_layers
 from mmdet2tflite.report.stored import STAGE
 from mmdet2tflite.report.summary import TOLERATED_LOSS, summarise
 from mmdet2tflite.stage import Job, Stage
@@ -80,6 +81,8 @@ def compare(
         "machine": {name: rows[0]["machine"][name] for name in ("cpu", "cores")},
         "rows": rows,
         "padding": make_padding(job.store, outcomes),
+        "losses": find_losses(rows, read_layers(job.store, outcomes)),
+        "mixed": describe_mixed(rows),
         "gallery": _numbers(shown),
     }
     text = json.dumps(comparison, indent=1, allow_nan=False)
@@ -140,6 +143,7 @@ COMPARE: Stage[Comparison] = Stage(
         "mmdet2tflite.report.columns",
         "mmdet2tflite.report.compare",
         "mmdet2tflite.report.gallery",
+        "mmdet2tflite.report.losses",
         "mmdet2tflite.report.page",
         "mmdet2tflite.report.pareto",
         "mmdet2tflite.report.rows",

@@ -16,10 +16,20 @@ def markdown(comparison: Mapping[str, Any]) -> str:
         if row["failure"]:
             cells[0] = "failed"
         lines.append(_line((row["variant"], *cells)))
+    for loss in comparison["losses"]:
+        lines += ["", loss["sentence"]]
+        lines += [f"* {_layer(layer)}" for layer in loss["layers"]]
+    for sentence in comparison["mixed"]:
+        lines += ["", sentence]
     for row in comparison["rows"]:
         if row["failure"]:
             lines += ["", f"**{row['variant']}**", "", "```", row["failure"], "```"]
     return "\n".join(lines)
+
+
+def _layer(layer: Mapping[str, Any]) -> str:
+    share = "" if layer["share"] is None else f", {layer['share']:.0%} of the noise"
+    return f"{layer['operator']} `{layer['layer']}`{share}"
 
 
 def _line(cells: tuple[str, ...]) -> str:

@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmdet2tflite.artifacts import Artifact, RewrittenModel
+from mmdet2tflite.artifacts import Artifact, RewrittenModel, TfliteModel
+from mmdet2tflite.convert.layer_table import LAYERS
+from mmdet2tflite.convert.precisions import PRECISIONS
 from mmdet2tflite.evaluate.runtimes import RUNTIMES
 from mmdet2tflite.evaluate.spec import REPORT
 from mmdet2tflite.report.outcome import Outcome
@@ -84,6 +86,19 @@ def _origins(store: Store, outcome: Outcome) -> dict[str, Any]:
         for part in parts
         if part is not None
     }
+
+
+def read_layers(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What ``layers.json`` holds of every file that has one, by variant."""
+    return {
+        outcome.variant: json.loads(store.path(outcome.model, LAYERS).read_text(encoding="utf-8"))
+        for outcome in outcomes
+        if isinstance(outcome.model, TfliteModel) and _has_layers(outcome.model)
+    }
+
+
+def _has_layers(model: TfliteModel) -> bool:
+    return model.precision in PRECISIONS and PRECISIONS[model.precision].calibrated
 
 
 def make_padding(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -163,9 +163,16 @@ class Run:
         return self.keep("rewritten", model, plan=plan)
 
     def tflite(
-        self, strategy: str, reference: Report, found: Any, treatment: str, **metrics: float
+        self,
+        strategy: str,
+        reference: Report,
+        found: Any,
+        treatment: str,
+        precision: str = "float32",
+        layers: Any = None,
+        **metrics: float,
     ) -> Outcome:
-        """A measured TFLite file; only ``force_same`` is inexact."""
+        """A measured TFLite file; only ``force_same`` is inexact. ``layers``: its layers.json."""
         exact = strategy != "force_same"
         rewritten = self.rewritten(strategy, treatment, exact=exact)
         model = self.keep(
@@ -176,8 +183,10 @@ class Run:
                 strategy=strategy,
                 exact=exact,
                 converter="onnx2tf",
-                precision="float32",
+                precision=precision,
+                metrics={name: metrics.pop(name) for name in list(metrics) if "layers." in name},
             ),
+            **({"layers": layers} if layers else {}),
         )
         report = self.report(model, model.variant, found, reference, **metrics)
         return Outcome.measured(model, report, rewritten)
@@ -230,6 +239,35 @@ class Run:
             forced,
             failed,
         ]
+
+    def with_integers(self) -> list[Outcome]:
+        """The run with int8 and int8_mixed of ``explicit``, of which int8 loses 10 points."""
+        outcomes = self.outcomes()
+        onnx = outcomes[1].report
+        assert onnx is not None
+        right = {i: detections(*boxes) for i, boxes in BOXES.items()}
+        layer = {"operator": "CONV_2D", "output": "o", "snr_db": 12.0, "source_snr_db": 30.0}
+        shares = {"<b>stem</b>": 0.75, "neck": 0.25}
+        for precision, loss, chosen in (("int8", 0.1, ()), ("int8_mixed", 0.0, ("<b>stem</b>",))):
+            mixed = precision == "int8_mixed"
+            entries = [
+                {**layer, "layer": n, "share": share if mixed else None, "float32": n in chosen}
+                for n, share in shares.items()
+            ]
+            found = {"layers.float32": 1.0, "layers.total": 2.0, "layers.noise_left": 0.4}
+            outcomes.append(
+                self.tflite(
+                    "explicit",
+                    onnx,
+                    right,
+                    "PAD",
+                    precision,
+                    {"images": 8, "layers": entries},
+                    **{"map": 0.499 - loss, "size_mb": 1.25 if mixed else 1.0},
+                    **{"parity.relative": 0.1, **(found if mixed else {})},
+                )
+            )
+        return outcomes
 
     def compare(self, outcomes: list[Outcome] | None = None, name: str = "tiny") -> Comparison:
         experiment = Experiment.model_validate({"name": name, "dataset": {"kind": "digits"}})

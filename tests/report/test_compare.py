@@ -1,8 +1,11 @@
 """comparison.json: uniform numbers of all models, and what becomes of one that failed."""
 
+import json
+
 import pytest
 
 from mmdet2tflite.errors import DataError
+from mmdet2tflite.report.markdown import markdown
 from tests.report.conftest import REASON, Run
 
 
@@ -95,3 +98,40 @@ def test_an_image_that_is_gone_is_named(finished: Run):
     finished.dataset = dataset_without_an_image  # type: ignore[method-assign]
     with pytest.raises(DataError, match=r"1\.png cannot be read any more"):
         finished.compare(outcomes)
+
+
+def test_an_int8_file_that_loses_names_the_layers_that_do_it(finished: Run):
+    comparison = finished.compare(finished.with_integers())
+    numbers = json.loads(finished.store.path(comparison, comparison.numbers).read_text())
+    (loss,) = numbers["losses"]
+    assert loss["variant"] == "explicit · onnx2tf · int8"
+    assert [(layer["layer"], layer["share"]) for layer in loss["layers"]] == [
+        ("<b>stem</b>", 0.75),
+        ("neck", 0.25),
+    ]
+    assert numbers["mixed"] == [
+        "explicit · onnx2tf · int8_mixed has 1 of its 2 layers in float32 and 40% of int8's noise: "
+        "+10.0 mAP points, +25% size."
+    ]
+
+
+def test_without_integers_nothing_is_said_of_them(compared):
+    assert (compared[0]["losses"], compared[0]["mixed"]) == ([], [])
+    assert "What integers lose" not in compared[1]
+    assert "noise" not in markdown(compared[0])
+
+
+def test_the_page_and_the_text_say_what_integers_lose(finished: Run):
+    comparison = finished.compare(finished.with_integers())
+    page = finished.store.path(comparison, comparison.page).read_text()
+    numbers = json.loads(finished.store.path(comparison, comparison.numbers).read_text())
+    section = page.split("What integers lose")[1].split("<h2>")[0]
+    assert "loses 10.0 mAP points against explicit · onnx2tf · float32" in section
+    assert "&lt;b&gt;stem&lt;/b&gt;" in section
+    assert "<td>75.0 %</td>" in section
+    assert "<td>30.0 → 12.0</td>" in section
+    assert "+10.0 mAP points, +25% size" in section
+    text = markdown(numbers)
+    assert numbers["losses"][0]["sentence"] in text
+    assert "* CONV_2D `<b>stem</b>`, 75% of the noise" in text
+    assert numbers["mixed"][0] in text
