@@ -24,7 +24,8 @@ def find_losses(
         By file ``variant``, ``reference``, ``loss`` (of mAP), ``sentence``, and ``layers``: those
         of ``layers.json`` that lose most. They are ranked by their share of the noise at the
         outputs, which ``int8_mixed`` measures; where there is none of the same strategy and
-        converter, by the noise that their output has and their inputs do not.
+        converter, by the noise that their output has and their inputs do not. ``float32`` says
+        that ``int8_mixed`` leaves them so.
     """
     found = []
     for row in _measured(rows):
@@ -34,7 +35,7 @@ def find_losses(
         loss = reference["metrics"]["map"] - row["metrics"]["map"]
         if loss <= NOTABLE_LOSS:
             continue
-        layers = _with_shares(rows, row, tables)
+        layers = _with_mixed(rows, row, tables)
         ranked = sorted(layers, key=_noise, reverse=True)
         found.append(
             {
@@ -87,16 +88,18 @@ def _sibling(rows: Sequence[Row], row: Row, precision: str) -> Row | None:
     )
 
 
-def _with_shares(
+def _with_mixed(
     rows: Sequence[Row], row: Row, tables: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The layers of a file, with the shares that were measured for its mixed sibling."""
+    """The layers of a file, with what was found out for its mixed sibling."""
     mixed = _sibling(rows, row, "int8_mixed")
     table = tables.get(mixed["variant"]) if mixed else None
-    entries = table["layers"] if table else []
-    shares = {entry["layer"]: entry["share"] for entry in entries}
+    known = {
+        entry["layer"]: {name: entry[name] for name in ("share", "float32")}
+        for entry in (table["layers"] if table else ())
+    }
     return [
-        {**layer, "share": shares.get(layer["layer"])} for layer in tables[row["variant"]]["layers"]
+        {**layer, **known.get(layer["layer"], {})} for layer in tables[row["variant"]]["layers"]
     ]
 
 

@@ -20,12 +20,15 @@ def names(layers: list[Layer]) -> list[str]:
 
 
 def test_a_cost_is_the_mean_of_multiplications_and_values():
-    # 9 % of the products and 1 % of the values: 5 %, which the first limit just allows.
-    layers = [Layer("CONV_2D", ("a",), (), 1, 9), Layer("CONV_2D", ("b",), (), 99, 91)]
-    assert names(next(candidates(layers, {"a": 0.9, "b": 0.1}))) == ["a"]
-    heavier = [Layer("CONV_2D", ("a",), (), 2, 9), Layer("CONV_2D", ("b",), (), 98, 91)]
-    found = list(candidates(heavier, {"a": 0.9, "b": 0.1}))
-    assert [names(layers) for layers in found] == [["a"]]  # at 10 %, once
+    # 9 % of the one and 1 % of the other: 5 %, which the first limit just allows. No other does.
+    for values, multiplications in ((1, 9), (9, 1)):
+        layers = [
+            Layer("CONV_2D", ("a",), (), values, multiplications),
+            Layer("CONV_2D", ("b",), (), 6, 6),
+            Layer("CONV_2D", ("rest",), (), 94 - values, 94 - multiplications),
+        ]
+        found = list(candidates(layers, {"a": 0.5, "b": 0.4, "rest": 0.1}))
+        assert [names(layers) for layers in found] == [["a"], ["a", "b"]]
 
 
 def test_candidates_are_filled_by_share_and_by_share_per_cost_under_each_limit():

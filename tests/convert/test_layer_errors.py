@@ -86,6 +86,22 @@ def test_tensors_within_a_file_are_compared_as_the_reals_they_stand_for():
     assert both == pytest.approx({"x": (15.563 + 200) / 2}, abs=1e-3)
 
 
+def chain(last: float) -> schema.ModelT:
+    """image → ``x``, doubled, then on to ``z``, in memory that could be that of ``x``."""
+    writer = Writer()
+    value = image = writer.tensor("image", SHAPE)
+    for name, factor in (("x", 2), ("b", 1), ("c", last), ("d", 1), ("z", 1)):
+        kernel = writer.constant(f"{name}/k", np.full((1, 1, 1, 1), factor, np.float32))
+        bias = writer.constant(f"{name}/b", np.zeros(1, np.float32))
+        value = writer.conv(value, kernel, bias, writer.tensor(name, SHAPE))
+    return writer.finish({"image": image}, {"z": value})
+
+
+def test_what_is_computed_later_does_not_overwrite_a_tensor():
+    found = snr_by_tensor(chain(5), chain(50), ["x", "z"], [ONES])
+    assert found == pytest.approx({"x": 200, "z": 10 * np.log10(5**2 / 45**2)}, abs=1e-4)
+
+
 def test_an_integer_input_is_given_integers():
     writer = Writer()
     image = writer.tensor("image", SHAPE, np.int8, 0.5, 3)

@@ -12,9 +12,11 @@ from mmdet2tflite.convert.flatbuffer import (
     read_metadata,
     serialise,
     write_metadata,
+    write_model,
 )
 from mmdet2tflite.convert.precisions import PRECISIONS
 from mmdet2tflite.convert.quantize_model import quantise_model
+from mmdet2tflite.convert.quantize_worker import describe_layers
 from mmdet2tflite.convert.reverse_io import reverse_io
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.evaluate.parity import tensor_error
@@ -232,6 +234,17 @@ def test_a_flagged_file_is_quantised_for_the_engine_that_honours_the_flags(name)
     check_close(on_reference_engine(result, ramp()), expected, name)
 
 
+def test_layers_of_a_flagged_file_are_compared_as_the_reference_engine_computes_them(tmp_path):
+    source, target = tmp_path / "source.tflite", tmp_path / "target.tflite"
+    write_model(flagged(), source)
+    result = quantise_model(flagged(), PRECISIONS["int8"], [ramp()] * 3)
+    write_model(result.model, target)
+    (layer,) = describe_layers(source, target, result, [ramp()])["layers"]
+    expected = on_reference_engine(flagged(), ramp())["map"]
+    found = on_reference_engine(result.model, ramp())["map"]
+    assert layer["snr_db"] == pytest.approx(tensor_error(expected, found).snr_db)
+
+
 def test_a_file_without_a_signature_can_be_calibrated():
     model = quantised("int8", network(signature=False))
     check_close(run(model, picture()), run(network(), picture()), "int8")
@@ -284,6 +297,7 @@ def cancelling() -> schema.ModelT:
     writer = Writer()
     image = writer.tensor("image", (1, *SIZE, 3))
     up = offset(image, "n.1(a)/x+", np.ones((1, 3)), 1e5, writer)
+    up = writer.operator("RELU", [up], writer.tensor("up", (1, *SIZE, 1)))
     down = offset(up, "down", np.ones((1, 1)), -1e5, writer)
     found = offset(down, "nx1a/xx", np.ones((64, 1)), 0, writer)
     return writer.finish({"picture": image}, {"nx1a/xx": found})

@@ -33,7 +33,11 @@ MIXED = row("int8_mixed", map=0.499)
 TABLE = {"images": 8, "layers": [layer("a", 35, 200), layer("b", 12, 35), layer("c", 11, 12)]}
 SHARES = {
     "images": 8,
-    "layers": [layer("a", share=0.2), layer("b", share=0.1), layer("c", share=0.7)],
+    "layers": [
+        layer("a", share=0.2),
+        layer("b", share=0.1),
+        {**layer("c", share=0.7), "float32": True},
+    ],
 }
 
 
@@ -49,6 +53,7 @@ def test_layers_are_ranked_by_the_shares_that_the_mixed_file_measured():
     assert loss["loss"] == pytest.approx(0.05)
     assert names(loss) == ["c", "a", "b"]
     assert [entry["share"] for entry in loss["layers"]] == [0.7, 0.2, 0.1]
+    assert [entry["float32"] for entry in loss["layers"]] == [True, False, False]
     assert [entry["snr_db"] for entry in loss["layers"]] == [11, 35, 12]  # the int8 file's own
     assert loss["sentence"] == (
         "mirror · onnx2tf · int8 loses 5.0 mAP points against mirror · onnx2tf · float32. "
