@@ -13,7 +13,7 @@ from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.report.gallery import Truth, choose
 from mmdet2tflite.report.losses import describe_mixed, find_losses
 from mmdet2tflite.report.outcome import Outcome
-from mmdet2tflite.report.page import TEMPLATE, Shown, render
+from mmdet2tflite.report.page import STYLE, TEMPLATE, Shown, render
 from mmdet2tflite.report.rows import make_padding, make_rows, read_layers
 from mmdet2tflite.report.stored import STAGE
 from mmdet2tflite.report.summary import TOLERATED_LOSS, summarise
@@ -127,8 +127,8 @@ def _measured(job: Job, outcomes: Sequence[Outcome]) -> str:
     return str(max(created))[:10]
 
 
-def _template(config: CompareConfig) -> str:
-    return file_sha256(TEMPLATE)
+def _template(config: CompareConfig) -> list[str]:
+    return [file_sha256(path) for path in (TEMPLATE, STYLE)]
 
 
 COMPARE: Stage[Comparison] = Stage(

@@ -18,6 +18,8 @@ from mmdet2tflite.report.gallery import WIDTH, ImageScore, Thumbnail, Truth
 from mmdet2tflite.report.pareto import draw, points
 
 TEMPLATE = Path(__file__).with_name("page.html")
+STYLE = TEMPLATE.with_name("style.css")
+"""Included by the template."""
 PLOTS = {
     "latency_ms": "latency in ms, one thread",
     "size_mb": "size of the file in MB",

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mmdet2tflite.errors import DataError
+from mmdet2tflite.report.compare import COMPARE, CompareConfig
 from mmdet2tflite.report.markdown import markdown
 from tests.report.conftest import REASON, Run
 
@@ -135,3 +136,15 @@ def test_the_page_and_the_text_say_what_integers_lose(finished: Run):
     assert numbers["losses"][0]["sentence"] in text
     assert "* CONV_2D `<b>stem</b>`, 75% of the noise" in text
     assert numbers["mixed"][0] in text
+
+
+@pytest.mark.parametrize("part", ["TEMPLATE", "STYLE"])
+def test_a_comparison_is_made_again_when_its_page_is_written_differently(
+    part, tmp_path, monkeypatch
+):
+    config = CompareConfig(experiment={}, outcomes=())
+    before = COMPARE.key(config)
+    changed = tmp_path / "changed"
+    changed.write_text("different")
+    monkeypatch.setattr(f"mmdet2tflite.report.compare.{part}", changed)
+    assert COMPARE.key(config) != before
