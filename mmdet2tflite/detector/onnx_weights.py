@@ -54,7 +54,10 @@ class OnnxWeights:
     @classmethod
     def read(cls, path: Path, input_size: tuple[int, int]) -> "OnnxWeights":
         """Read a file; ``input_size`` where it leaves its own open. Raises ModelError."""
-        model = load_model(path, input_size)
+        try:
+            model = load_model(path)
+        except ModelError:
+            model = load_model(path, input_size)  # says what else is wrong, if anything is
         canonicalise(model)
         return cls(path, model)
 

@@ -77,9 +77,8 @@ def test_layers_that_know_of_classes_start_anew_for_others(main_path):
     }
 
 
-@pytest.mark.parametrize("padding", ["mirror", "force_same"])
-def test_a_file_that_a_padding_strategy_rewrote_is_refused(main_path, variants, padding):
-    rewritten = variants[padding].rewritten
+def test_a_file_that_a_padding_strategy_rewrote_is_refused(main_path, variants):
+    rewritten = variants["mirror"].rewritten
     file = main_path.store.path(rewritten, rewritten.file)
     with pytest.raises(ParityError, match="rewritten by a padding strategy"):
         TRAIN.build(
