@@ -31,8 +31,9 @@ def root(tmp_path: Path) -> Path:
     """A project whose flow prints what it was started with and ends with status 7."""
     root = tmp_path / "project"
     (root / MAIN_FLOW).parent.mkdir(parents=True)
-    (root / MAIN_FLOW).write_text(FAKE_FLOW)
+    (root / MAIN_FLOW).touch()
     (root / MAIN_FLOW).with_name("__init__.py").touch()
+    (root / MAIN_FLOW).with_name("__main__.py").write_text(FAKE_FLOW)
     (root / "experiment.yaml").write_text(EXPERIMENT)
     return root.resolve()
 
