@@ -13,10 +13,8 @@ import pytest
 
 from mmdet2tflite.artifacts import Dataset
 from mmdet2tflite.config import CocoData, CocoSplit, Fix, VocData, VocSplit
-from mmdet2tflite.data.prepare import DATASET, REPORT
-from mmdet2tflite.data.problems import Problem
+from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.data.voc import to_bbox
-from mmdet2tflite.errors import DataError
 from mmdet2tflite.store import Store
 
 from .conftest import HEIGHT, WIDTH, facts
@@ -70,17 +68,6 @@ def voc(tmp_path: Path) -> VocSource:
 def build(store: Store, voc: VocSource) -> Callable[..., Dataset]:
     def run(**options: Any) -> Dataset:
         return DATASET.build(store, voc.save().config(**options), timeout=60)
-
-    return run
-
-
-@pytest.fixture
-def refuse(build: Callable[..., Dataset], store: Store) -> Callable[..., list[Problem]]:
-    def run(**options: Any) -> list[Problem]:
-        with pytest.raises(DataError):
-            build(**options)
-        (report,) = store.work.glob(f"dataset/*/{REPORT}")
-        return [Problem.model_validate(entry) for entry in json.loads(report.read_text())]
 
     return run
 

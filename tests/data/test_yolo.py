@@ -1,6 +1,5 @@
 """YOLO's text files become COCO's boxes; what is wrong with them is named by file and line."""
 
-import json
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -15,8 +14,7 @@ import yaml
 
 from mmdet2tflite.artifacts import Dataset
 from mmdet2tflite.config import Fix, YoloData
-from mmdet2tflite.data.prepare import DATASET, REPORT
-from mmdet2tflite.data.problems import Problem
+from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.data.yolo import label_file, parse_line
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.store import Store
@@ -64,17 +62,6 @@ def source(tmp_path: Path) -> YoloSource:
 def build(store: Store, source: YoloSource) -> Callable[..., Dataset]:
     def run(**options: Any) -> Dataset:
         return DATASET.build(store, source.save().config(**options), timeout=60)
-
-    return run
-
-
-@pytest.fixture
-def refuse(build: Callable[..., Dataset], store: Store) -> Callable[..., list[Problem]]:
-    def run(**options: Any) -> list[Problem]:
-        with pytest.raises(DataError):
-            build(**options)
-        (report,) = store.work.glob(f"dataset/*/{REPORT}")
-        return [Problem.model_validate(entry) for entry in json.loads(report.read_text())]
 
     return run
 
