@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from mmdet2tflite.evaluate.decode import Detections
 from mmdet2tflite.report.columns import COLUMNS, cell
@@ -48,19 +48,24 @@ class Shown:
     chosen: Mapping[str, Mapping[str, int]]
 
 
-def render(comparison: Mapping[str, Any], shown: Shown, experiment_yaml: str) -> str:
-    """The page."""
+def open_template(file: Path) -> Template:
+    """A page's template, which may include files beside it; a missing value is an error."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
+        loader=FileSystemLoader(file.parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.get_template(file.name)
+
+
+def render(comparison: Mapping[str, Any], shown: Shown, experiment_yaml: str) -> str:
+    """The page."""
     rows = comparison["rows"]
     images = sorted({i for chosen in shown.chosen.values() for i in chosen.values()})
     thumbnails = {image_id: Thumbnail.load(shown.truth.files[image_id]) for image_id in images}
-    return environment.get_template(TEMPLATE.name).render(
+    return open_template(TEMPLATE).render(
         **comparison,
         columns=COLUMNS,
         cell=cell,

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from mmdet2tflite.report import terminal
 from mmdet2tflite.report.gallery import WIDTH, Thumbnail
-from mmdet2tflite.report.page import COLOURS
+from mmdet2tflite.report.page import COLOURS, open_template
 
 TEMPLATE = Path(__file__).with_name("preview.html")
 
@@ -41,13 +40,6 @@ COLUMNS = (
 
 def render(values: Mapping[str, Any]) -> str:
     """The page: one file, nothing to download. ``values`` with the pictures' files."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     classes = values["classes"]
     used = {
         label
@@ -55,7 +47,7 @@ def render(values: Mapping[str, Any]) -> str:
         for seen in (*phase["pictures"], *phase["story"])
         for label in seen["labels"]
     }
-    return environment.get_template(TEMPLATE.name).render(
+    return open_template(TEMPLATE).render(
         **{key: value for key, value in values.items() if key != "phases"},
         phases=[_phase(phase, classes) for phase in values["phases"]],
         columns=COLUMNS,

@@ -2,31 +2,15 @@
 
 import re
 from html import unescape
-from html.parser import HTMLParser
 
 import pytest
 
 from mmdet2tflite.report.columns import COLUMNS
 from mmdet2tflite.report.page import heat
 from tests.report.conftest import CLASSES
+from tests.report.html_page import Page
 
 LOADERS = {"src", "href", "srcset", "data", "action", "poster"}
-
-
-class Page(HTMLParser):
-    """All elements with their attributes, and the text of each table row."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
 
 
 @pytest.fixture(scope="module")

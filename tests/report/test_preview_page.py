@@ -1,7 +1,6 @@
 """preview.html, preview.png and the terminal: boxes with names, counts, cautions."""
 
 import io
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +12,10 @@ from rich.console import Console
 from mmdet2tflite.report import terminal
 from mmdet2tflite.report.preview_page import COLUMNS, print_preview, render
 from mmdet2tflite.report.preview_sheet import draw_sheet
+from tests.report.html_page import Page
 
 CLASSES = ["cat & dog", "<b>bird</b>"]
 LOADERS = ("src", "href", "srcset", "data", "action", "poster")
-
-
-class Page(HTMLParser):
-    """All elements with their attributes, and the text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        if data.strip():
-            self.text.append(data.strip())
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def tally(name: str, **counts: int) -> dict[str, Any]:
