@@ -233,6 +233,27 @@ class Evaluation(Section):
     latency: Latency = Latency()
 
 
+class Promotion(Section):
+    """When a retrained model takes the champion's place (docs/operations.md)."""
+
+    strategy: PaddingName | None = None
+    """Strategy of the file that competes, as the comparison names it; by default any exact one."""
+    converter: ConverterName | None = None
+    precision: PrecisionName | None = None
+    """Of the files that fit, the fastest competes that keeps its network's accuracy."""
+    margin: Annotated[float, Field(ge=0)] = 0.005
+    """The mAP may be worse than the champion's by this much."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """One-sided, of a paired bootstrap over the validation images."""
+    resamples: Positive = 1000
+    seed: int = 0
+    latency_ratio: Annotated[float, Field(gt=0)] = 1.2
+    """The champion's latency may be exceeded by this factor; it is measured again for that."""
+    size_ratio: Annotated[float, Field(gt=0)] = 1.2
+    parity_loss: Annotated[float, Field(ge=0)] = 0.01
+    """The file's mAP may be this much below that of the network that it was made of."""
+
+
 class Timeouts(Section):
     """Seconds after which a tool is taken for hung and stopped."""
 
@@ -256,6 +277,7 @@ class Experiment(Section):
     export: Export = Export()
     variants: Variants = Variants()
     evaluation: Evaluation = Evaluation()
+    promotion: Promotion = Promotion()
     timeouts: Timeouts = Timeouts()
     store: str = "artifacts"
     """Folder or fsspec URL of the artefact store."""

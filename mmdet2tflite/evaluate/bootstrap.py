@@ -1,0 +1,166 @@
+"""Paired bootstrap over images: how much better or worse is one model's mAP than another's?
+
+The validation images are one sample of those that a detector will meet. Drawing them again with
+replacement, the same draw for both models, shows how far the difference of two mAPs depends on
+which images happened to be in it (Efron and Tibshirani, An Introduction to the Bootstrap, chapter
+13: percentile interval).
+
+Boxes are matched once, by pycocotools; a draw then only counts each image as often as it was drawn.
+"""
+
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from faster_coco_eval import COCO
+from numpy.typing import NDArray
+from pycocotools.cocoeval import COCOeval
+
+from mmdet2tflite.errors import DataError
+
+RECALLS = np.linspace(0, 1, 101)
+"""Where COCO reads the precision."""
+DETECTIONS = 100
+"""Of one class in one image, the best: as many as ``accuracy`` counts."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMatches:
+    """All detections of one class, the highest score first.
+
+    Args:
+        images: index of each detection's image (D).
+        hits: whether it found a box, at each IoU threshold (T x D).
+        counted: whether it counts at all: one that found a crowd does not (T x D).
+        boxes: number of boxes in each image (N).
+    """
+
+    images: NDArray[np.int64]
+    hits: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+    boxes: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class PairedBootstrap:
+    """The difference of two mAPs, ``second - first``, on the images and on draws of them."""
+
+    first: float
+    second: float
+    differences: NDArray[np.float64]
+
+    @property
+    def difference(self) -> float:
+        """On the images themselves."""
+        return self.second - self.first
+
+    def lower_bound(self, confidence: float) -> float:
+        """What the difference exceeds in this fraction of the draws."""
+        return float(np.quantile(self.differences, 1 - confidence))
+
+
+def paired_bootstrap(
+    annotations: Mapping[str, Any],
+    first: Sequence[Mapping[str, Any]],
+    second: Sequence[Mapping[str, Any]],
+    image_ids: Sequence[int],
+    *,
+    resamples: int,
+    seed: int,
+) -> PairedBootstrap:
+    """Draw the images ``resamples`` times and compare both models on each draw.
+
+    Args:
+        annotations: a COCO json.
+        first: COCO results of one model (see ``results.py``); may be empty.
+        second: those of the other one, on the same images.
+        image_ids: the images that were evaluated.
+
+    Raises:
+        DataError: the images hold no boxes, so that there is no mAP.
+    """
+    models = [match(annotations, results, image_ids) for results in (first, second)]
+    count = len(set(image_ids))
+    once = np.ones(count, np.int64)
+    values = [mean_average_precision(model, once) for model in models]
+    if np.isnan(values).any():
+        raise DataError("the validation images hold no boxes", "boxes to compare two models by")
+    generator = np.random.default_rng(seed)
+    differences = []
+    for _ in range(resamples):
+        drawn = np.bincount(generator.integers(0, count, count), minlength=count)
+        one, other = (mean_average_precision(model, drawn) for model in models)
+        differences.append(other - one)
+    found = np.array(differences)
+    return PairedBootstrap(values[0], values[1], found[~np.isnan(found)])
+
+
+def match(
+    annotations: Mapping[str, Any], results: Sequence[Mapping[str, Any]], image_ids: Sequence[int]
+) -> tuple[ClassMatches, ...]:
+    """Let detections find boxes as COCO does, class by class, images in the order of their ids."""
+    truth = COCO(dict(annotations))
+    found = truth.loadRes([dict(result) for result in results])
+    with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress
+        evaluation = COCOeval(truth, found, "bbox")
+        params = evaluation.params
+        params.imgIds = list(image_ids)
+        params.areaRng, params.areaRngLbl = params.areaRng[:1], params.areaRngLbl[:1]
+        params.maxDets = [DETECTIONS]
+        evaluation.evaluate()
+    images = len(evaluation.params.imgIds)
+    return tuple(
+        _collect(evaluation.evalImgs[start : start + images], len(params.iouThrs))
+        for start in range(0, len(evaluation.evalImgs), images)
+    )
+
+
+def _collect(images: Sequence[Mapping[str, Any] | None], thresholds: int) -> ClassMatches:
+    """One class. An image without boxes and detections of it is None."""
+    there = [(index, image) for index, image in enumerate(images) if image is not None]
+    boxes = np.zeros(len(images), np.int64)
+    for index, image in there:
+        boxes[index] = np.count_nonzero(np.asarray(image["gtIgnore"]) == 0)
+    empty = np.zeros((thresholds, 0))
+    scores = np.concatenate([np.zeros(0), *(image["dtScores"] for _, image in there)])
+    order = np.argsort(-scores, kind="stable")
+    owners = [np.full(len(image["dtScores"]), index) for index, image in there]
+    matched = np.concatenate([empty, *(image["dtMatches"] for _, image in there)], axis=1)
+    ignored = np.concatenate([empty, *(image["dtIgnore"] for _, image in there)], axis=1)
+    return ClassMatches(
+        np.concatenate([np.zeros(0, np.int64), *owners])[order],
+        matched[:, order] > 0,
+        ignored[:, order] == 0,
+        boxes,
+    )
+
+
+def mean_average_precision(classes: Sequence[ClassMatches], drawn: NDArray[np.int64]) -> float:
+    """COCO's mAP with the image i taken ``drawn[i]`` times; NaN if that leaves no box.
+
+    The same as of a data set in which the images are repeated: equal detections stand together in
+    the order of scores, and precision is interpolated over them.
+    """
+    values = [_average_precision(matches, drawn) for matches in classes]
+    there = [value for value in values if value is not None]
+    return float(np.mean(there)) if there else float("nan")
+
+
+def _average_precision(matches: ClassMatches, drawn: NDArray[np.int64]) -> float | None:
+    """The mean over the IoU thresholds, None for a class that has no box."""
+    boxes = int(drawn @ matches.boxes)
+    if boxes == 0:
+        return None
+    if matches.images.size == 0:
+        return 0.0
+    weights = drawn[matches.images] * matches.counted
+    right = np.cumsum(weights * matches.hits, axis=1)
+    recall = right / boxes
+    precision = right / np.maximum(np.cumsum(weights, axis=1), 1)
+    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    reached = [np.searchsorted(line, RECALLS) for line in recall]
+    padded = np.pad(best, ((0, 0), (0, 1)))  # a recall that is never reached
+    return float(np.mean([line[index] for line, index in zip(padded, reached, strict=True)]))
