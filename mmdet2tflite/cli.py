@@ -1,7 +1,6 @@
 """The command line. Heavy modules are imported by the command that needs them, not here."""
 
 import json
-import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -9,19 +8,9 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from mmdet2tflite import cli_models
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.names import ConverterName, PaddingName
-
-FLOW_ENVIRONMENT = {
-    "DO_NOT_TRACK": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # The terminal is ours: a bar and a line per stage. Prefect's own log still goes to its server.
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # Prefect's own 20 s are too short for a first start, on an empty database, on a busy machine.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-}
 
 InputSize = Annotated[
     tuple[int, int] | None,
@@ -73,16 +62,15 @@ def run(
 
     What was already made with the same settings is taken from the store.
     """
+    from mmdet2tflite.become import become
     from mmdet2tflite.experiment_file import load_experiment
     from mmdet2tflite.project import project_root
 
     load_experiment(experiment, overrides or ())  # a mistake shows before the flow's slow start
-    root = project_root()
-    command = [sys.executable, "-m", "flows", str(experiment.resolve())]
+    words = [str(experiment.resolve())]
     for override in overrides or ():
-        command += ["--set", override]
-    os.chdir(root)
-    os.execve(sys.executable, command, {**FLOW_ENVIRONMENT, **os.environ})
+        words += ["--set", override]
+    become(project_root(), "flows", words)
 
 
 @app.command()
@@ -259,6 +247,8 @@ def doctor(
     if diagnosis.missing:
         raise typer.Exit(1)
 
+
+cli_models.add_commands(app)
 
 if __name__ == "__main__":
     main()

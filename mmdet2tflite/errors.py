@@ -83,3 +83,15 @@ class ParityError(UserError):
     """A conversion does not reproduce its source within the tolerance it promised."""
 
     title = "Parity"
+
+
+class RegistryError(UserError):
+    """The model registry does not hold what is asked for, or somebody else changed it meanwhile."""
+
+    title = "Model registry"
+
+
+class ServiceError(UserError):
+    """A server does not answer, does not start, or runs already."""
+
+    title = "Service"

@@ -12,12 +12,17 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import httpx
 
+from mmdet2tflite.errors import ServiceError
+
 SECONDS_TO_START = 300
 """The first start, on an empty database, takes 20 s on a machine that is not busy."""
+SECONDS_TO_ANSWER = 10
+ATTEMPTS = 3
 SECONDS_TO_STOP = 10
 """It writes down what it was told last."""
 
@@ -26,13 +31,17 @@ def start_server() -> Callable[[], None]:
     """Start a server and let this process's settings name it, unless they name one already.
 
     Returns:
-        A function that waits until the server answers. It raises httpx.HTTPError if it never will.
+        A function that waits until the server answers. It raises httpx.HTTPError if one of our own
+        never will, ServiceError if that of the settings does not.
     """
     from prefect.context import refresh_global_settings_context
     from prefect.settings import get_current_settings
 
-    if get_current_settings().api.url:
-        return lambda: None
+    named = get_current_settings().api.url
+    if named:
+        return lambda: check_server(
+            "Prefect", f"{named}/health", "start it, or correct PREFECT_API_URL"
+        )
     with socket.create_server(("127.0.0.1", 0)) as place:  # whoever calls early waits in its queue
         url = f"http://127.0.0.1:{place.getsockname()[1]}/api"
         server = subprocess.Popen(
@@ -45,6 +54,22 @@ def start_server() -> Callable[[], None]:
     os.environ["PREFECT_API_URL"] = url
     refresh_global_settings_context()
     return lambda: _wait(url)
+
+
+def check_server(name: str, health: str, remedy: str) -> None:
+    """Ask a server how it is. Raises ServiceError if it does not say."""
+    for attempt in range(ATTEMPTS):
+        time.sleep(attempt)
+        try:
+            httpx.get(health, timeout=SECONDS_TO_ANSWER).raise_for_status()
+            return
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+    raise ServiceError(
+        f"no {name} server answers at {health.removesuffix('/health')}: {reason}",
+        "a server that runs, at an address that this machine reaches",
+        remedy,
+    )
 
 
 def _wait(url: str) -> None:

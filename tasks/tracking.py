@@ -1,7 +1,7 @@
 """Tells MLflow what the manifests say: one parent run per flow run, a child per model.
 
-Nobody else imports mlflow, but for ``pyfunc``. Nothing is measured here, so a run whose stages were
-all cached is as complete as the first one.
+Nobody else imports mlflow, but for ``pyfunc`` and ``registry``. Nothing is measured here, so a run
+whose stages were all cached is as complete as the first one.
 """
 
 import logging
@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -36,8 +37,11 @@ from mmdet2tflite.report.rows import uniform_metrics
 from mmdet2tflite.report.stored import read_comparison
 from mmdet2tflite.store import LOGS, MANIFEST, Store
 from tasks.pyfunc import log_detector
+from tasks.server import check_server
 
 DATABASE, FILES = "mlflow.db", "artifacts"
+URI = "MLFLOW_TRACKING_URI"
+_own_uris: set[str] = set()
 METRICS_PER_CALL = 1000  # MLflow's limit for log_batch
 TAG_LENGTH = 5000  # MLflow's own limit is 8000
 DESCRIPTION = "mlflow.note.content"  # Markdown at the top of a run's page
@@ -171,14 +175,34 @@ def _connect(experiment: Experiment) -> None:
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # its news of database migrations
     # That models want an OpenCV for servers and not the one that is here, once for each of them.
     logging.getLogger("mlflow.utils.requirements_utils").setLevel(logging.ERROR)
-    name = experiment.name
-    if "MLFLOW_TRACKING_URI" not in os.environ:
-        folder = experiment.tracking.absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-        mlflow.set_tracking_uri(f"sqlite:///{folder / DATABASE}")
-        if mlflow.get_experiment_by_name(name) is None:
-            mlflow.create_experiment(name, artifact_location=(folder / FILES / name).as_uri())
+    name, folder = experiment.name, experiment.tracking.absolute()
+    if not use_tracking(folder) and mlflow.get_experiment_by_name(name) is None:
+        mlflow.create_experiment(name, artifact_location=(folder / FILES / name).as_uri())
     mlflow.set_experiment(name)
+
+
+def use_tracking(folder: Path) -> bool:
+    """Let MLflow use what MLFLOW_TRACKING_URI names (then True), or else the database in a folder.
+
+    Raises:
+        ServiceError: a server is named and does not answer. MLflow itself would try for minutes.
+    """
+    uri = named_tracking()
+    if not uri:
+        folder.mkdir(parents=True, exist_ok=True)
+        own = f"sqlite:///{folder.absolute() / DATABASE}"
+        mlflow.set_tracking_uri(own)
+        _own_uris.add(own)
+        return False
+    if uri.startswith("http"):
+        check_server("MLflow", f"{uri}/health", f"start it, or correct {URI}")
+    return True
+
+
+def named_tracking() -> str:
+    """What the user's MLFLOW_TRACKING_URI says. MLflow puts there what it is told, too."""
+    uri = os.environ.get(URI, "")
+    return "" if uri in _own_uris else uri
 
 
 def _of_training(checkpoint: Checkpoint) -> dict[str, float]:

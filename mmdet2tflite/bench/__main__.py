@@ -4,11 +4,10 @@ Measures this project's files against the stock outputs of other tools.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-from mmdet2tflite.cli import FLOW_ENVIRONMENT
+from mmdet2tflite.become import become
 from mmdet2tflite.exit_status import run_and_report
 
 FOLDER = Path("docs", "benchmarks")
@@ -37,12 +36,11 @@ def _become_flow(arguments: argparse.Namespace) -> None:
     load_experiment(arguments.experiment, arguments.overrides)
     root = project_root()
     out = arguments.out.absolute() if arguments.out else root / FOLDER
-    command = [sys.executable, "-m", "flows.benchmark", str(arguments.experiment.resolve())]
-    command += ["--out", str(out), "--rounds", str(arguments.rounds)]
+    words = [str(arguments.experiment.resolve())]
+    words += ["--out", str(out), "--rounds", str(arguments.rounds)]
     for override in arguments.overrides:
-        command += ["--set", override]
-    os.chdir(root)
-    os.execve(sys.executable, command, {**FLOW_ENVIRONMENT, **os.environ})
+        words += ["--set", override]
+    become(root, "flows.benchmark", words)
 
 
 if __name__ == "__main__":

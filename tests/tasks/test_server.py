@@ -13,6 +13,7 @@ import psutil
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from mmdet2tflite.errors import ServiceError
 from tasks import server
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,9 @@ def test_none_is_started_where_the_settings_name_one(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
         wait = server.start_server()
-    wait()
+    monkeypatch.setattr(server, "ATTEMPTS", 1)
+    with pytest.raises(ServiceError, match=r"no Prefect server answers at http://127.0.0.1:1/api"):
+        wait()
 
 
 @pytest.mark.flow
