@@ -68,7 +68,11 @@ class Dataset(Artifact):
 
 
 class Head(Frozen):
-    """What a decoder must know of a detector whose graph ends before its post-processing."""
+    """What a decoder must know of a detector whose graph ends before its post-processing.
+
+    ``max_candidates`` limits the boxes of each map before the non-maximum suppression,
+    ``max_detections`` those of the image after it.
+    """
 
     family: Family
     classes: tuple[str, ...]
@@ -76,6 +80,7 @@ class Head(Frozen):
     score_threshold: float
     nms_iou: float
     max_detections: int
+    max_candidates: int | None = None
 
 
 class Preprocessing(Frozen):

@@ -26,6 +26,7 @@ class Head:
     score_threshold: float
     nms_iou: float
     max_detections: int
+    max_candidates: int | None = None
 
 
 @dataclass(frozen=True)

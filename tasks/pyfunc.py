@@ -29,14 +29,14 @@ RUNTIME = (
     "convert/flatbuffer.py",
     "convert/windows.py",
     "errors.py",
-    "evaluate/decode.py",
+    "evaluate/decode/*.py",
     "evaluate/images.py",
     "evaluate/runners.py",
     "graph/geometry.py",
     "passport.py",
     "runtime.py",
 )
-"""What mmdet2tflite.runtime needs of this library, itself included."""
+"""What mmdet2tflite.runtime needs of this library, itself included: paths, or patterns of them."""
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.binary, "image")]),
     outputs=Schema(
@@ -104,8 +104,8 @@ def _runtime(folder: Path) -> Path:
     """A package that is the runtime and nothing else."""
     source = Path(mmdet2tflite.__file__).parent
     target = folder / source.name
-    packages = {str(Path(name).parent / "__init__.py") for name in RUNTIME}
-    for name in (*packages, *RUNTIME):
+    files = {file.relative_to(source) for name in RUNTIME for file in source.glob(name)}
+    for name in files | {file.parent / "__init__.py" for file in files}:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, target / name)
     return target

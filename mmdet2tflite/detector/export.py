@@ -1,6 +1,8 @@
 """Stage: checkpoint → ONNX, cut before the post-processing, by mmdeploy in a child process."""
 
-from mmdet2tflite.artifacts import Checkpoint, Dataset, OnnxModel
+from pathlib import Path
+
+from mmdet2tflite.artifacts import Checkpoint, Dataset, Family, OnnxModel
 from mmdet2tflite.config import Export
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.config_file import config_digests
@@ -8,6 +10,12 @@ from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
+
+DEPLOY_CONFIGS: dict[Family, Path] = {
+    "rtmdet": Path("configs/deploy/rtmdet.py"),
+    "yolox": Path("configs/deploy/yolox.py"),
+}
+"""Where each family is cut, if ``export.deploy_config`` does not say it."""
 
 
 def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset) -> OnnxModel:
@@ -21,7 +29,7 @@ def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset
     spec = job.write_spec(
         "export",
         {
-            "export": config.model_dump(mode="json"),
+            "export": with_deploy_config(config, checkpoint.head.family).model_dump(mode="json"),
             "head": checkpoint.head.model_dump(mode="json"),
             "preprocessing": checkpoint.preprocessing.model_dump(mode="json"),
             "weights": str(job.store.path(checkpoint, checkpoint.weights)),
@@ -47,6 +55,19 @@ def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset
     )
 
 
+def with_deploy_config(config: Export, family: Family) -> Export:
+    """The family's deploy config, where the experiment names none."""
+    if config.deploy_config is not None:
+        return config
+    return config.model_copy(update={"deploy_config": DEPLOY_CONFIGS[family]})
+
+
+def _deploy_configs(config: Export) -> dict[str, str]:
+    # Which of the defaults it will be is known with the checkpoint only.
+    paths = [config.deploy_config] if config.deploy_config else DEPLOY_CONFIGS.values()
+    return {name: digest for path in paths for name, digest in config_digests(path).items()}
+
+
 EXPORT: Stage[OnnxModel] = Stage(
     name="onnx",
     run=export,
@@ -64,5 +85,5 @@ EXPORT: Stage[OnnxModel] = Stage(
         "mmdet2tflite.evaluate.torch_runner",
         "mmdet2tflite.graph.geometry",
     ),
-    outside=lambda config: config_digests(config.deploy_config),
+    outside=_deploy_configs,
 )

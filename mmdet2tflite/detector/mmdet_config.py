@@ -20,7 +20,7 @@ from mmdet2tflite.errors import ConfigError
 
 MAX_DETECTIONS = 100  # what COCO's mAP looks at, where the config sets no limit
 
-FAMILIES: dict[str, Family] = {"YOLOXHead": "yolox"}
+FAMILIES: dict[str, Family] = {"RTMDetSepBNHead": "rtmdet", "YOLOXHead": "yolox"}
 """mmdet's name of the head → the decoder that understands its maps."""
 
 ACTIVATIONS = {"silu": "SiLU", "relu": "ReLU", "relu6": "ReLU6", "hardswish": "HSwish"}
@@ -47,6 +47,7 @@ def build_config(detector: Detector, training: Training, data: DataPaths, work_d
     cfg = read_config(detector.config)
     head_of(cfg.model).num_classes = len(data.classes)
     _set_layers(cfg.model, detector)
+    _use_batch_norms_of_one_process(cfg.model)
     cfg.work_dir = str(work_dir)
     cfg.default_scope = "mmdet"
     cfg.load_from, cfg.resume = None, False
@@ -88,14 +89,15 @@ def head_of(model: ConfigDict) -> ConfigDict:
 def describe_head(cfg: Config, classes: tuple[str, ...]) -> Head:
     """What a decoder must know of this network; thresholds are those of the config's test_cfg."""
     head, test = head_of(cfg.model), cfg.model.test_cfg
-    strides = head.get("strides") or (8, 16, 32)
+    points = head.get("anchor_generator") or head
     return Head(
         family=FAMILIES[head.type],
         classes=classes,
-        strides=tuple(strides),
+        strides=tuple(points.get("strides") or (8, 16, 32)),
         score_threshold=test.score_thr,
         nms_iou=test.nms.iou_threshold,
         max_detections=test.get("max_per_img", MAX_DETECTIONS),
+        max_candidates=test.get("nms_pre"),
     )
 
 
@@ -131,6 +133,17 @@ def _set_layers(model: ConfigDict, detector: Detector) -> None:
                     "another detector.config",
                 )
             part[name] = value
+
+
+def _use_batch_norms_of_one_process(node: Any) -> None:
+    """SyncBN → BN, in place: training is one process, and PyTorch's SyncBN wants a GPU even so."""
+    if isinstance(node, dict):
+        if node.get("type") == "SyncBN":
+            node["type"] = "BN"
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            _use_batch_norms_of_one_process(child)
 
 
 def _takes(kind: str, name: str) -> bool:

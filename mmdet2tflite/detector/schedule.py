@@ -26,7 +26,8 @@ def set_schedule(cfg: Config, training: Training) -> None:
     cfg.optim_wrapper = ConfigDict(
         type="OptimWrapper",
         optimizer=optimizers[training.optimizer],
-        paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
+        # RTMDet's head shares its convolutions between the maps.
+        paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0, bypass_duplicate=True),
     )
     cfg.param_scheduler = [
         dict(

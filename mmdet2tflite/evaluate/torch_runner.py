@@ -13,10 +13,7 @@ from mmdet.apis import inference_detector, init_detector  # noqa: E402
 
 from mmdet2tflite.artifacts import Head  # noqa: E402
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
-from mmdet2tflite.evaluate.decode import Detections, Floats  # noqa: E402
-
-MEANINGS = {"yolox": ("cls", "box", "obj")}
-"""What the lists are that mmdet's head returns, in its order."""
+from mmdet2tflite.evaluate.decode import FAMILIES, Detections, Floats  # noqa: E402
 
 
 class TorchRunner:
@@ -45,7 +42,8 @@ class TorchRunner:
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
         """Raw outputs of the head (1 x C x H x W) by meaning and stride."""
-        levels_by_meaning = zip(MEANINGS[self._head.family], self._forward(tensor), strict=True)
+        maps = FAMILIES[self._head.family].maps
+        levels_by_meaning = zip(maps, self._forward(tensor), strict=True)
         return {
             f"{meaning}_{stride}": level.numpy()
             for meaning, levels in levels_by_meaning
@@ -58,8 +56,7 @@ class TorchRunner:
 
     @torch.inference_mode()
     def _forward(self, tensor: Floats) -> tuple[list[torch.Tensor], ...]:
-        # The letterboxed tensor is raw pixels for YOLOX; where the network normalises, decode's
-        # letterbox has done so already.
+        # Not through mmdet's data preprocessor: letterbox has normalised already.
         torch.set_num_threads(self._threads)  # process-wide, and several runners take turns
         outputs: tuple[list[torch.Tensor], ...] = self._model(torch.from_numpy(tensor))
         return outputs
