@@ -114,6 +114,22 @@ class Store:
             )
         return path
 
+    def finished(self) -> list[Artifact]:
+        """All artefacts."""
+        places = (path.split("/")[-3:-1] for path in self._fs.glob(f"{self.root}/*/*/{MANIFEST}"))
+        found = (self.find(stage, key) for stage, key in places)
+        return [artifact for artifact in found if artifact is not None]
+
+    def remove(self, artifact: Artifact) -> None:
+        """Delete an artefact, its manifest first: rule 4."""
+        place = f"{self.root}/{artifact.stage}/{artifact.key}"
+        work = self.work / artifact.stage / artifact.key
+        work.parent.mkdir(parents=True, exist_ok=True)
+        with _exclusive(work.with_suffix(".lock"), lambda: None):
+            self._fs.rm_file(f"{place}/{MANIFEST}")
+            self._fs.rm(place, recursive=True)
+            shutil.rmtree(self._cache / artifact.stage / artifact.key, ignore_errors=True)
+
     def build(
         self,
         stage: str,

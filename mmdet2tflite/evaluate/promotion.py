@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmdet2tflite.artifacts import Dataset, Report
-from mmdet2tflite.config import Promotion
+from mmdet2tflite.config import Promotion, Variants
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.evaluate.bootstrap import PairedBootstrap, paired_bootstrap
@@ -57,6 +57,28 @@ class Decision:
             for check in self.checks
         ]
         return "\n".join(lines)
+
+
+def check_possible(variants: Variants, settings: Promotion) -> None:
+    """Before anything is trained: the experiment makes what shall be promoted.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    made: dict[str, tuple[str, ...]] = {
+        "strategy": variants.padding,
+        "converter": variants.converters,
+        "precision": variants.precisions,
+    }
+    for axis, values in made.items():
+        value = getattr(settings, axis)
+        # `auto` may become any strategy.
+        if value is not None and value not in values and "auto" not in values:
+            raise ConfigError(
+                f"promotion.{axis} is {value}, and the experiment makes {', '.join(values)}",
+                "a file that the experiment makes",
+                "change `promotion`, or what `variants` makes",
+            )
 
 
 def choose(rows: Sequence[Row], settings: Promotion) -> Row:

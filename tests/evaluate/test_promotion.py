@@ -5,10 +5,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mmdet2tflite.config import Promotion
+from mmdet2tflite.config import Promotion, Variants
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.evaluate.bootstrap import PairedBootstrap
-from mmdet2tflite.evaluate.promotion import choose, decide, decide_first, refuse_classes
+from mmdet2tflite.evaluate.promotion import (
+    check_possible,
+    choose,
+    decide,
+    decide_first,
+    refuse_classes,
+)
 
 CHAMPION = {"latency_ms": 10.0, "size_mb": 4.0}
 
@@ -68,6 +74,27 @@ def test_a_run_without_such_a_file_says_what_there_is():
     with pytest.raises(ConfigError) as caught:
         choose([row("explicit"), failed()], Promotion(precision="int8"))
     assert "(precision: int8); there are: explicit float32" in caught.value.found
+
+
+@pytest.mark.parametrize(
+    ("variants", "promotion", "message"),
+    [
+        ({"precisions": ["int8"]}, {"precision": "int8"}, ""),
+        ({"padding": ["auto"]}, {"strategy": "widen"}, ""),
+        ({"padding": ["mirror"]}, {"strategy": "widen"}, "strategy is widen, .* makes mirror"),
+        ({}, {"precision": "int8"}, "precision is int8, and the experiment makes float32"),
+        ({}, {"converter": "openvino"}, "converter is openvino, .* makes onnx2tf"),
+    ],
+)
+def test_what_the_experiment_does_not_make_is_refused_before_anything_is_trained(
+    variants, promotion, message
+):
+    given = Variants.model_validate(variants), Promotion.model_validate(promotion)
+    if message:
+        with pytest.raises(ConfigError, match=message):
+            check_possible(*given)
+    else:
+        check_possible(*given)
 
 
 # --- decide --------------------------------------------------------------------------------------

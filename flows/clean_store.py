@@ -1,0 +1,66 @@
+"""Makes room in the artefact store."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from mmdet2tflite.cleaning import unneeded
+from mmdet2tflite.errors import ConfigError
+from mmdet2tflite.experiment_file import load_experiment
+from mmdet2tflite.report.terminal import console
+from mmdet2tflite.store import Store
+from tasks.used import used_artefacts
+
+MEGABYTE = 1e6
+
+
+@flow(name="clean-store")
+def clean_store(
+    experiment_file: str,
+    overrides: Sequence[str] = (),
+    older_than_days: int = 30,
+    dry_run: bool = True,
+) -> str:
+    """Remove artefacts that neither a recent run nor a champion refers to.
+
+    What a kept artefact was made of is kept with it. Looks at all experiments of the tracking that
+    the experiment names.
+
+    Args:
+        experiment_file: an experiment whose `store` and `tracking` are meant.
+        overrides: ``dotted.key=value`` settings that replace those of the file.
+        older_than_days: runs and artefacts of the last so many days stay.
+        dry_run: only say what would be removed.
+
+    Returns:
+        What was, or would be, removed.
+
+    Raises:
+        ConfigError: the number of days is negative.
+        RegistryError: MLflow knows of no run: not the tracking that goes with this store.
+        ServiceError: MLFLOW_TRACKING_URI names a server that does not answer.
+    """
+    if older_than_days < 0:
+        raise ConfigError(f"older_than_days is {older_than_days}", "0 or more")
+    experiment = load_experiment(Path(experiment_file), overrides)
+    store = Store(experiment.store)
+    since = datetime.now(UTC) - timedelta(days=older_than_days)
+    found = unneeded(store, used_artefacts(experiment.tracking, since), since)
+    if not dry_run:
+        for each in found:
+            store.remove(each.artifact)
+    size = sum(each.size for each in found) / MEGABYTE
+    word = "would remove" if dry_run else "removed"
+    sentence = f"{word} {len(found)} artefacts, {size:.1f} MB, from {store.root}"
+    rows = [
+        f"| {each.artifact.stage}/{each.artifact.key} | {each.size / MEGABYTE:.1f} "
+        f"| {each.created:%Y-%m-%d} |"
+        for each in found
+    ]
+    table = ["| artefact | MB | made |", "| --- | --: | --- |", *rows]
+    create_markdown_artifact("\n".join([sentence, "", *table]), key="clean-store")
+    console.print(sentence, soft_wrap=True, markup=False)
+    return sentence
