@@ -26,9 +26,11 @@ from mmdet2tflite.artifacts import (
     TfliteModel,
 )
 from mmdet2tflite.config import Experiment
+from mmdet2tflite.convert.layer_table import LAYERS
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.train import read_curves
-from mmdet2tflite.evaluate.evaluate import PICTURE
+from mmdet2tflite.evaluate.analysis import ANALYSIS
+from mmdet2tflite.evaluate.evaluate import MISTAKES, PICTURE, SHEET
 from mmdet2tflite.evaluate.results import DETECTIONS
 from mmdet2tflite.evaluate.spec import REPORT
 from mmdet2tflite.report.markdown import markdown
@@ -92,8 +94,8 @@ class Tracker:
                 self._file(model, model.weights)
             if isinstance(model, KerasModel):
                 self._file(model, model.passport)
-            for name in (REPORT, DETECTIONS, PICTURE):
-                self._file(report, name)
+            self._files(model, LAYERS)
+            self._files(report, REPORT, DETECTIONS, PICTURE, ANALYSIS, MISTAKES, SHEET)
             if outcome.rewritten:
                 self._file(outcome.rewritten, outcome.rewritten.plan)
                 self._origin(outcome.rewritten)
@@ -139,6 +141,12 @@ class Tracker:
             mlflow.MlflowClient().log_batch(
                 run.info.run_id, metrics=points[start : start + METRICS_PER_CALL]
             )
+
+    def _files(self, artifact: Artifact, *names: str) -> None:
+        """Those of the files that this artefact has."""
+        for name in names:
+            if (self._store.path(artifact) / name).exists():
+                self._file(artifact, name)
 
     def _file(self, artifact: Artifact, name: str) -> None:
         mlflow.log_artifact(str(self._store.path(artifact, name)))

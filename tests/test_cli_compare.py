@@ -9,7 +9,7 @@ from mmdet2tflite import cli
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.report import terminal
 from mmdet2tflite.report.stored import remember_comparison
-from tests.report.conftest import Run
+from tests.report.finished_run import Run
 
 
 @pytest.fixture(scope="module")

@@ -32,13 +32,7 @@ def accuracy(
         The metrics ``map``, ``map_50``, ``map_75``, ``map_small``, ``map_medium``, ``map_large``,
         and the average precision per class name.
     """
-    truth = COCO(dict(annotations))
-    # The library adds fields to the entries that it is given.
-    found = truth.loadRes([dict(result) for result in results])
-    evaluation = COCOeval_faster(truth, found, "bbox")
-    evaluation.params.imgIds = list(image_ids)
-    evaluation.evaluate()
-    evaluation.accumulate()
+    evaluation = evaluate_coco(annotations, results, image_ids)
     # IoU threshold x recall x class x area range x number of detections; -1: no boxes
     precision = evaluation.eval["precision"][..., -1]
     ranges = {name: i for i, name in enumerate(evaluation.params.areaRngLbl)}
@@ -55,6 +49,20 @@ def accuracy(
         for k, category in enumerate(evaluation.params.catIds)
     }
     return _without_none(metrics), _without_none(classes)
+
+
+def evaluate_coco(
+    annotations: Mapping[str, Any], results: Sequence[Mapping[str, Any]], image_ids: Sequence[int]
+) -> COCOeval_faster:
+    """The library's evaluation, of which ``eval`` holds the tables. Arguments as above."""
+    truth = COCO(dict(annotations))
+    # The library adds fields to the entries that it is given.
+    found = truth.loadRes([dict(result) for result in results])
+    evaluation = COCOeval_faster(truth, found, "bbox")
+    evaluation.params.imgIds = list(image_ids)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    return evaluation
 
 
 def _mean(precision: NDArray[np.float64]) -> float | None:

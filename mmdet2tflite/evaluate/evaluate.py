@@ -9,16 +9,24 @@ import cv2
 from mmdet2tflite.artifacts import Dataset, Report
 from mmdet2tflite.config import Evaluation
 from mmdet2tflite.evaluate import machine
-from mmdet2tflite.evaluate.results import Evaluated
+from mmdet2tflite.evaluate.analysis import ANALYSIS, analyse, analysis_metrics
+from mmdet2tflite.evaluate.image_score import score_all
+from mmdet2tflite.evaluate.results import DETECTIONS, Evaluated
 from mmdet2tflite.evaluate.runtimes import RUNTIMES, Model
 from mmdet2tflite.evaluate.spec import REPORT, Spec
+from mmdet2tflite.evaluate.truth import Truth
+from mmdet2tflite.report.error_sheet import draw_analysis
 from mmdet2tflite.report.pictures import draw_comparison
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import WITHOUT_TELEMETRY, run_python
 
-PICTURE = "detections.png"
-"""Ground truth beside the detections of the first images."""
+PICTURE, PICTURED = "detections.png", 6
+"""Ground truth beside the detections of the first so many images."""
+MISTAKES = "mistakes.png"
+"""The same of the best, the worst and the most confused image."""
+SHEET = "errors.png"
+"""What ``analysis.json`` holds, as plots."""
 
 
 def evaluate(
@@ -67,17 +75,36 @@ def evaluate(
             on_progress=job.on_progress,
         )
     details = json.loads((job.work / REPORT).read_text(encoding="utf-8"))
-    truth = json.loads(annotations.read_text(encoding="utf-8"))
-    detections = Evaluated.load(job.work).detections
-    picture = draw_comparison(truth, spec.images, detections, model.head.classes)
-    cv2.imwrite(str(job.work / PICTURE), picture)
+    metrics = {**details["metrics"], **_analyse(spec)}
     return Report(
         runtime=runtime.name,
         variant=runtime.label(model),
         model=model.digest,
         compared_with=reference.digest if reference else "",
-        metrics=details["metrics"],
+        metrics=metrics,
     )
+
+
+def _analyse(spec: Spec) -> dict[str, float]:
+    """Leave the analysis and pictures beside the report; nothing of a model without detections."""
+    if not (spec.work / DETECTIONS).exists():
+        return {}
+    classes = spec.model.head.classes
+    truth = Truth.load(spec.annotations, spec.images)
+    annotations = json.loads(spec.annotations.read_text(encoding="utf-8"))
+    evaluated = Evaluated.load(spec.work)
+    analysis = analyse(annotations, truth, evaluated, classes)
+    text = json.dumps(analysis, indent=1, allow_nan=False)
+    (spec.work / ANALYSIS).write_text(text, encoding="utf-8")
+    scores = score_all(truth, evaluated.detections)
+    shown = {
+        PICTURE: [(truth.files[i].name, i) for i in list(scores)[:PICTURED]],
+        MISTAKES: [(f"{name}, {e['file']}", e["image"]) for name, e in analysis["chosen"].items()],
+    }
+    for file, rows in shown.items():
+        cv2.imwrite(str(spec.work / file), draw_comparison(rows, truth.files, scores, classes))
+    draw_analysis(analysis, spec.work / SHEET)
+    return analysis_metrics(analysis)
 
 
 def _machine(config: Evaluation) -> dict[str, Any]:
@@ -90,11 +117,13 @@ EVALUATE: Stage[Report] = Stage(
     tools=(
         "ai-edge-litert",
         "faster-coco-eval",
+        "matplotlib",
         "mmdet",
         "numpy",
         "onnxruntime",
         "opencv-python",
         "openvino",
+        "supervision",
         "tensorflow",
         "tf-keras",
         "torch",
@@ -106,8 +135,13 @@ EVALUATE: Stage[Report] = Stage(
         "mmdet2tflite.detector.layers",
         "mmdet2tflite.detector.mmlab",
         "mmdet2tflite.evaluate.accuracy",
+        "mmdet2tflite.evaluate.analysis",
+        "mmdet2tflite.evaluate.causes",
         "mmdet2tflite.evaluate.census",
+        "mmdet2tflite.evaluate.confusion",
         "mmdet2tflite.evaluate.decode",
+        "mmdet2tflite.evaluate.gains",
+        "mmdet2tflite.evaluate.image_score",
         "mmdet2tflite.evaluate.images",
         "mmdet2tflite.evaluate.keras_runner",
         "mmdet2tflite.evaluate.latency",
@@ -116,9 +150,12 @@ EVALUATE: Stage[Report] = Stage(
         "mmdet2tflite.evaluate.results",
         "mmdet2tflite.evaluate.runners",
         "mmdet2tflite.evaluate.runtimes",
+        "mmdet2tflite.evaluate.tables",
         "mmdet2tflite.evaluate.torch_runner",
+        "mmdet2tflite.evaluate.truth",
         "mmdet2tflite.evaluate.worker",
         "mmdet2tflite.graph.geometry",
+        "mmdet2tflite.report.error_sheet",
         "mmdet2tflite.report.pictures",
     ),
     outside=_machine,

@@ -171,14 +171,22 @@ def match(expected: Detections, found: Detections) -> dict[int, tuple[int, float
 
 def pairwise_iou(a: Floats, b: Floats) -> NDArray[np.float64]:
     """Intersection over union of every box (x1, y1, x2, y2) of ``a`` with every one of ``b``."""
+    shared = pairwise_intersection(a, b)
+    areas = [
+        (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+        for boxes in (a.astype(np.float64), b.astype(np.float64))
+    ]
+    union = areas[0][:, None] + areas[1] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def pairwise_intersection(a: Floats, b: Floats) -> NDArray[np.float64]:
+    """Area that every box (x1, y1, x2, y2) of ``a`` shares with every one of ``b``."""
     first, second = a.astype(np.float64)[:, None], b.astype(np.float64)[None]
     sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(
         first[..., :2], second[..., :2]
     )
-    shared = np.clip(sides, 0, None).prod(axis=-1)
-    areas = [(boxes[..., 2:] - boxes[..., :2]).prod(axis=-1) for boxes in (first, second)]
-    union = areas[0] + areas[1] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return np.asarray(np.clip(sides, 0, None).prod(axis=-1))
 
 
 def _unmatched(detections: Detections, matched: set[int]) -> int:

@@ -10,10 +10,13 @@ from mmdet2tflite.artifacts import Artifact, Comparison, Dataset
 from mmdet2tflite.config import Experiment, Section
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.digest import file_sha256
-from mmdet2tflite.report.gallery import Truth, choose
+from mmdet2tflite.evaluate.analysis import read_analysis, what_goes_wrong
+from mmdet2tflite.evaluate.image_score import choose, score_all
+from mmdet2tflite.evaluate.results import Evaluated
+from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.report.losses import describe_mixed, find_losses
 from mmdet2tflite.report.outcome import Outcome
-from mmdet2tflite.report.page import STYLE, TEMPLATE, Shown, render
+from mmdet2tflite.report.page import MISTAKES, STYLE, TEMPLATE, Shown, render
 from mmdet2tflite.report.rows import make_padding, make_rows, read_layers
 from mmdet2tflite.report.stored import STAGE
 from mmdet2tflite.report.summary import TOLERATED_LOSS, summarise
@@ -73,7 +76,7 @@ def compare(
         "tolerated_loss": TOLERATED_LOSS,
         "dataset": {
             "images": rows[0]["images"],
-            "boxes": sum(len(shown.truth.boxes[i]) for i in shown.scores[rows[0]["variant"]]),
+            "boxes": sum(map(len, list(shown.truth.boxes.values())[: rows[0]["images"]])),
             "classes": list(dataset.classes),
             "digest": dataset.digest,
         },
@@ -83,6 +86,7 @@ def compare(
         "padding": make_padding(job.store, outcomes),
         "losses": find_losses(rows, read_layers(job.store, outcomes)),
         "mixed": describe_mixed(rows),
+        "mistakes": {name: what_goes_wrong(found) for name, found in shown.analyses.items()},
         "gallery": _numbers(shown),
     }
     text = json.dumps(comparison, indent=1, allow_nan=False)
@@ -98,15 +102,24 @@ def compare(
 
 def _shown(job: Job, dataset: Dataset, outcomes: Sequence[Outcome]) -> Shown:
     truth = Truth.load(*split_paths(job.store, dataset, "val"))
-    scores = {o.variant: truth.scores(job.store.path(o.report)) for o in outcomes if o.report}
-    reference = scores[outcomes[0].variant]
+    analyses = {
+        outcome.variant: analysis
+        for outcome in outcomes
+        if outcome.report and (analysis := read_analysis(job.store, outcome.report))
+    }
+    scores = {
+        o.variant: score_all(truth, Evaluated.load(job.store.path(o.report)).detections)
+        for o in outcomes
+        if o.report and o.variant in analyses
+    }
+    reference = next(iter(scores.values()), {})
     chosen = {variant: choose(reference, found) for variant, found in scores.items()}
-    return Shown(dataset.classes, truth, scores, chosen)
+    return Shown(dataset.classes, truth, scores, chosen, analyses)
 
 
 def _numbers(shown: Shown) -> Mapping[str, Any]:
     """Which images were chosen, and how this model and the first one do on them."""
-    reference = next(iter(shown.scores.values()))
+    reference = next(iter(shown.scores.values()), {})
     return {
         variant: {
             choice: {
@@ -128,7 +141,7 @@ def _measured(job: Job, outcomes: Sequence[Outcome]) -> str:
 
 
 def _template(config: CompareConfig) -> list[str]:
-    return [file_sha256(path) for path in (TEMPLATE, STYLE)]
+    return [file_sha256(path) for path in (TEMPLATE, STYLE, MISTAKES)]
 
 
 COMPARE: Stage[Comparison] = Stage(
@@ -136,14 +149,19 @@ COMPARE: Stage[Comparison] = Stage(
     run=compare,
     tools=("jinja2", "numpy", "opencv-python"),
     sources=(
+        "mmdet2tflite.evaluate.analysis",
+        "mmdet2tflite.evaluate.causes",
         "mmdet2tflite.evaluate.decode",
+        "mmdet2tflite.evaluate.image_score",
         "mmdet2tflite.evaluate.parity",
         "mmdet2tflite.evaluate.results",
         "mmdet2tflite.evaluate.runtimes",
+        "mmdet2tflite.evaluate.truth",
         "mmdet2tflite.report.columns",
         "mmdet2tflite.report.compare",
         "mmdet2tflite.report.gallery",
         "mmdet2tflite.report.losses",
+        "mmdet2tflite.report.mistakes",
         "mmdet2tflite.report.page",
         "mmdet2tflite.report.pareto",
         "mmdet2tflite.report.rows",

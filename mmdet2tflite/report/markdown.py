@@ -16,6 +16,8 @@ def markdown(comparison: Mapping[str, Any]) -> str:
         if row["failure"]:
             cells[0] = "failed"
         lines.append(_line((row["variant"], *cells)))
+    for model, sentence in comparison["mistakes"].items():
+        lines += ["", f"{model}: {sentence}"]
     for loss in comparison["losses"]:
         lines += ["", loss["sentence"]]
         lines += [f"* {_layer(layer)}" for layer in loss["layers"]]

@@ -5,28 +5,36 @@ outside (class names, paths, messages of tools) is escaped by it.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from mmdet2tflite.evaluate.causes import RIGHT
 from mmdet2tflite.evaluate.decode import Detections
+from mmdet2tflite.evaluate.image_score import ImageScore
+from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.report.columns import COLUMNS, cell
-from mmdet2tflite.report.gallery import WIDTH, ImageScore, Thumbnail, Truth
+from mmdet2tflite.report.gallery import COLOURS, WIDTH, Thumbnail
+from mmdet2tflite.report.mistakes import MEANINGS, describe, frame
 from mmdet2tflite.report.pareto import draw, points
 
 TEMPLATE = Path(__file__).with_name("page.html")
-STYLE = TEMPLATE.with_name("style.css")
+STYLE, MISTAKES = TEMPLATE.with_name("style.css"), TEMPLATE.with_name("mistakes.html")
 """Included by the template."""
 PLOTS = {
     "latency_ms": "latency in ms, one thread",
     "size_mb": "size of the file in MB",
 }
-CHOICES = {"best": "best image", "worst": "worst image", "changed": "changed most"}
-COLOURS = 10
-"""Classes that are told apart by colour; the others share one with the class ten before."""
+CHOICES = {
+    "best": "best image",
+    "worst": "worst image",
+    "confused": "most classes confused",
+    "changed": "changed most",
+}
+SIZES = {"small": "below 32²", "medium": "32² to below 96²", "large": "96² and more"}
 BEST_ERROR, WORST_ERROR = 1e-7, 1.0
 """Ends of the heat map's colours, as fractions of an output's range."""
 
@@ -39,13 +47,17 @@ class Shown:
         classes: names by label.
         truth: boxes and files.
         scores: by variant and image id; the first variant is the reference.
-        chosen: by variant, ``best``, ``worst``, ``changed`` → image id.
+        chosen: by variant, ``best``, ``worst``, ``confused``, ``changed`` → image id.
+        analyses: by variant, see ``evaluate.analysis``.
+
+    A model without detections is in none of the last three.
     """
 
     classes: Sequence[str]
     truth: Truth
     scores: Mapping[str, Mapping[int, ImageScore]]
     chosen: Mapping[str, Mapping[str, int]]
+    analyses: Mapping[str, Mapping[str, Any]]
 
 
 def open_template(file: Path) -> Template:
@@ -74,6 +86,10 @@ def render(comparison: Mapping[str, Any], shown: Shown, experiment_yaml: str) ->
         heat=heat,
         pair=_pair,
         tools=_tools(rows),
+        judged=describe(shown.analyses),
+        meanings=MEANINGS,
+        sizes=SIZES,
+        frame=frame(),
         width=WIDTH,
         colours=COLOURS,
         thumbnails=thumbnails,
@@ -110,28 +126,25 @@ def _tools(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _galleries(shown: Shown, thumbnails: Mapping[int, Thumbnail]) -> list[dict[str, Any]]:
-    """One per model but the first; the one that changed most is open."""
-    reference, *variants = shown.chosen
+    """One per model; the one that changed most is open."""
     galleries: list[dict[str, Any]] = []
-    for variant in variants:
-        chosen = shown.chosen[variant]
+    for variant, chosen in shown.chosen.items():
+        reference = next(iter(shown.chosen))
         pictures = [
             {
                 "title": CHOICES[choice],
                 "file": shown.truth.files[image_id].name,
                 "image": image_id,
                 "height": thumbnails[image_id].height,
-                "layers": _layers(shown, (reference, variant), image_id, thumbnails[image_id]),
+                "layers": _layers(shown, {reference, variant}, image_id, thumbnails[image_id]),
             }
             for choice, image_id in chosen.items()
         ]
-        galleries.append(
-            {
-                "variant": variant,
-                "pictures": pictures,
-                "change": _change(shown, reference, variant, chosen.get("changed")),
-            }
-        )
+        change = _change(shown, reference, variant, chosen.get("changed"))
+        note = f"an image's F1 changes by up to {change:.3f}"
+        if not change:
+            note = "" if variant == reference else f"every image has {reference}'s F1"
+        galleries.append({"variant": variant, "pictures": pictures, "change": change, "note": note})
     most = max((gallery["change"] for gallery in galleries), default=0.0)
     opened = next((g for g in galleries if g["change"] == most), None)
     return [{**gallery, "open": gallery is opened} for gallery in galleries]
@@ -144,28 +157,35 @@ def _change(shown: Shown, reference: str, variant: str, image_id: int | None) ->
 
 
 def _layers(
-    shown: Shown, models: Sequence[str], image_id: int, thumbnail: Thumbnail
+    shown: Shown, models: Collection[str], image_id: int, thumbnail: Thumbnail
 ) -> list[dict[str, Any]]:
-    """Ground truth (dashed: missed by the last model), then each model (dashed: wrong)."""
-    scores = {model: shown.scores[model][image_id] for model in models}
-    last = scores[models[-1]]
-    truth = shown.truth.boxes[image_id]
+    """Ground truth (dashed: not found by the last model), then each model (dashed: wrong)."""
+    scores = {model: score[image_id] for model, score in shown.scores.items() if model in models}
+    *_, last = scores.values()
+    found, missed = last.judgement.about([RIGHT]), set(last.judgement.missed())
+    fates = {
+        box: "missed" if box in missed else "of another class or place"
+        for box in range(len(last.truth))
+        if box not in found
+    }
     layers: list[dict[str, Any]] = [
         {
             "title": "ground truth",
             "numbers": None,
-            "boxes": _rectangles(truth, set(last.pairs.values()), shown.classes, thumbnail.scale),
+            "boxes": _rectangles(last.truth, fates, shown.classes, thumbnail.scale),
         }
     ]
     for model, score in scores.items():
-        boxes = _rectangles(score.found, set(score.pairs), shown.classes, thumbnail.scale)
+        causes = {i: str(c) for i, c in enumerate(score.judgement.causes) if c != RIGHT}
+        boxes = _rectangles(score.found, causes, shown.classes, thumbnail.scale)
         layers.append({"title": model, "numbers": score.numbers(), "boxes": boxes})
     return layers
 
 
 def _rectangles(
-    found: Detections, right: set[int], classes: Sequence[str], scale: float
+    found: Detections, wrong: Mapping[int, str], classes: Sequence[str], scale: float
 ) -> list[dict[str, Any]]:
+    """Of all boxes; those in ``wrong`` are dashed and say why."""
     boxes = (found.boxes * scale).round(1).tolist()
     return [
         {
@@ -174,8 +194,9 @@ def _rectangles(
             "width": round(x2 - x1, 1),
             "height": round(y2 - y1, 1),
             "colour": label % COLOURS,
-            "dashed": i not in right,
-            "name": classes[label] if score == 1 else f"{classes[label]} {score:.2f}",
+            "dashed": i in wrong,
+            "name": (classes[label] if score == 1 else f"{classes[label]} {score:.2f}")
+            + (f": {wrong[i]}" if i in wrong else ""),
         }
         for i, ((x1, y1, x2, y2), score, label) in enumerate(
             zip(boxes, found.scores.tolist(), found.labels.tolist(), strict=True)

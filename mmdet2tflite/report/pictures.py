@@ -8,47 +8,56 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet2tflite.evaluate.causes import MISSED, RIGHT
 from mmdet2tflite.evaluate.decode import Detections
+from mmdet2tflite.evaluate.image_score import ImageScore
+from mmdet2tflite.evaluate.images import read_image
 
-SHOWN_SCORE = 0.3
 CELL_WIDTH = 480
-IMAGES = 6
 BAR, GAP = 24, 8
 
 type Picture = NDArray[np.uint8]
 
 
 def draw_comparison(
-    annotations: Mapping[str, Any],
-    image_root: Path,
-    detections: Mapping[int, Detections],
+    rows: Sequence[tuple[str, int]],
+    files: Mapping[int, Path],
+    scores: Mapping[int, ImageScore],
     classes: Sequence[str],
-    images: int = IMAGES,
 ) -> Picture:
     """One row per image: on the left its ground truth, on the right what was found.
 
+    A box says if it was missed, a detection why it is wrong (``evaluate.causes``).
+
     Args:
-        annotations: a COCO json; its first images are drawn.
-        detections: by image id, in pixels; those below a score of 0.3 are left out.
+        rows: title in ASCII, and image id.
+        files, scores: by image id.
+        classes: names by label.
 
     Returns:
         Height x width x 3, BGR.
+
+    Raises:
+        DataError: an image cannot be read.
     """
-    rows = []
-    for entry in annotations["images"][:images]:
-        picture = cv2.imread(str(image_root / entry["file_name"]), cv2.IMREAD_COLOR)
-        if picture is None:
-            continue  # evaluation has already refused such an image
+    drawn = []
+    for title, image_id in rows:
+        picture, score = read_image(files[image_id]), scores[image_id]
         scale = CELL_WIDTH / picture.shape[1]
         picture = scaled(picture, scale)
-        truth = _ground_truth(annotations, entry["id"])
-        found = detections[entry["id"]]
-        found = found[found.scores >= SHOWN_SCORE]
-        left = cell(picture, truth, scale, classes, f"ground truth: {len(truth)}")
-        right = cell(picture, found, scale, classes, f"detected: {len(found)}")
+        missed = set(score.judgement.missed())
+        fates = [MISSED if box in missed else "" for box in range(len(score.truth))]
+        causes = ["" if cause == RIGHT else str(cause) for cause in score.judgement.causes]
+        sides = (
+            (score.truth, fates, f"boxes: {len(fates)}, missed: {len(missed)} ({title})"),
+            (score.found, causes, f"detections: {len(causes)}, wrong: {sum(map(bool, causes))}"),
+        )
+        left, right = (
+            cell(picture, boxes, scale, classes, caption, notes) for boxes, notes, caption in sides
+        )
         gap = np.full((len(left), GAP, 3), 255, np.uint8)
-        rows.append(np.hstack([left, gap, right]))
-    return np.vstack(rows)
+        drawn.append(np.hstack([left, gap, right]))
+    return np.vstack(drawn)
 
 
 def scaled(picture: NDArray[Any], scale: float) -> Picture:
@@ -57,36 +66,37 @@ def scaled(picture: NDArray[Any], scale: float) -> Picture:
     return result.astype(np.uint8, copy=False)
 
 
-def _ground_truth(annotations: Mapping[str, Any], image_id: int) -> Detections:
-    entries = [a for a in annotations["annotations"] if a["image_id"] == image_id]
-    boxes = np.array([a["bbox"] for a in entries], np.float32).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]  # COCO's x, y, width, height
-    labels = np.array([a["category_id"] for a in entries], np.int64)
-    return Detections(boxes, np.ones(len(entries), np.float32), labels)
-
-
 def cell(
-    picture: Picture, found: Detections, scale: float, classes: Sequence[str], title: str
+    picture: Picture,
+    found: Detections,
+    scale: float,
+    classes: Sequence[str],
+    title: str,
+    notes: Sequence[str] = (),
 ) -> Picture:
     """A scaled picture with boxes, below a bar with its title.
 
     Args:
         found: in pixels of the picture before it was scaled.
         title: ASCII, which is all that OpenCV writes.
+        notes: see ``draw``.
     """
     shown = Detections(found.boxes * np.float32(scale), found.scores, found.labels)
-    scene = draw(picture, shown, classes)
+    scene = draw(picture, shown, classes, notes)
     bar = np.full((BAR, scene.shape[1], 3), 255, np.uint8)
     cv2.putText(bar, title, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
     return np.vstack([bar, scene]).astype(np.uint8, copy=False)
 
 
-def draw(picture: Picture, found: Detections, classes: Sequence[str]) -> Picture:
+def draw(
+    picture: Picture, found: Detections, classes: Sequence[str], notes: Sequence[str] = ()
+) -> Picture:
     """A copy of a picture (H x W x 3, BGR) with boxes, class names, and scores that are below 1.
 
     Args:
         found: in pixels of the picture.
         classes: names by label.
+        notes: what else to write at each box, if anything; ASCII.
     """
     import supervision as sv  # two seconds, wasted on a run whose stages are all cached
 
@@ -96,8 +106,8 @@ def draw(picture: Picture, found: Detections, classes: Sequence[str]) -> Picture
     drawn = sv.Detections(xyxy=inside, confidence=found.scores, class_id=found.labels)
     names = [classes[label] for label in found.labels]
     texts = [
-        name if score == 1 else f"{name} {score:.2f}"
-        for name, score in zip(names, found.scores, strict=True)
+        " ".join([name, *([] if score == 1 else [f"{score:.2f}"]), note]).rstrip()
+        for name, score, note in zip(names, found.scores, notes or [""] * len(names), strict=True)
     ]
     thickness, text_scale = max(2, min(height, width) // 400), max(0.4, min(height, width) / 1000)
     scene = sv.BoxAnnotator(thickness=thickness).annotate(picture.copy(), drawn)

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from mmdet2tflite.report import terminal
-from mmdet2tflite.report.gallery import WIDTH, Thumbnail
-from mmdet2tflite.report.page import COLOURS, open_template
+from mmdet2tflite.report.gallery import COLOURS, WIDTH, Thumbnail
+from mmdet2tflite.report.page import open_template
 
 TEMPLATE = Path(__file__).with_name("preview.html")
 

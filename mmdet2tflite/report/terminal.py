@@ -173,6 +173,8 @@ def print_comparison(comparison: Mapping[str, Any], page: Path) -> None:
         if row["failure"]:
             announce_failure(row["variant"], row["failure"])
     console.print(escape(comparison["summary"]), soft_wrap=True)
+    for model, sentence in list(comparison.get("mistakes", {}).items())[:1]:  # the page has all
+        console.print(escape(f"{model}: {sentence}"), soft_wrap=True)
     console.print(f"report: {escape(str(page))}", soft_wrap=True)
 
 

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from mmdet2tflite.evaluate import machine
-from mmdet2tflite.evaluate.evaluate import EVALUATE
+from mmdet2tflite.evaluate.analysis import read_analysis
+from mmdet2tflite.evaluate.causes import CAUSES
+from mmdet2tflite.evaluate.evaluate import EVALUATE, MISTAKES, PICTURE, SHEET
 from mmdet2tflite.evaluate.results import DETECTIONS, OUTPUTS
 from mmdet2tflite.evaluate.spec import REPORT
 from mmdet2tflite.store import Store
@@ -43,9 +45,13 @@ def test_the_stage_evaluates_a_model_in_a_child_process_and_compares_it_with_its
     assert not any(name.startswith("parity.") for name in reference.metrics)
     assert reference.metrics["pads"] == 1
     assert messages[-1] == {"completed": 3, "total": 3, "description": "evaluate"}
-    for name in (DETECTIONS, OUTPUTS, REPORT):
+    for name in (DETECTIONS, OUTPUTS, REPORT, PICTURE, MISTAKES, SHEET):
         assert store.path(report, name).is_file()
-    assert json.loads(store.path(report, REPORT).read_text())["metrics"] == report.metrics
+    measured = json.loads(store.path(report, REPORT).read_text())["metrics"]
+    analysis = read_analysis(store, report)
+    assert analysis is not None
+    assert (analysis["images"], analysis["right"]) == (3, 3)
+    assert report.metrics == measured | dict.fromkeys((f"errors.{c}" for c in CAUSES), 0.0)
 
 
 def test_the_key_of_a_report_names_the_machine(monkeypatch):

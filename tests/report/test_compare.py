@@ -7,7 +7,7 @@ import pytest
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.report.compare import COMPARE, CompareConfig
 from mmdet2tflite.report.markdown import markdown
-from tests.report.conftest import REASON, Run
+from tests.report.finished_run import REASON, Run
 
 
 def by_name(numbers):
@@ -78,7 +78,7 @@ def test_a_gallery_has_the_image_that_changed_and_its_counts(compared):
     changed = gallery["force_same (inexact) · onnx2tf · float32"]["changed"]
     # One of two boxes found, nothing wrong: F1 = 2 * 1 / (2 + 1)
     assert (changed["image"], changed["f1"]) == (1, pytest.approx(2 / 3))
-    assert (changed["right"], changed["wrong"], changed["missed"]) == (1, 0, 1)
+    assert (changed["right"], changed["wrong"], changed["not_found"]) == (1, 0, 1)
     assert changed["reference"]["f1"] == 1
 
 

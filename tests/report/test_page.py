@@ -7,7 +7,7 @@ import pytest
 
 from mmdet2tflite.report.columns import COLUMNS
 from mmdet2tflite.report.page import heat
-from tests.report.conftest import CLASSES
+from tests.report.finished_run import CLASSES
 from tests.report.html_page import Page
 
 LOADERS = {"src", "href", "srcset", "data", "action", "poster"}
@@ -95,7 +95,7 @@ def test_boxes_are_drawn_at_the_pictures_scale_and_dashed_where_they_were_missed
     assert f'<rect class="box c0 dashed" {box}' in truth
     assert f'<rect class="box c0" {box}' in reference
     assert box not in model
-    assert "F1 0.667 · 1 right, 0 wrong, 1 missed" in model
+    assert "F1 0.667 · 1 right, 0 wrong, 1 not found" in model
 
 
 def test_an_image_is_embedded_once_however_often_it_is_shown(compared):

@@ -1,7 +1,11 @@
 import cv2
 import numpy as np
+import pytest
 
+from mmdet2tflite.errors import DataError
+from mmdet2tflite.evaluate.causes import judge
 from mmdet2tflite.evaluate.decode import Detections
+from mmdet2tflite.evaluate.image_score import score_image
 from mmdet2tflite.report.pictures import BAR, CELL_WIDTH, GAP, draw, draw_comparison
 
 GREY = 127
@@ -15,31 +19,47 @@ def found(*boxes: tuple[float, float, float, float], score: float) -> Detections
     )
 
 
-def annotated(folder, *boxes: list[float]) -> dict:
-    cv2.imwrite(str(folder / "a.png"), np.full((40, 60, 3), GREY, np.uint8))
-    return {
-        "images": [{"id": 7, "file_name": "a.png"}],
-        "annotations": [{"image_id": 7, "category_id": 0, "bbox": box} for box in boxes],
-    }
+def drawn(folder, truth: Detections, answers: Detections):
+    """The left and the right side of a comparison, and how much larger than the image they are."""
+    file = folder / "a.png"
+    cv2.imwrite(str(file), np.full((40, 60, 3), GREY, np.uint8))
+    nothing = found(score=1)
+    scores = {7: score_image(truth, answers, judge(truth, nothing, answers))}
+    picture = draw_comparison([("best", 7)], {7: file}, scores, ["cat"])
+    scale = CELL_WIDTH / 60
+    assert picture.shape == (BAR + 40 * scale, 2 * CELL_WIDTH + GAP, 3)
+    return picture[BAR:, :CELL_WIDTH], picture[BAR:, CELL_WIDTH + GAP :], scale
 
 
 def test_ground_truth_is_drawn_on_the_left_and_what_was_found_on_the_right(tmp_path):
-    truth = annotated(tmp_path, [30, 20, 12, 12])
-    picture = draw_comparison(truth, tmp_path, {7: found(score=0.9)}, ["cat"])
-    scale = CELL_WIDTH / 60
-    assert picture.shape == (BAR + 40 * scale, 2 * CELL_WIDTH + GAP, 3)
-    left, right = picture[BAR:, :CELL_WIDTH], picture[BAR:, CELL_WIDTH + GAP :]
-    drawn = np.argwhere((left != GREY).any(axis=2))
-    assert np.allclose(drawn.max(axis=0), np.array([32, 42]) * scale, atol=3)  # bottom right
+    left, right, scale = drawn(tmp_path, found((30, 20, 42, 32), score=1), found(score=0.9))
+    changed = np.argwhere((left != GREY).any(axis=2))
+    assert np.allclose(changed.max(axis=0), np.array([32, 42]) * scale, atol=3)  # bottom right
     assert (right == GREY).all()
 
 
 def test_detections_below_the_shown_score_are_left_out(tmp_path):
-    truth = annotated(tmp_path)
-    weak = draw_comparison(truth, tmp_path, {7: found((5, 5, 20, 20), score=0.29)}, ["cat"])
-    strong = draw_comparison(truth, tmp_path, {7: found((5, 5, 20, 20), score=0.3)}, ["cat"])
-    assert (weak[BAR:, CELL_WIDTH + GAP :] == GREY).all()
-    assert not (strong[BAR:, CELL_WIDTH + GAP :] == GREY).all()
+    nothing = found(score=1)
+    _, weak, _ = drawn(tmp_path, nothing, found((5, 5, 20, 20), score=0.29))
+    _, strong, _ = drawn(tmp_path, nothing, found((5, 5, 20, 20), score=0.3))
+    assert (weak == GREY).all()
+    assert not (strong == GREY).all()
+
+
+def test_a_missed_box_and_a_wrong_detection_say_so(tmp_path):
+    box, far = (20, 20, 22, 30), (20, 2, 22, 12)
+    right = drawn(tmp_path, found(box, score=1), found(box, score=0.5))
+    wrong = drawn(tmp_path, found(box, score=1), found(far, score=0.5))
+    for side in (0, 1):  # a label is as wide as its text
+        widths = [np.ptp(np.argwhere((s[side] != GREY).any(axis=2))[:, 1]) for s in (right, wrong)]
+        assert widths[1] > widths[0] + 30
+
+
+def test_an_image_that_is_gone_is_not_drawn(tmp_path):
+    nothing = found(score=1)
+    scores = {7: score_image(nothing, nothing, judge(nothing, nothing, nothing))}
+    with pytest.raises(DataError, match="cannot be read"):
+        draw_comparison([("best", 7)], {7: tmp_path / "none.png"}, scores, ["cat"])
 
 
 def test_the_part_of_a_box_that_lies_beyond_the_picture_is_drawn_at_its_border():

@@ -6,7 +6,7 @@ import pytest
 
 from mmdet2tflite.report.stored import last_comparison
 from tasks import publishing
-from tests.report.conftest import Run
+from tests.report.finished_run import Run
 
 
 def test_a_run_that_shows_what_an_earlier_one_made_is_the_last_one(

@@ -1,0 +1,32 @@
+"""Which class is taken for which: supervision's confusion matrix."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet2tflite.evaluate.image_score import SHOWN_SCORE, ImageScore
+from mmdet2tflite.evaluate.parity import MATCH_IOU
+
+
+def confusion_matrix(scores: Sequence[ImageScore], classes: Sequence[str]) -> NDArray[np.int32]:
+    """Count pairs of a box and a detection that overlap by an IoU over 0.5.
+
+    Pairs of one class are formed first, then by falling IoU; each box and each detection is
+    counted once.
+
+    Returns:
+        (classes + 1) x (classes + 1). A row is what there is, a column what was found; the last
+        row counts detections where there is no box left, the last column boxes not found.
+    """
+    from supervision.metrics.detection import ConfusionMatrix  # more than a second
+
+    found = [
+        np.column_stack([s.found.boxes, s.found.labels, s.found.scores]).astype(np.float32)
+        for s in scores
+    ]
+    truth = [np.column_stack([s.truth.boxes, s.truth.labels]).astype(np.float32) for s in scores]
+    matrix = ConfusionMatrix.from_tensors(
+        found, truth, list(classes), conf_threshold=SHOWN_SCORE, iou_threshold=MATCH_IOU
+    ).matrix
+    return np.asarray(matrix)

@@ -1,0 +1,99 @@
+"""``errors.png``: an analysis as plots, for MLflow's page of a model. Drawn by matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SIZE, DPI = (13.0, 9.5), 80
+"""In inches; dots per inch."""
+MARGINS = dict(left=0.08, right=0.98, top=0.96, bottom=0.1, wspace=0.15, hspace=0.25)
+NAMED = 20
+"""More classes than these are neither named nor counted in writing."""
+
+
+def draw_analysis(analysis: Mapping[str, Any], file: Path) -> None:
+    """Causes, sizes, confusion matrix and precision-recall curves.
+
+    Args:
+        analysis: what ``analysis.json`` holds.
+        file: a PNG to write.
+    """
+    from matplotlib.figure import (
+        Figure,
+    )  # a second; not pyplot, which knows one thread and a screen
+
+    figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
+    axes = figure.subplots(2, 2)
+    _causes(axes[0, 0], analysis)
+    _sizes(axes[0, 1], analysis["sizes"])
+    _confusion(axes[1, 0], analysis["confusion"], list(analysis["classes"]))
+    _curves(axes[1, 1], analysis)
+    figure.savefig(file)
+
+
+def _causes(axes: Axes, analysis: Mapping[str, Any]) -> None:
+    causes, errors = list(analysis["errors"]), list(analysis["errors"].values())
+    counts = [error["count"] for error in errors]
+    axes.barh(causes, counts, color="tab:blue")
+    axes.invert_yaxis()
+    axes.margins(x=0.5)
+    for row, error in enumerate(errors):
+        gain = error["gain_map_50"]
+        text = f" {error['count']}" + ("" if gain is None else f", mAP50 {gain:+.3f} without")
+        axes.text(error["count"], row, text, fontsize=9, va="center")
+    axes.set_title(
+        f"{analysis['right']} of {analysis['boxes']} boxes found; what goes wrong "
+        f"(score from {analysis['score']} on)"
+    )
+
+
+def _sizes(axes: Axes, sizes: Mapping[str, Mapping[str, Any]]) -> None:
+    names = {"recall": "recall at IoU 0.5", "average_precision": "average precision"}
+    for offset, (metric, title) in zip((-0.2, 0.2), names.items(), strict=True):
+        values = [size[metric] or 0.0 for size in sizes.values()]
+        places = np.arange(len(sizes)) + offset
+        axes.bar(places, values, width=0.38, label=title)
+        for place, value, size in zip(places, values, sizes.values(), strict=True):
+            text = "no boxes" if size[metric] is None else f"{value:.3f}"
+            axes.text(place, value, text, ha="center", va="bottom", fontsize=9)
+    axes.set_xticks(
+        range(len(sizes)), [f"{name}\n{size['boxes']} boxes" for name, size in sizes.items()]
+    )
+    axes.set_ylim(0, 1.15)
+    axes.legend(loc="upper left", ncols=2)
+    axes.set_title("Size of the box: below 32², below 96², larger (pixels of the image)")
+
+
+def _confusion(axes: Axes, matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> None:
+    counts = np.array(matrix)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="found", ylabel="there", title="Confusion matrix; colour: share of the row")
+    if len(classes) > NAMED:
+        return
+    axes.set_xticks(range(len(counts)), [*classes, "(not found)"], rotation=45, ha="right")
+    axes.set_yticks(range(len(counts)), [*classes, "(nothing)"])
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+
+
+def _curves(axes: Axes, analysis: Mapping[str, Any]) -> None:
+    for name, curve in analysis["curves"].items():
+        numbers = analysis["classes"][name]
+        label = f"{name} {numbers['average_precision_50']:.3f}"
+        (line,) = axes.plot(curve["recall"], curve["precision"], label=label)
+        if numbers["precision"] is not None:
+            axes.plot(numbers["recall"], numbers["precision"], "o", color=line.get_color())
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.set_title(f"At IoU 0.5; the dot: score {analysis['score']}")
+    if 0 < len(analysis["curves"]) <= NAMED:
+        axes.legend(title="average precision", fontsize=9, loc="lower left")

@@ -1,0 +1,142 @@
+"""The section *What goes wrong*: what it is made of, and what the page shows."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from mmdet2tflite.evaluate.analysis import ANALYSIS, analyse
+from mmdet2tflite.evaluate.causes import CAUSES
+from mmdet2tflite.evaluate.results import Evaluated
+from mmdet2tflite.report.markdown import markdown
+from mmdet2tflite.report.mistakes import MEANINGS, SHOWN_CLASSES, describe
+from tests.evaluate.scenes import CLASSES, A, B, boxes, coco, truth_of
+from tests.report.finished_run import Run
+
+CAT, DOG = 0, 1
+FORCED = "force_same (inexact) · onnx2tf · float32"
+
+
+@pytest.fixture
+def analysed(tmp_path):
+    """A cat found, a dog taken for a cat, an owl that is not there."""
+    annotations = coco({1: [(CAT, A), (DOG, B)]})
+    found = {1: boxes((CAT, A), (CAT, B, 0.5), (2, (150, 150, 5, 5)))}
+    return analyse(annotations, truth_of(annotations, tmp_path), Evaluated(found, {}), CLASSES)
+
+
+def test_every_cause_has_a_meaning():
+    assert tuple(MEANINGS) == CAUSES
+
+
+def test_a_row_of_the_matrix_shows_shares_of_what_there_is(analysed):
+    (model,) = describe({"PyTorch": analysed})
+    rows = {row["name"]: row["cells"] for row in model["confusion"]}
+    assert list(rows) == [*CLASSES, ""]
+    assert [(cell["count"], cell["share"]) for cell in rows["cat"]] == [
+        (1, 1),
+        (0, 0),
+        (0, 0),
+        (0, 0),
+    ]
+    assert [(cell["count"], cell["share"]) for cell in rows["dog"]] == [
+        (1, 1),
+        (0, 0),
+        (0, 0),
+        (0, 0),
+    ]
+    assert [(cell["count"], cell["share"]) for cell in rows[""]] == [(0, 0), (0, 0), (1, 1), (0, 0)]
+    assert [[cell["right"] for cell in cells].index(True) for cells in rows.values()] == [
+        0,
+        1,
+        2,
+        3,
+    ]
+
+
+def test_of_many_classes_the_most_confused_are_shown(analysed):
+    names = [f"class {number}" for number in range(SHOWN_CLASSES + 5)]
+    matrix = np.zeros((len(names) + 1,) * 2, int)
+    matrix[3, 3] = 100  # all right
+    for label in range(5, len(names)):
+        matrix[label, -1] = 2
+    many = analysed | {
+        "confusion": matrix.tolist(),
+        "classes": dict.fromkeys(names, analysed["classes"]["cat"]),
+        "curves": dict.fromkeys(names, analysed["curves"]["cat"]),
+    }
+    (model,) = describe({"PyTorch": many})
+    assert model["shown"] == list(range(5, len(names)))
+    assert [curve["name"] for curve in model["curves"]] == names[5:]
+    assert len(model["confusion"]) == SHOWN_CLASSES + 1
+
+
+def test_a_curve_runs_from_left_to_right_and_its_dot_lies_where_the_score_is(analysed):
+    (model,) = describe({"PyTorch": analysed})
+    cat, dog = model["curves"]  # the owl has no boxes
+    points = [tuple(map(float, point.split(","))) for point in cat["points"].split()]
+    # 46 to 428 pixels are a recall of 0 to 1, 258 up to 12 a precision of 0 to 1.
+    assert (points[0], points[-1]) == ((46, 12), (428, 12))
+    assert cat["at_score"] == (428, 135)  # recall 1, precision 1/2
+    assert (dog["points"], dog["at_score"]) == ("", None)
+
+
+def test_only_the_first_model_is_open(analysed):
+    models = describe({"a": analysed, "b": analysed})
+    assert [model["open"] for model in models] == [True, False]
+
+
+def test_the_page_has_a_table_of_all_models_and_a_section_for_each(compared):
+    section = compared[1].split("<h2>What goes wrong</h2>")[1].split("<h2>")[0]
+    table, *details = section.split("<details")
+    rows = re.findall(r"<tr><th class=\"name\" scope.*?</tr>", table, re.S)
+    assert len(rows) == len(details) == 4  # one failed
+    assert [re.findall("<td>(.*?)</td>", row) for row in rows] == [
+        *[["3 of 3", "0", "0", "0", "0", "0", "0"]] * 3,
+        ["2 of 3", "0", "0", "0", "0", "0", "1"],
+    ]
+    assert "2 of 3 boxes are found; what goes wrong: 1 missed." in details[3]
+    assert [detail.startswith(' name="mistakes" open>') for detail in details] == [
+        True,
+        *[False] * 3,
+    ]
+    assert "&lt;b&gt;cell&lt;/b&gt;" in details[0]
+    assert "polyline" in details[0]
+
+
+def test_the_comparison_and_its_text_say_what_goes_wrong(compared):
+    sentences = compared[0]["mistakes"]
+    assert len(sentences) == 4
+    assert sentences[FORCED] == "2 of 3 boxes are found; what goes wrong: 1 missed."
+    assert f"{FORCED}: {sentences[FORCED]}" in markdown(compared[0])
+
+
+def test_the_first_model_has_pictures_too_with_its_detections_beside_the_truth(compared):
+    pictures = compared[1].split("<h2>Pictures</h2>")[1]
+    first = pictures.split("<details")[1]
+    assert first.split("<summary>")[1].startswith("PyTorch")
+    assert first.count("<figure>") == 4  # best and worst, two layers each
+    assert "changed most" not in first
+
+
+def test_a_box_that_is_missed_says_so_when_hovered(compared):
+    changed = compared[1].split("changed most")[1]
+    assert "<title>&lt;b&gt;cell&lt;/b&gt;: missed</title>" in changed
+
+
+def test_models_without_detections_are_compared_and_nothing_is_said_of_their_mistakes(
+    finished: Run,
+):
+    outcomes = finished.outcomes()
+    for outcome in outcomes:
+        if outcome.report:
+            (finished.store.path(outcome.report) / ANALYSIS).unlink()
+            (finished.store.path(outcome.report) / "detections.json").unlink()
+    comparison = finished.compare(outcomes)
+    numbers = json.loads(finished.store.path(comparison, comparison.numbers).read_text())
+    page = finished.store.path(comparison, comparison.page).read_text()
+    assert (numbers["mistakes"], numbers["gallery"]) == ({}, {})
+    assert numbers["dataset"]["boxes"] == 3
+    assert "What goes wrong" not in page
+    assert "<h2>Pictures" not in page
