@@ -6,6 +6,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 EXPERIMENT ?= configs/experiments/digits.yaml
 PORT ?= 5000
+PREFECT_PORT ?= 4200
 PYTHON := "$(VENV)/bin/python"
 
 export VENV
@@ -17,7 +18,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: ## make .venv hold requirements.lock (the other targets do so themselves)
@@ -32,12 +33,16 @@ bench: install ## against other tools' own files, on a quiet machine; EXPERIMENT
 	$(PYTHON) -m mmdet2tflite.bench "$(EXPERIMENT)"
 
 .PHONY: test
-test: install ## all tests, with the real tools and Prefect
-	$(PYTHON) -m pytest
+test: install ## all tests but those of the service, with the real tools and Prefect
+	$(PYTHON) -m pytest -m "not services"
 
 .PHONY: test-fast
 test-fast: install ## the tests that need seconds
-	$(PYTHON) -m pytest -m "not toolchain and not flow"
+	$(PYTHON) -m pytest -m "not toolchain and not flow and not services"
+
+.PHONY: test-services
+test-services: install ## real servers: deployments, retraining, promotion (minutes)
+	$(PYTHON) -m pytest -m services
 
 .PHONY: lint
 lint: install ## ruff, formatting and types
@@ -49,6 +54,10 @@ lint: install ## ruff, formatting and types
 ui: install ## MLflow on what was tracked; PORT=5000
 	$(PYTHON) -m mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1 \
 	    --port $(PORT) --workers 1
+
+.PHONY: serve
+serve: install ## Prefect with its deployments, a worker, and MLflow; PREFECT_PORT=4200 PORT=5000
+	$(PYTHON) -m flows.serve --prefect-port $(PREFECT_PORT) --mlflow-port $(PORT)
 
 .PHONY: lock
 lock: install ## resolve requirements.lock after a change of pyproject.toml; UPGRADE=1 for newer versions

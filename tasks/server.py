@@ -4,7 +4,8 @@ Prefect starts one by itself, too, but late (imports are over) and after importi
 into the flow's own process; and a run that is killed leaves it behind. This one starts while the
 flow's modules are imported, and dies with the run.
 
-``python -m tasks.server FD``: the child, which serves at an open socket.
+``python -m tasks.server FD``: the child, which serves at an open socket. ``FD service`` serves as
+`make serve` does, with the user interface, schedules and all.
 """
 
 import atexit
@@ -90,7 +91,8 @@ def main() -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
-    config = uvicorn.Config(create_app(ephemeral=True, final=True), log_level="error")
+    app = create_app(ephemeral=sys.argv[2:] != ["service"], final=True)
+    config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=SECONDS_TO_STOP)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 
 

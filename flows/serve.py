@@ -1,0 +1,233 @@
+"""``make serve``: Prefect's server, a worker that carries out its runs, and MLflow, in one command.
+
+Everything listens on this machine alone, logs into ``<tracking>/serve/``, and ends with this
+process, however it ends. Ctrl-C or SIGTERM end it in order: the worker with its runs, MLflow, and
+the server last, so that it hears what became of the runs.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+from filelock import FileLock, Timeout
+
+from flows.services import Services
+from mmdet2tflite.become import FLOW_ENVIRONMENT
+from mmdet2tflite.errors import ConfigError, ServiceError
+from mmdet2tflite.exit_status import run_and_report
+from mmdet2tflite.experiment_file import load_experiment
+from mmdet2tflite.project import project_root
+from mmdet2tflite.report.terminal import console
+from mmdet2tflite.toolchain import run_python
+from tasks.server import SECONDS_TO_START
+
+HOST, POOL = "127.0.0.1", "local"
+DEPLOYMENTS = "prefect.yaml"
+TRACKING_URI = "MLFLOW_TRACKING_URI"
+SECONDS_TO_DEPLOY = 300.0
+POLL_SECONDS = 0.5
+
+
+class _Stopped(BaseException):
+    """A signal asked for the end."""
+
+
+def main() -> int:
+    """``python -m flows.serve [--prefect-port N] [--mlflow-port N] [--tracking FOLDER]``"""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--prefect-port", type=int, default=4200)
+    parser.add_argument("--mlflow-port", type=int, default=5000)
+    parser.add_argument("--tracking", type=Path, default=Path("mlruns"))
+    given = parser.parse_args()
+    return run_and_report(lambda: serve(given.prefect_port, given.mlflow_port, given.tracking))
+
+
+def serve(prefect_port: int, mlflow_port: int, tracking: Path) -> None:
+    """Start all, deploy all, and wait for a signal.
+
+    Raises:
+        ConfigError: a deployment names an experiment that is wrong.
+        ServiceError: it runs already, a port is taken, or a server ended by itself.
+        ToolFailed: Prefect refused the deployments.
+    """
+    root, logs = project_root(), tracking.absolute() / "serve"
+    prefect, mlflow = f"http://{HOST}:{prefect_port}", f"http://{HOST}:{mlflow_port}"
+    logs.mkdir(parents=True, exist_ok=True)
+    check_deployments(root)
+    with ExitStack() as stack:
+        stack.enter_context(_end_by_signal())
+        stack.enter_context(_only_one({"Prefect": prefect, "folder": str(root)}))
+        services = stack.enter_context(Services(logs, _environment(prefect)))
+        with _listen(prefect_port, "Prefect", "--prefect-port") as place:
+            services.start(
+                "server", "tasks.server", str(place.fileno()), "service", keep=place.fileno()
+            )
+        if not os.environ.get(TRACKING_URI):
+            _listen(mlflow_port, "MLflow", "--mlflow-port").close()
+            services.start("mlflow", *_mlflow(mlflow_port, tracking))
+        else:
+            mlflow = os.environ[TRACKING_URI]
+        console.print("starting; the first start takes half a minute")
+        _wait_for(f"{prefect}/api/health", services)
+        _make_pool(services.environment)
+        run_python(
+            "prefect",
+            "prefect",
+            ["--no-prompt", "deploy", "--all"],
+            log=logs / "deploy.log",
+            timeout=SECONDS_TO_DEPLOY,
+            environment=services.environment,
+        )
+        worker = ("worker", "start", "--pool", POOL, "--type", "process", "--limit", "1")
+        services.start("worker", "prefect", *worker, "--name", socket.gethostname())
+        if mlflow.startswith("http"):
+            _wait_for(f"{mlflow}/health", services)
+        _announce(prefect, mlflow, logs)
+        while True:
+            services.check()
+            time.sleep(POLL_SECONDS)
+
+
+def check_deployments(root: Path) -> None:
+    """Every deployment's experiment can be read.
+
+    Raises:
+        ConfigError: one cannot; it would fail whenever it is due.
+    """
+    given = yaml.safe_load((root / DEPLOYMENTS).read_text(encoding="utf-8"))
+    for deployment in given["deployments"]:
+        parameters = deployment["parameters"]
+        try:
+            load_experiment(root / parameters["experiment_file"], parameters["overrides"])
+        except ConfigError as error:
+            raise ConfigError(
+                f"{DEPLOYMENTS}, deployment {deployment['name']}: {error.found}",
+                error.expected,
+                error.remedy,
+            ) from None
+
+
+def _environment(prefect: str) -> dict[str, str]:
+    return {
+        **FLOW_ENVIRONMENT,
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",  # the logs are files here
+        "PREFECT_API_URL": f"{prefect}/api",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes for what nobody uses here
+        # `python` in prefect.yaml is this one.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+
+
+def _mlflow(port: int, tracking: Path) -> tuple[str, ...]:
+    # Only tasks/ may import mlflow; this is its command.
+    database = f"sqlite:///{tracking.absolute() / 'mlflow.db'}"
+    place = ("--host", HOST, "--port", str(port), "--workers", "1")
+    return ("mlflow", "ui", "--backend-store-uri", database, *place)
+
+
+@contextmanager
+def _end_by_signal() -> Iterator[None]:
+    """The first SIGINT or SIGTERM ends the block; later ones do not disturb its cleaning up."""
+
+    def stop(*_: object) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        raise _Stopped
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, stop)
+    try:
+        yield
+    except _Stopped:
+        console.print("stopped")
+
+
+@contextmanager
+def _only_one(what: dict[str, str]) -> Iterator[None]:
+    """One service for each of Prefect's databases. Raises ServiceError."""
+    from prefect.settings import get_current_settings
+
+    home = Path(get_current_settings().home)
+    home.mkdir(parents=True, exist_ok=True)
+    note, lock = home / "mmdet2tflite-serve.json", FileLock(home / "mmdet2tflite-serve.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        other = json.loads(note.read_text(encoding="utf-8"))
+        raise ServiceError(
+            f"`make serve` runs already, in {other['folder']}, with Prefect at {other['Prefect']}",
+            f"no other one with the database in {home}",
+            "use that one, or stop it (Ctrl-C)",
+        ) from None
+    try:
+        note.write_text(json.dumps(what), encoding="utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def _listen(port: int, name: str, option: str) -> socket.socket:
+    """An open socket. Raises ServiceError if another program has the port."""
+    try:
+        return socket.create_server((HOST, port))
+    except (OSError, OverflowError) as error:
+        raise ServiceError(
+            f"port {port} for {name} cannot be used: {error}",
+            "a free port",
+            f"stop what uses it, or choose another one with {option} (README, “As a service”)",
+        ) from None
+
+
+def _wait_for(health: str, services: Services) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline:
+        services.check()
+        try:
+            if httpx.get(health, timeout=SECONDS_TO_START).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(POLL_SECONDS)
+    raise ServiceError(f"{health} did not answer within {SECONDS_TO_START} s", "an answer")
+
+
+def _make_pool(environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.context import refresh_global_settings_context
+    from prefect.exceptions import ObjectAlreadyExists
+    from prefect.workers.process import ProcessWorker
+
+    refresh_global_settings_context()
+    template: dict[str, Any] = ProcessWorker.get_default_base_job_template()
+    pool = WorkPoolCreate(name=POOL, type="process", base_job_template=template)
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        client.create_work_pool(pool)
+
+
+def _announce(prefect: str, mlflow: str, logs: Path) -> None:
+    for line in (
+        f"Prefect  {prefect}  deployments, runs, schedules",
+        f"MLflow   {mlflow}  models, metrics, files",
+        f"logs     {logs}",
+        "",
+        f"  export PREFECT_API_URL={prefect}/api",
+        "  prefect deployment run detector-to-tflite/main --watch",
+        "",
+        "Ctrl-C stops all.",
+    ):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
