@@ -126,3 +126,8 @@ PRECISIONS: dict[PrecisionName, Precision] = {
     "int16x8": Precision(lambda: static(16), "extremes", tolerance=inf),
 }
 """All but float32, which the converter makes."""
+
+
+def is_calibrated(precision: str) -> bool:
+    """Whether its activations are integers, whose ranges are taken from images."""
+    return precision in PRECISIONS and PRECISIONS[precision].calibrated  # type: ignore[index]

@@ -146,6 +146,7 @@ EVALUATE: Stage[Report] = Stage(
         "mmdet2tflite.evaluate.keras_runner",
         "mmdet2tflite.evaluate.latency",
         "mmdet2tflite.evaluate.openvino_runner",
+        "mmdet2tflite.evaluate.operator_times",
         "mmdet2tflite.evaluate.parity",
         "mmdet2tflite.evaluate.results",
         "mmdet2tflite.evaluate.runners",

@@ -17,6 +17,8 @@ from mmdet2tflite.config import Evaluation
 
 REPORT = "report.json"
 """Metrics and all details, left in ``Spec.work``."""
+OPERATORS = "operators.json"
+"""The time of each operator of a TFLite file, left beside it."""
 
 
 class Spec(Frozen):

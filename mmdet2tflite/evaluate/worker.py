@@ -1,7 +1,8 @@
 """Child process: runs one model over the validation images and measures everything.
 
 Argument: a JSON file with a ``Spec``. Leaves ``detections.json`` and ``outputs.npz`` (see
-``results.py``) and ``report.json`` with the metrics and all details.
+``results.py``), ``report.json`` with the metrics and all details, and of a TFLite file
+``operators.json``.
 """
 
 import json
@@ -14,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from mmdet2tflite.artifacts import Checkpoint, OpenvinoModel
+from mmdet2tflite.artifacts import Checkpoint, OpenvinoModel, TfliteModel
 from mmdet2tflite.config import Latency
+from mmdet2tflite.convert.flatbuffer import read_model
 from mmdet2tflite.errors import ConfigError, ModelError
 from mmdet2tflite.evaluate import latency, machine, parity
 from mmdet2tflite.evaluate.accuracy import accuracy
@@ -25,7 +27,7 @@ from mmdet2tflite.evaluate.images import input_tensor
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.evaluate.runners import Detector, Runner
 from mmdet2tflite.evaluate.runtimes import RUNTIMES, Model
-from mmdet2tflite.evaluate.spec import REPORT, Spec
+from mmdet2tflite.evaluate.spec import OPERATORS, REPORT, Spec
 from mmdet2tflite.toolchain import progress
 
 IMAGES_PER_PROGRESS_LINE = 10
@@ -56,6 +58,8 @@ def measure(spec: Spec) -> None:
         metrics |= measured
         details |= section
     runtime = RUNTIMES[spec.model.kind]
+    if isinstance(spec.model, TfliteModel):
+        _operator_times(spec.model_folder / spec.model.file, spec.work / OPERATORS)
     details["machine"] = {
         "cpu": machine.cpu_model(),
         "cores": machine.cores(),
@@ -138,6 +142,13 @@ def _census(model: Model, folder: Path) -> tuple[dict[str, float], dict[str, Any
     files = [folder / name for name in names]
     ops = count(files[0])
     return census_metrics(ops, *files), {"ops": dict(ops.most_common())}
+
+
+def _operator_times(model: Path, target: Path) -> None:
+    from mmdet2tflite.evaluate.operator_times import operator_times
+
+    times = [asdict(time) for time in operator_times(read_model(model))]
+    target.write_text(json.dumps(times, indent=1), encoding="utf-8")
 
 
 def _latency(spec: Spec, image: Path) -> tuple[dict[str, float], dict[str, Any]]:

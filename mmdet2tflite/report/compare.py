@@ -17,9 +17,10 @@ from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.report.losses import describe_mixed, find_losses
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.page import MISTAKES, STYLE, TEMPLATE, Shown, render
-from mmdet2tflite.report.rows import make_padding, make_rows, read_layers
+from mmdet2tflite.report.rows import make_padding, make_rows, read_layers, read_operators
 from mmdet2tflite.report.stored import STAGE
 from mmdet2tflite.report.summary import TOLERATED_LOSS, summarise
+from mmdet2tflite.report.times import find_times
 from mmdet2tflite.stage import Job, Stage
 
 NUMBERS, PAGE = (Comparison.model_fields[name].default for name in ("numbers", "page"))
@@ -86,6 +87,7 @@ def compare(
         "padding": make_padding(job.store, outcomes),
         "losses": find_losses(rows, read_layers(job.store, outcomes)),
         "mixed": describe_mixed(rows),
+        "slow": find_times(rows, read_operators(job.store, outcomes)),
         "mistakes": {name: what_goes_wrong(found) for name, found in shown.analyses.items()},
         "gallery": _numbers(shown),
     }
@@ -166,6 +168,7 @@ COMPARE: Stage[Comparison] = Stage(
         "mmdet2tflite.report.pareto",
         "mmdet2tflite.report.rows",
         "mmdet2tflite.report.summary",
+        "mmdet2tflite.report.times",
     ),
     outside=_template,
 )

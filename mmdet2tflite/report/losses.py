@@ -28,8 +28,8 @@ def find_losses(
         that ``int8_mixed`` leaves them so.
     """
     found = []
-    for row in _measured(rows):
-        reference = _sibling(rows, row, "float32")
+    for row in measured(rows):
+        reference = sibling(rows, row, "float32")
         if row["variant"] not in tables or reference is None:
             continue
         loss = reference["metrics"]["map"] - row["metrics"]["map"]
@@ -53,8 +53,8 @@ def find_losses(
 def describe_mixed(rows: Sequence[Row]) -> list[str]:
     """What each ``int8_mixed`` file gains and costs against ``int8``, in a sentence."""
     sentences = []
-    for row in _measured(rows):
-        plain = _sibling(rows, row, "int8")
+    for row in measured(rows):
+        plain = sibling(rows, row, "int8")
         if row["precision"] != "int8_mixed" or plain is None:
             continue
         metrics = row["metrics"]
@@ -71,17 +71,18 @@ def describe_mixed(rows: Sequence[Row]) -> list[str]:
     return sentences
 
 
-def _measured(rows: Sequence[Row]) -> Iterator[Row]:
+def measured(rows: Sequence[Row]) -> Iterator[Row]:
+    """The TFLite files that have a mAP."""
     return (row for row in rows if row["kind"] == "tflite" and "map" in row["metrics"])
 
 
-def _sibling(rows: Sequence[Row], row: Row, precision: str) -> Row | None:
+def sibling(rows: Sequence[Row], row: Row, precision: str) -> Row | None:
     """The file of another precision of the same strategy and converter."""
     names = ("strategy", "converter")
     return next(
         (
             other
-            for other in _measured(rows)
+            for other in measured(rows)
             if other["precision"] == precision and all(other[n] == row[n] for n in names)
         ),
         None,
@@ -92,7 +93,7 @@ def _with_mixed(
     rows: Sequence[Row], row: Row, tables: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """The layers of a file, with what was found out for its mixed sibling."""
-    mixed = _sibling(rows, row, "int8_mixed")
+    mixed = sibling(rows, row, "int8_mixed")
     table = tables.get(mixed["variant"]) if mixed else None
     known = {
         entry["layer"]: {name: entry[name] for name in ("share", "float32")}

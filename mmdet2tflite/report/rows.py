@@ -6,9 +6,9 @@ from typing import Any
 
 from mmdet2tflite.artifacts import Artifact, RewrittenModel, TfliteModel
 from mmdet2tflite.convert.layer_table import LAYERS
-from mmdet2tflite.convert.precisions import PRECISIONS
+from mmdet2tflite.convert.precisions import is_calibrated
 from mmdet2tflite.evaluate.runtimes import RUNTIMES
-from mmdet2tflite.evaluate.spec import REPORT
+from mmdet2tflite.evaluate.spec import OPERATORS, REPORT
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.store import Store
 
@@ -93,12 +93,17 @@ def read_layers(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {
         outcome.variant: json.loads(store.path(outcome.model, LAYERS).read_text(encoding="utf-8"))
         for outcome in outcomes
-        if isinstance(outcome.model, TfliteModel) and _has_layers(outcome.model)
+        if isinstance(outcome.model, TfliteModel) and is_calibrated(outcome.model.precision)
     }
 
 
-def _has_layers(model: TfliteModel) -> bool:
-    return model.precision in PRECISIONS and PRECISIONS[model.precision].calibrated
+def read_operators(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What ``operators.json`` holds of every TFLite file that was measured, by variant."""
+    return {
+        outcome.variant: json.loads(store.path(outcome.report, OPERATORS).read_text("utf-8"))
+        for outcome in outcomes
+        if outcome.report and isinstance(outcome.model, TfliteModel)
+    }
 
 
 def make_padding(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:

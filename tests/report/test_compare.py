@@ -112,12 +112,13 @@ def test_an_int8_file_that_loses_names_the_layers_that_do_it(finished: Run):
     ]
     assert numbers["mixed"] == [
         "explicit · onnx2tf · int8_mixed has 1 of its 2 layers in float32 and 40% of int8's noise: "
-        "+10.0 mAP points, +25% size."
+        "+10.0 mAP points, +25% size, -25% latency."
     ]
 
 
 def test_without_integers_nothing_is_said_of_them(compared):
-    assert (compared[0]["losses"], compared[0]["mixed"]) == ([], [])
+    assert [compared[0][name] for name in ("losses", "mixed", "slow")] == [[], [], []]
+    assert "no time" not in compared[1]
     assert "What integers lose" not in compared[1]
     assert "noise" not in markdown(compared[0])
 
@@ -148,3 +149,16 @@ def test_a_comparison_is_made_again_when_its_page_is_written_differently(
     changed.write_text("different")
     monkeypatch.setattr(f"mmdet2tflite.report.compare.{part}", changed)
     assert COMPARE.key(config) != before
+
+
+def test_the_page_says_which_layers_of_an_int8_file_save_no_time(finished: Run):
+    comparison = finished.compare(finished.with_integers())
+    numbers = json.loads(finished.store.path(comparison, comparison.numbers).read_text())
+    (slow,) = numbers["slow"]
+    assert (slow["variant"], slow["ratio"]) == ("explicit · onnx2tf · int8", 0.8)
+    page = finished.store.path(comparison, comparison.page).read_text()
+    section = page.split("Where integers save no time")[1].split("<h2>")[0]
+    assert "takes 0.80 of the time of explicit · onnx2tf · float32" in section
+    assert "&lt;b&gt;stem&lt;/b&gt;" in section
+    # 5 ms of 10 in int8, 6.25 of 12.5 in float32: 5 - 0.6 x 6.25 too much.
+    assert all(f"<td>{value}</td>" in section for value in ("5.00", "6.25", "1.25"))

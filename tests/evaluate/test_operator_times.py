@@ -1,0 +1,49 @@
+"""How the operators of a TFLite file are taken apart to be timed."""
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from mmdet2tflite.convert.flatbuffer import operator_name, read_model, serialise
+from mmdet2tflite.evaluate.operator_times import alone, operator_times
+
+SHAPE = (1, 3, 4, 6)
+LAYERS = {
+    "cls_8": (np.full((1, 3, 1, 1), 2.0), np.array([0.5])),
+    "obj_8": (np.ones((2, 3, 1, 1)), np.zeros(2)),
+}
+
+
+@pytest.fixture
+def model(tmp_path, write_tflite):
+    return read_model(write_tflite(tmp_path / "m.tflite", SHAPE, LAYERS, before=["PAD"]))
+
+
+def test_every_operator_is_listed_in_the_files_order_with_its_output(model):
+    times = operator_times(model)
+    assert [(t.operator, t.layer) for t in times[1:]] == [
+        ("CONV_2D", "cls_8"),
+        ("CONV_2D", "obj_8"),
+    ]
+    assert times[0].operator == "PAD"
+    assert [t.shape for t in times[1:]] == [(1, 4, 6, 1), (1, 4, 6, 2)]
+    assert all(t.milliseconds > 0 for t in times)
+
+
+def test_an_operator_alone_computes_what_it_computes_in_the_file(model):
+    convolution = next(
+        o for o in model.subgraphs[0].operators if operator_name(model, o) == "CONV_2D"
+    )
+    interpreter = Interpreter(model_content=serialise(alone(model, convolution)))
+    interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()  # weights and bias stay constants
+    interpreter.set_tensor(given["index"], np.full(given["shape"], 3.0, np.float32))
+    interpreter.invoke()
+    (output,) = interpreter.get_output_details()
+    assert np.all(interpreter.get_tensor(output["index"]) == 3 * 3.0 * 2 + 0.5)
+
+
+def test_the_model_itself_stays_as_it_is(model):
+    before = serialise(model)
+    operator_times(model)
+    assert serialise(model) == before
