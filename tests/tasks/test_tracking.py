@@ -2,7 +2,7 @@
 
 import mlflow
 
-from tests.tasks.conftest import FAILED, ONNX, OPENVINO, Tracked
+from tests.tasks.conftest import ANALYSED, FAILED, ONNX, OPENVINO, Tracked
 
 
 def files(tracked: Tracked, name: str) -> set[str]:
@@ -15,6 +15,20 @@ def test_every_file_that_a_model_consists_of_is_there(tracked: Tracked) -> None:
     assert {"model.xml", "model.bin"} <= files(tracked, OPENVINO)
     for name in tracked.files:
         assert "model.tflite" in files(tracked, name)
+
+
+def test_what_was_analysed_is_there_and_of_other_models_the_report_alone(tracked: Tracked) -> None:
+    analysed = {name.replace("_", ".") for name in ANALYSED}
+    for name in (OPENVINO, *tracked.files):
+        assert {"report.json", *analysed} <= files(tracked, name)
+    assert "report.json" in files(tracked, ONNX)
+    assert not analysed & files(tracked, ONNX)
+
+
+def test_what_quantisation_loses_is_there_for_files_that_have_it(tracked: Tracked) -> None:
+    explicit, engine = (files(tracked, name) for name in tracked.files)
+    assert "layers.json" in engine
+    assert "layers.json" not in explicit
 
 
 def test_only_tflite_files_that_were_measured_are_models_of_mlflows(tracked: Tracked) -> None:
