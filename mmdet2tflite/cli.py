@@ -124,6 +124,32 @@ def preview(
 
 
 @app.command()
+def marks(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="Experiment (YAML), or a checkpoint: weights beside their config.py.",
+            metavar="CHECKPOINT_OR_EXPERIMENT",
+        ),
+    ],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """List where a detector can be cut: name, tensors, type and shape of every mark.
+
+    Two of them are a cut, which a deploy config names (docs/detectors.md).
+    """
+    from mmdet2tflite.detector import marks
+    from mmdet2tflite.report.marks import print_marks
+
+    found = marks.find_marks(model, overrides or ())
+    if as_json:
+        print(marks.as_json(found))
+    else:
+        print_marks(found)
+
+
+@app.command()
 def inspect(
     model: Annotated[Path, typer.Argument(help="TFLite file.", metavar="MODEL.tflite")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
