@@ -55,7 +55,7 @@ def test_a_detection_of_the_wrong_class_beside_a_taken_box_of_its_own_is_one_of_
 
 
 def test_every_cause_names_the_box_that_it_is_about():
-    truth = boxes((DOG, B), (CAT, A))
+    truth = boxes((2, (100, 100, 10, 10)), (DOG, B), (CAT, A))
     found = boxes(
         (CAT, A, 0.9),
         (CAT, wide(A, 12), 0.8),
@@ -67,7 +67,7 @@ def test_every_cause_names_the_box_that_it_is_about():
     judgement = judge(truth, NOTHING, found)
     kinds = ["right", "duplicate", "localisation", "class", "both", "background"]
     assert judgement.causes.tolist() == kinds
-    assert judgement.targets.tolist() == [1, 1, 1, 0, -1, -1]
+    assert judgement.targets.tolist() == [2, 2, 2, 1, -1, -1]
     assert [judgement.count(kind) for kind in kinds] == [1] * 6
 
 

@@ -49,6 +49,16 @@ def test_a_failed_variant_has_a_row_and_a_line_with_its_reason(row, printed, tmp
     ]
 
 
+def test_what_goes_wrong_is_said_of_the_first_model(row, printed, tmp_path):
+    sentences = {"PyTorch": "1 of 2 [boxes] are found.", "ONNX": "none"}
+    values = {"rows": [row("PyTorch", map=0.5)], "summary": "All is well.", "mistakes": sentences}
+    print_comparison(values, tmp_path / "report.html")
+    assert printed.getvalue().splitlines()[-3:-1] == [
+        "All is well.",
+        "PyTorch: 1 of 2 [boxes] are found.",
+    ]
+
+
 def test_a_finished_arrow_gets_one_line(printed):
     announce("onnx_to_tflite", "onnx2tf", "Completed", 4.51)
     announce("config_to_dataset", "", "Cached", 0.0)
