@@ -11,7 +11,7 @@ from mmdet2tflite.config import Evaluation
 from mmdet2tflite.evaluate import machine
 from mmdet2tflite.evaluate.analysis import ANALYSIS, analyse, analysis_metrics
 from mmdet2tflite.evaluate.image_score import score_all
-from mmdet2tflite.evaluate.results import DETECTIONS, Evaluated
+from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.evaluate.runtimes import RUNTIMES, Model
 from mmdet2tflite.evaluate.spec import REPORT, Spec
 from mmdet2tflite.evaluate.truth import Truth
@@ -75,7 +75,7 @@ def evaluate(
             on_progress=job.on_progress,
         )
     details = json.loads((job.work / REPORT).read_text(encoding="utf-8"))
-    metrics = {**details["metrics"], **_analyse(spec)}
+    metrics = {**details["metrics"], **leave_analysis(spec)}
     return Report(
         runtime=runtime.name,
         variant=runtime.label(model),
@@ -85,9 +85,9 @@ def evaluate(
     )
 
 
-def _analyse(spec: Spec) -> dict[str, float]:
-    """Leave the analysis and pictures beside the report; nothing of a model without detections."""
-    if not (spec.work / DETECTIONS).exists():
+def leave_analysis(spec: Spec) -> dict[str, float]:
+    """Leave the analysis and pictures beside the report; nothing of a model without a decoder."""
+    if spec.model.head.family is None:
         return {}
     classes = spec.model.head.classes
     truth = Truth.load(spec.annotations, spec.images)

@@ -7,7 +7,7 @@ import pytest
 from mmdet2tflite.evaluate import machine
 from mmdet2tflite.evaluate.analysis import read_analysis
 from mmdet2tflite.evaluate.causes import CAUSES
-from mmdet2tflite.evaluate.evaluate import EVALUATE, MISTAKES, PICTURE, SHEET
+from mmdet2tflite.evaluate.evaluate import EVALUATE, MISTAKES, PICTURE, SHEET, leave_analysis
 from mmdet2tflite.evaluate.results import DETECTIONS, OUTPUTS
 from mmdet2tflite.evaluate.spec import REPORT
 from mmdet2tflite.store import Store
@@ -52,6 +52,14 @@ def test_the_stage_evaluates_a_model_in_a_child_process_and_compares_it_with_its
     assert analysis is not None
     assert (analysis["images"], analysis["right"]) == (3, 3)
     assert report.metrics == measured | dict.fromkeys((f"errors.{c}" for c in CAUSES), 0.0)
+
+
+def test_of_a_model_without_a_decoder_nothing_is_analysed(make_spec, write_onnx):
+    spec = make_spec("model", onnx_model, write_onnx)
+    head = spec.model.head.model_copy(update={"family": None})
+    model = spec.model.model_copy(update={"head": head})
+    assert leave_analysis(spec.model_copy(update={"model": model})) == {}
+    assert list(spec.work.iterdir()) == []
 
 
 def test_the_key_of_a_report_names_the_machine(monkeypatch):
