@@ -101,7 +101,8 @@ def is_validated(runner: Runner) -> bool:
 
 def save_weights(path: Path, model: torch.nn.Module, metainfo: Any, epoch: int) -> None:
     """Write weights and classes alone, by an atomic rename."""
-    weights = {name: value.detach().cpu() for name, value in model.state_dict().items()}
+    # In the usual order of memory, whatever it was trained in.
+    weights = {n: value.detach().cpu().contiguous() for n, value in model.state_dict().items()}
     meta = {"dataset_meta": {"classes": list(metainfo["classes"])}, "epoch": epoch}
     partial = path.with_suffix(".partial")
     torch.save({"state_dict": weights, "meta": meta}, partial)

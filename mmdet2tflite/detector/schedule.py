@@ -20,11 +20,14 @@ def set_schedule(cfg: Config, training: Training) -> None:
         return
     rate, decay = training.learning_rate, training.weight_decay
     optimizers = {
-        "adamw": dict(type="AdamW", lr=rate, weight_decay=decay),
-        "sgd": dict(type="SGD", lr=rate, weight_decay=decay, momentum=0.9, nesterov=True),
+        "adamw": dict(type="AdamW", lr=rate, weight_decay=decay, fused=True),
+        "sgd": dict(
+            type="SGD", lr=rate, weight_decay=decay, momentum=0.9, nesterov=True, fused=True
+        ),
     }
     cfg.optim_wrapper = ConfigDict(
         type="OptimWrapper",
+        constructor="GroupedOptimWrapperConstructor",
         optimizer=optimizers[training.optimizer],
         # RTMDet's head shares its convolutions between the maps.
         paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0, bypass_duplicate=True),

@@ -106,6 +106,7 @@ TRAIN: Stage[Checkpoint] = Stage(
         "mmdet2tflite.detector.pipelines",
         "mmdet2tflite.detector.recorder",
         "mmdet2tflite.detector.schedule",
+        "mmdet2tflite.detector.speed",
         "mmdet2tflite.detector.start_weights",
         "mmdet2tflite.detector.train_worker",
         "mmdet2tflite.graph.geometry",

@@ -26,6 +26,7 @@ from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
     describe_preprocessing,
 )
 from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
+from mmdet2tflite.detector.speed import speed_up  # noqa: E402
 from mmdet2tflite.detector.start_weights import (  # noqa: E402
     Start,
     build_with,
@@ -125,6 +126,7 @@ def _train(cfg: Config, start: Start | None, detector: Detector) -> int:
         cfg.load_from = str(folder / START)
     runner = Runner.from_cfg(cfg)
     _check_layers(runner.model, detector)
+    speed_up(runner.model)
     runner.train()
     scored = [line for line in recorder.read_curves(folder) if "map" in line]
     best = max(scored, key=lambda line: line["map"])
