@@ -58,6 +58,7 @@ def retrain(
     check_possible(experiment.variants, experiment.promotion)
     registry = Registry(experiment.name, experiment.tracking)
     champion = registry.find(CHAMPION)
+    in_use = _artefact(experiment, champion, TfliteModel) if champion else None
     dataset = config_to_dataset(experiment)
     same = _trained_on(registry, dataset)
     if same and not even_if_unchanged:
@@ -71,9 +72,9 @@ def retrain(
         Store(experiment.store), detector_to_tflite(experiment_file, settings)
     )
     row = choose(comparison["rows"], experiment.promotion)
-    if champion and _is_file_of(experiment, champion, row):
+    if in_use and any(part["digest"] == in_use.digest for part in row["artefacts"].values()):
         return _publish(experiment, f"nothing to do: {row['variant']} is the champion's very file")
-    decision = _decide(experiment, dataset, row, champion)
+    decision = _decide(experiment, dataset, row, in_use)
     run = registry.run_of(row)
     candidate = registry.add(run, _tags(comparison, row, dataset, decision), decision.markdown())
     sentence = _carry_out(registry, decision, candidate, champion)
@@ -87,25 +88,19 @@ def _trained_on(registry: Registry, dataset: Dataset) -> Version | None:
 
 
 def _decide(
-    experiment: Experiment, dataset: Dataset, row: Mapping[str, Any], champion: Version | None
+    experiment: Experiment, dataset: Dataset, row: Mapping[str, Any], in_use: TfliteModel | None
 ) -> Decision:
     """The champion is measured now, on the same images as the candidate."""
-    if champion is None:
+    if in_use is None:
         return decide_first(experiment.promotion, row)
-    model = _artefact(experiment, champion, TfliteModel)
-    if model.head.classes != dataset.classes:
-        return refuse_classes(row, model.head.classes, dataset.classes)
+    if in_use.head.classes != dataset.classes:
+        return refuse_classes(row, in_use.head.classes, dataset.classes)
     stage, key = row["artefacts"]["report"]["folder"].split("/")
     candidate = Store(experiment.store).find(stage, key)
     assert isinstance(candidate, Report)
-    report = model_to_report(experiment, model, dataset)
-    measured = Outcome.measured(model, report)
-    return reports_to_decision(experiment, dataset, measured, candidate, row)
-
-
-def _is_file_of(experiment: Experiment, champion: Version, row: Mapping[str, Any]) -> bool:
-    model = _artefact(experiment, champion, TfliteModel)
-    return any(part["digest"] == model.digest for part in row["artefacts"].values())
+    report = model_to_report(experiment, in_use, dataset)
+    champion = Outcome.measured(in_use, report)
+    return reports_to_decision(experiment, dataset, champion, candidate, row)
 
 
 def _carry_out(

@@ -104,7 +104,7 @@ def test_a_run_of_a_deployment_is_tracked_where_mlflows_server_shows_it(service,
     runs = service.runs("tiny")
     assert set(runs) == {"tiny", "training", "PyTorch", "ONNX", FILE}
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
-    assert 0.05 < runs[FILE].data.metrics["map"] < 0.3
+    assert 0.2 < runs[FILE].data.metrics["map"] < 0.4  # half of the golden network's
     artifacts = {a["key"] for a in ask(service, "artifacts/filter") if a["key"]}
     assert {"comparison-tiny", "summary-tiny"} <= artifacts
 
