@@ -139,7 +139,7 @@ def test_the_page_and_the_text_say_what_integers_lose(finished: Run):
     assert numbers["mixed"][0] in text
 
 
-@pytest.mark.parametrize("part", ["TEMPLATE", "STYLE"])
+@pytest.mark.parametrize("part", ["TEMPLATE", "STYLE", "MISTAKES"])
 def test_a_comparison_is_made_again_when_its_page_is_written_differently(
     part, tmp_path, monkeypatch
 ):
