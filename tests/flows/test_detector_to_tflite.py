@@ -115,6 +115,7 @@ def test_mlflow_holds_a_parent_a_training_with_curves_and_a_child_per_model(run,
         assert tflite.data.tags["strategy"] == name.split(" ")[0]
         files = {file.path for file in client.list_artifacts(tflite.info.run_id)}
         assert {"model.tflite", "plan.json", "report.json", "detections.png"} <= files
+        assert {"analysis.json", "errors.png", "mistakes.png"} <= files
     assert len({r.data.metrics["latency_ms"] for n, r in runs.items() if n in MODELS}) == 5
     files = {file.path for file in client.list_artifacts(parent)}
     assert {"report.html", "comparison.json"} <= files
