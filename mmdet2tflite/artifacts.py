@@ -70,11 +70,12 @@ class Dataset(Artifact):
 class Head(Frozen):
     """What a decoder must know of a detector whose graph ends before its post-processing.
 
+    Without a ``family`` there is no decoder: nobody here knows what the outputs mean.
     ``max_candidates`` limits the boxes of each map before the non-maximum suppression,
     ``max_detections`` those of the image after it.
     """
 
-    family: Family
+    family: Family | None
     classes: tuple[str, ...]
     strides: tuple[int, ...]
     score_threshold: float
@@ -110,7 +111,10 @@ class Checkpoint(Artifact):
 
 
 class Tensor(Frozen):
-    """A model's output: ``name`` by meaning and stride (``cls_8``), shape as in the file."""
+    """A model's output: ``name`` by meaning and stride (``cls_8``), shape as in the file.
+
+    Without a decoder, the name is the one of the deploy config, numbered in a list (``cls_0``).
+    """
 
     name: str
     shape: tuple[int, ...]

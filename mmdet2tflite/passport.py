@@ -20,7 +20,7 @@ VERSION = 1
 class Head:
     """``artifacts.Head``."""
 
-    family: str
+    family: str | None
     classes: tuple[str, ...]
     strides: tuple[int, ...]
     score_threshold: float

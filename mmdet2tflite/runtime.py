@@ -143,6 +143,13 @@ def _detector_parts(passport: Passport, path: Path) -> tuple[Head, Preprocessing
             "run it with mmdet2tflite.convert.engine_flag.open_flagged, which gives LiteRT's "
             "Interpreter, and decode the outputs yourself",
         )
+    if head.family is None:
+        raise ModelError(
+            f"{path} has no decoder: its network was cut where the outputs mean nothing to us",
+            f"a detector of the families {', '.join(FAMILIES)}, cut by their own deploy configs",
+            "run it with mmdet2tflite.convert.engine_flag.open_flagged, which gives LiteRT's "
+            "Interpreter, and decode the outputs yourself",
+        )
     if head.family not in FAMILIES:
         raise ModelError(
             f"{path} is a detector of the family {head.family}",

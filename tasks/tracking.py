@@ -84,7 +84,7 @@ class Tracker:
         with self._child(outcome.variant, {"stage": "variant", **tags}):
             mlflow.log_params(_axes(tags))
             logged = None
-            if isinstance(model, TfliteModel):
+            if isinstance(model, TfliteModel) and model.head.family:
                 path = self._store.path(model, model.file)
                 logged = log_detector(path, self._picture, model.preprocessing, _axes(tags))
             mlflow.log_metrics(uniform_metrics(outcome), model_id=logged)

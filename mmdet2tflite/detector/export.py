@@ -6,6 +6,7 @@ from mmdet2tflite.artifacts import Checkpoint, Dataset, Family, OnnxModel
 from mmdet2tflite.config import Export
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.config_file import config_digests
+from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
@@ -22,6 +23,7 @@ def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset
     """Trace, cut, fold and name; then compare with PyTorch on real validation images.
 
     Raises:
+        ConfigError: nothing says where the network is cut.
         ParityError: an output misses ``config.tolerance`` against PyTorch.
         UserError: anything else that went wrong in the child.
     """
@@ -47,7 +49,7 @@ def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset
     )
     result = job.read_result()
     return OnnxModel(
-        head=checkpoint.head,
+        head=checkpoint.head.model_copy(update={"family": result["family"]}),
         preprocessing=checkpoint.preprocessing,
         opset=config.opset,
         outputs=result["outputs"],
@@ -55,10 +57,21 @@ def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset
     )
 
 
-def with_deploy_config(config: Export, family: Family) -> Export:
-    """The family's deploy config, where the experiment names none."""
+def with_deploy_config(config: Export, family: Family | None) -> Export:
+    """The family's deploy config, where the experiment names none.
+
+    Raises:
+        ConfigError: there is neither.
+    """
     if config.deploy_config is not None:
         return config
+    if family is None:
+        raise ConfigError(
+            "no deploy config for this detector: its head is of no known family",
+            f"export.deploy_config, or a head of the families {', '.join(DEPLOY_CONFIGS)}",
+            "`mmdet2tflite marks EXPERIMENT` lists where it can be cut; docs/detectors.md has an "
+            "example. What was trained is kept",
+        )
     return config.model_copy(update={"deploy_config": DEPLOY_CONFIGS[family]})
 
 
@@ -77,6 +90,7 @@ EXPORT: Stage[OnnxModel] = Stage(
         "mmdet2tflite.detector.export",
         "mmdet2tflite.detector.export_worker",
         "mmdet2tflite.detector.layers",
+        "mmdet2tflite.detector.mark_runner",
         "mmdet2tflite.detector.mmlab",
         "mmdet2tflite.evaluate.decode",
         "mmdet2tflite.evaluate.images",

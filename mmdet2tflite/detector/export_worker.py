@@ -6,6 +6,7 @@ Argument: a JSON file with ``export``, ``head``, ``preprocessing``, ``weights``,
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from mmdeploy.apis import extract_model, torch2onnx  # noqa: E402
 from mmdeploy.apis.core.pipeline_manager import no_mp  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
-from mmdet2tflite.artifacts import Head, Preprocessing  # noqa: E402
+from mmdet2tflite.artifacts import Family, Head, Preprocessing  # noqa: E402
 from mmdet2tflite.config import Export  # noqa: E402
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
+from mmdet2tflite.detector.mark_runner import MarkRunner  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
-from mmdet2tflite.evaluate.promise import check_promise, run_on_images  # noqa: E402
+from mmdet2tflite.evaluate.decode import FAMILIES  # noqa: E402
+from mmdet2tflite.evaluate.promise import Infers, check_promise, run_on_images  # noqa: E402
 from mmdet2tflite.evaluate.runners import OnnxRunner  # noqa: E402
 from mmdet2tflite.evaluate.torch_runner import TorchRunner  # noqa: E402
 
@@ -43,14 +46,24 @@ def main() -> None:
     trace(spec, deploy, work)
     cut(deploy, work)
     model = onnx_ir.from_proto(fold(onnx.load(work / CUT)))
-    name_outputs(model, dict(deploy.output_meaning), head)
+    meanings = dict(deploy.output_meaning)
+    family = family_of(head, meanings)
+    names = name_outputs(model, meanings, head.strides if family else ())
     check_input(model, preprocessing)
     proto = onnx_ir.to_proto(model)
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, work / MODEL)
-    metrics = compare_with_pytorch(spec, head, preprocessing, work / MODEL, export.tolerance)
+    weights, config = Path(spec["weights"]), Path(spec["config"])
+    pytorch = (
+        TorchRunner(weights, config, head, threads=2)
+        if family
+        else MarkRunner(weights, config, deploy, names)
+    )
+    metrics = compare_with_pytorch(
+        pytorch, spec["images"], preprocessing, work / MODEL, export.tolerance
+    )
     outputs = [{"name": o.name, "shape": _static(o)} for o in model.graph.outputs]
-    result = {"outputs": outputs, "metrics": metrics}
+    result = {"outputs": outputs, "metrics": metrics, "family": family}
     Path(spec["result"]).write_text(json.dumps(result), encoding="utf-8")
     for name in (UNCUT, CUT):
         (work / name).unlink()
@@ -105,27 +118,53 @@ def fold(model: onnx.ModelProto) -> onnx.ModelProto:
     return folded
 
 
-def name_outputs(model: onnx_ir.Model, meanings: dict[str, str], head: Head) -> None:
+def family_of(head: Head, meanings: Mapping[str, str]) -> Family | None:
+    """The family whose decoder reads these outputs; None if the network is cut elsewhere."""
+    if head.family is None or set(meanings.values()) != set(FAMILIES[head.family].maps):
+        return None
+    return head.family
+
+
+def name_outputs(
+    model: onnx_ir.Model, meanings: Mapping[str, str], strides: Sequence[int]
+) -> dict[str, str]:
     """Rename and order the outputs by meaning and stride: ``cls_8, cls_16, …, box_8, …``.
 
     mmdeploy numbers a list's members in their order, which is that of the strides.
-    Raises ModelError.
+
+    Args:
+        meanings: mmdeploy's name of a list of maps → meaning.
+        strides: none: the outputs are numbered (``cls_0``), and one that is no list is not.
+
+    Returns:
+        mmdeploy's names → ours.
+
+    Raises:
+        ModelError: an entry names no output, or an output has no entry.
     """
     outputs = {str(output.name): output for output in model.graph.outputs}
-    ordered = []
+    names: dict[str, str] = {}
     for source, meaning in meanings.items():
-        for index, stride in enumerate(head.strides):
-            name = f"{source}.{index}"
-            if name not in outputs:
-                raise ModelError(
-                    f"the cut network has no output {name}, only {', '.join(sorted(outputs))}",
-                    f"one map per stride {list(head.strides)} for each entry of output_meaning",
-                    "check partition_config and output_meaning in export.deploy_config",
-                )
-            value = outputs[name]
-            value.name = f"{meaning}_{stride}"
-            ordered.append(value)
-    model.graph.outputs[:] = ordered
+        if strides:
+            names |= {f"{source}.{i}": f"{meaning}_{stride}" for i, stride in enumerate(strides)}
+        elif source in outputs:
+            names[source] = meaning
+        else:
+            count = sum(name.startswith(f"{source}.") for name in outputs)
+            names |= {f"{source}.{i}": f"{meaning}_{i}" for i in range(max(1, count))}
+    if set(names) != set(outputs):
+        expected = (
+            f"one map per stride {list(strides)} for each entry" if strides else "all of them"
+        )
+        raise ModelError(
+            f"the cut network has the outputs {', '.join(sorted(outputs))}",
+            f"{expected} of output_meaning: {', '.join(names)}",
+            "check partition_config and output_meaning in export.deploy_config",
+        )
+    for source, name in names.items():
+        outputs[source].name = name
+    model.graph.outputs[:] = [outputs[source] for source in names]
+    return names
 
 
 def check_input(model: onnx_ir.Model, preprocessing: Preprocessing) -> None:
@@ -141,15 +180,14 @@ def check_input(model: onnx_ir.Model, preprocessing: Preprocessing) -> None:
 
 
 def compare_with_pytorch(
-    spec: dict[str, Any],
-    head: Head,
+    pytorch: Infers,
+    files: Sequence[str],
     preprocessing: Preprocessing,
     onnx_file: Path,
     tolerance: float,
 ) -> dict[str, float]:
     """ONNX Runtime against PyTorch on real images. Raises ParityError."""
-    images = [Path(image) for image in spec["images"]]
-    pytorch = TorchRunner(Path(spec["weights"]), Path(spec["config"]), head, threads=2)
+    images = [Path(file) for file in files]
     return check_promise(
         run_on_images(pytorch, images, preprocessing),
         run_on_images(OnnxRunner(onnx_file, threads=2), images, preprocessing),

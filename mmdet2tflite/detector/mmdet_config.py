@@ -75,25 +75,30 @@ def read_config(path: Path) -> Config:
 
 
 def head_of(model: ConfigDict) -> ConfigDict:
-    """The bbox_head's config. Raises ConfigError for a head that no decoder understands."""
-    head = model.get("bbox_head") or {}
-    if head.get("type") not in FAMILIES:
+    """The bbox_head's config. Raises ConfigError for a detector without one."""
+    head = model.get("bbox_head")
+    if not head:
         raise ConfigError(
-            f"the detector's bbox_head is {head.get('type')}",
-            f"one of {', '.join(sorted(FAMILIES))}",
-            "choose a detector config of a known family",
+            f"the detector, a {model.get('type')}, has no bbox_head",
+            "a detector of one stage; with a decoder here are those with the heads "
+            + ", ".join(sorted(FAMILIES)),
+            "choose another detector.config",
         )
     return head
 
 
 def describe_head(cfg: Config, classes: tuple[str, ...]) -> Head:
-    """What a decoder must know of this network; thresholds are those of the config's test_cfg."""
+    """What a decoder must know of this network; thresholds are those of the config's test_cfg.
+
+    A head that no decoder here understands has no ``family`` and no ``strides``.
+    """
     head, test = head_of(cfg.model), cfg.model.test_cfg
+    family = FAMILIES.get(head.type)
     points = head.get("anchor_generator") or head
     return Head(
-        family=FAMILIES[head.type],
+        family=family,
         classes=classes,
-        strides=tuple(points.get("strides") or (8, 16, 32)),
+        strides=tuple(points.get("strides") or (8, 16, 32)) if family else (),
         score_threshold=test.score_thr,
         nms_iou=test.nms.iou_threshold,
         max_detections=test.get("max_per_img", MAX_DETECTIONS),

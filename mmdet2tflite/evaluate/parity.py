@@ -194,21 +194,26 @@ def _unmatched(detections: Detections, matched: set[int]) -> int:
     return len(set(counted) - matched)
 
 
-def parity_metrics(tensors: Mapping[str, TensorError], found: DetectionError) -> dict[str, float]:
-    """The flat metrics: the worst tensor, and the detections' means."""
+def parity_metrics(
+    tensors: Mapping[str, TensorError], found: DetectionError | None
+) -> dict[str, float]:
+    """The flat metrics: the worst tensor, and the detections' means where there is a decoder."""
     metrics: dict[str, float | None] = {
         f"parity.{name}": value for name, value in asdict(worst(list(tensors.values()))).items()
     }
-    metrics["parity.iou"] = found.iou_mean
-    metrics["parity.score_difference"] = found.score_difference_mean
-    metrics["parity.lost"] = float(found.lost)
-    metrics["parity.new"] = float(found.new)
+    if found is not None:
+        metrics["parity.iou"] = found.iou_mean
+        metrics["parity.score_difference"] = found.score_difference_mean
+        metrics["parity.lost"] = float(found.lost)
+        metrics["parity.new"] = float(found.new)
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def parity_details(tensors: Mapping[str, TensorError], found: DetectionError) -> dict[str, Any]:
+def parity_details(
+    tensors: Mapping[str, TensorError], found: DetectionError | None
+) -> dict[str, Any]:
     """Everything, as JSON."""
     return {
         "tensors": {name: asdict(error) for name, error in tensors.items()},
-        "detections": asdict(found),
+        "detections": None if found is None else asdict(found),
     }

@@ -22,25 +22,32 @@ IMAGE_IDS = "image_ids"
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """The answers of one model."""
+    """The answers of one model.
+
+    ``decoded``: there is a decoder for its outputs; otherwise there are no detections.
+    """
 
     detections: Mapping[int, Detections]
     outputs: Mapping[str, Floats]
+    decoded: bool = True
 
     def save(self, folder: Path) -> None:
-        """Write both files."""
-        text = json.dumps(self.coco_results(), allow_nan=False)
-        (folder / DETECTIONS).write_text(text, encoding="utf-8")
+        """Write both files; without a decoder, the outputs alone."""
+        if self.decoded:
+            text = json.dumps(self.coco_results(), allow_nan=False)
+            (folder / DETECTIONS).write_text(text, encoding="utf-8")
         arrays: dict[str, Any] = {IMAGE_IDS: np.array(list(self.detections), np.int64)}
         np.savez(folder / OUTPUTS, allow_pickle=False, **arrays, **self.outputs)
 
     @classmethod
     def load(cls, folder: Path) -> "Evaluated":
-        """Read both files."""
+        """Read what ``save`` wrote."""
         with np.load(folder / OUTPUTS, allow_pickle=False) as arrays:
             outputs = dict(arrays)
-        results = json.loads((folder / DETECTIONS).read_text(encoding="utf-8"))
-        return cls(from_results(results, outputs.pop(IMAGE_IDS).tolist()), outputs)
+        file = folder / DETECTIONS
+        decoded = file.exists()
+        results = json.loads(file.read_text(encoding="utf-8")) if decoded else []
+        return cls(from_results(results, outputs.pop(IMAGE_IDS).tolist()), outputs, decoded)
 
     def coco_results(self) -> list[dict[str, Any]]:
         """All detections as COCO results."""

@@ -41,7 +41,9 @@ class TorchRunner:
         return detections.best(self._head.max_detections)
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
-        """Raw outputs of the head (1 x C x H x W) by meaning and stride."""
+        """Raw outputs of the head (1 x C x H x W) by meaning and stride; none of no family's."""
+        if self._head.family is None:
+            return {}
         maps = FAMILIES[self._head.family].maps
         levels_by_meaning = zip(maps, self._forward(tensor), strict=True)
         return {

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mmdet2tflite.artifacts import Checkpoint, OpenvinoModel, TfliteModel
+from mmdet2tflite.artifacts import Checkpoint, OnnxModel, OpenvinoModel, TfliteModel
 from mmdet2tflite.config import Latency
 from mmdet2tflite.convert.flatbuffer import read_model
 from mmdet2tflite.errors import ConfigError, ModelError
@@ -31,6 +31,7 @@ from mmdet2tflite.evaluate.spec import OPERATORS, REPORT, Spec
 from mmdet2tflite.toolchain import progress
 
 IMAGES_PER_PROGRESS_LINE = 10
+NOTHING = Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64))
 
 
 def main() -> None:
@@ -48,8 +49,12 @@ def measure(spec: Spec) -> None:
     }
     evaluated = run_images(spec, images)
     evaluated.save(spec.work)
-    metrics, classes = accuracy(annotations, evaluated.coco_results(), list(images))
-    details: dict[str, Any] = {"images": len(images), "average_precision": classes}
+    metrics: dict[str, float] = {}
+    details: dict[str, Any] = {"images": len(images), "average_precision": {}}
+    if evaluated.decoded:
+        metrics, details["average_precision"] = accuracy(
+            annotations, evaluated.coco_results(), list(images)
+        )
     for measured, section in (
         _parity(spec),
         _census(spec.model, spec.model_folder),
@@ -85,7 +90,8 @@ def run_images(spec: Spec, images: Mapping[int, Path]) -> Evaluated:
             outputs.append(_finite(raw, path))
     progress(completed=len(images), total=len(images), description="evaluate")
     stacked = {name: np.concatenate([raw[name] for raw in outputs]) for name in outputs[0]}
-    return Evaluated(detections, stacked)
+    decoded = isinstance(runner, Detector) or spec.model.head.family is not None
+    return Evaluated(detections, stacked, decoded)
 
 
 def detect(
@@ -94,12 +100,15 @@ def detect(
     """One image's detections, and raw outputs if they are wanted or were needed anyway.
 
     A runner with a post-processing of its own is evaluated with that; the others with ``decode``.
+    Without a decoder there are raw outputs only.
     """
     tensor, scale_factor = input_tensor(path, model.preprocessing)
     if isinstance(runner, Detector):
         raw = runner.infer(tensor) if outputs_wanted else {}
         return runner.predict(path), raw
     raw = runner.infer(tensor)
+    if model.head.family is None:
+        return NOTHING, raw
     return decode(raw, model.head, model.preprocessing, scale_factor), raw
 
 
@@ -117,6 +126,10 @@ def _finite(outputs: dict[str, Floats], path: Path) -> dict[str, Floats]:
 def _parity(spec: Spec) -> tuple[dict[str, float], dict[str, Any]]:
     if spec.reference is None:
         return {}, {}
+    if spec.model.head.family is None and isinstance(spec.model, OnnxModel):
+        # PyTorch's report is about mmdet's own outputs; the export compared those of the cut.
+        checked = spec.model.metrics.items()
+        return {n.replace("check.", "parity."): v for n, v in checked if "check." in n}, {}
     reference, candidate = Evaluated.load(spec.reference), Evaluated.load(spec.work)
     counts = [
         f"{len(side.detections)} images, raw outputs of {len(next(iter(side.outputs.values())))}"
@@ -129,7 +142,9 @@ def _parity(spec: Spec) -> tuple[dict[str, float], dict[str, Any]]:
             "evaluate both models on one data set with the same settings",
         )
     tensors = parity.compare_outputs(reference.outputs, candidate.outputs)
-    found = parity.compare_detections(reference.detections, candidate.detections)
+    found = None
+    if candidate.decoded:
+        found = parity.compare_detections(reference.detections, candidate.detections)
     metrics = parity.parity_metrics(tensors, found)
     return metrics, {"parity": parity.parity_details(tensors, found)}
 

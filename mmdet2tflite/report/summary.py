@@ -23,6 +23,7 @@ def summarise(rows: Sequence[Row]) -> str:
        10 % of it are counted.
     3. Without a candidate, the file with the highest mAP is named.
     4. If the first row's mAP is no more than what may be lost, no file is recommended.
+    5. Nor is one of a network whose outputs have no decoder.
 
     Args:
         rows: of ``comparison.json``; the first is the model that all are made of.
@@ -35,6 +36,11 @@ def summarise(rows: Sequence[Row]) -> str:
 def _verdict(rows: Sequence[Row]) -> str:
     files = [row for row in rows if row["kind"] == "tflite" and "map" in row["metrics"]]
     if not files:
+        if any(row["kind"] == "tflite" and row["metrics"] for row in rows):  # rule 5
+            return (
+                "The TFLite files have no mAP, because there is no decoder for what they give: "
+                "compare parity, latency and size."
+            )
         return "No TFLite file was measured."
     reference = rows[0]["metrics"]["map"]
     if reference <= TOLERATED_LOSS:  # rule 4

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mmdet2tflite.errors import ModelError
 from mmdet2tflite.evaluate.decode.families import FAMILIES
 from mmdet2tflite.evaluate.decode.nms import class_aware_nms
 from mmdet2tflite.evaluate.decode.types import (
@@ -33,8 +34,13 @@ def decode(
         reach beyond the image, as mmdet's do.
 
     Raises:
-        ModelError: an output is missing or has another size than input and stride imply.
+        ModelError: there is no decoder, or an output is missing or has another size than input and
+            stride imply.
     """
+    if head.family not in FAMILIES:
+        raise ModelError(
+            f"no decoder for the family {head.family}", f"one of {', '.join(FAMILIES)}"
+        )
     found = FAMILIES[head.family].candidates(outputs, head, preprocessing)
     # An overflow of exp() gives an infinite box; one of them would spoil the offsets below.
     found = found[np.flatnonzero(np.isfinite(found.boxes).all(axis=1))]

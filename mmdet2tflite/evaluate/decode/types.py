@@ -14,8 +14,8 @@ class HeadValues(Protocol):
     """What a decoder reads of a head: ``artifacts.Head``, or the passport of a shipped file."""
 
     @property
-    def family(self) -> str:
-        """Key of ``FAMILIES``."""
+    def family(self) -> str | None:
+        """Key of ``FAMILIES``; None: there is no decoder."""
 
     @property
     def strides(self) -> tuple[int, ...]:
