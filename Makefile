@@ -34,7 +34,19 @@ bench: install ## against other tools' own files, on a quiet machine; EXPERIMENT
 
 .PHONY: test
 test: install ## all tests but those of the service, with the real tools and Prefect
-	$(PYTHON) -m pytest -m "not services"
+	@echo "two groups at a time; each prints what it found when it is done"
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-tools test-code
+
+# Threads that wait do not keep a core from the other group (docs/decisions/0005).
+test test-tools test-code: export GOMP_SPINCOUNT := 1000
+
+.PHONY: test-tools
+test-tools: install ## tests of the real converters and trainers, on tiny models
+	$(PYTHON) -m pytest -m toolchain --durations 15
+
+.PHONY: test-code
+test-code: install ## tests of all else, with Prefect
+	$(PYTHON) -m pytest -m "not toolchain and not services" --durations 15
 
 .PHONY: test-fast
 test-fast: install ## the tests that need seconds
