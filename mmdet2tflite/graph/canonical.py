@@ -7,6 +7,7 @@ import onnx_ir as ir
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
 from mmdet2tflite.graph.passes.batch_normalization import FoldBatchNormalization
 from mmdet2tflite.graph.passes.ceil_mode import ResolveCeilMode
+from mmdet2tflite.graph.passes.channel_attention import DistributeAttention
 from mmdet2tflite.graph.passes.constants import FoldConstants
 from mmdet2tflite.graph.passes.focus import FoldFocus
 from mmdet2tflite.graph.passes.hard_swish import FuseHardSwish
@@ -28,6 +29,7 @@ PASSES: tuple[type[ReportingPass], ...] = (
     MergePads,
     FoldFocus,
     FuseHardSwish,
+    DistributeAttention,
     SpellOut,
     RemoveUnused,
     NameNodes,
@@ -57,7 +59,7 @@ def canonicalise(model: ir.Model) -> tuple[Change, ...]:
     3. Pads are explicit, and in the window that they belong to where that is possible.
     4. No pooling is in ``ceil_mode``, but for dilated ones that no pads can express (a sentence
        names them); no space-to-depth is left before a convolution that can take it in; no hard
-       swish is a product.
+       swish is a product; no channel attention stands behind a Concat.
     5. Constant operands have the rank of the output; ``Pad`` names the pads of every axis.
     6. Nodes have unique names and stand in topological order; nothing is unused.
     7. Graph inputs and outputs have their old names.
