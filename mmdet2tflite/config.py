@@ -189,8 +189,8 @@ class Export(Section):
     """Checkpoint → ONNX, cut before the post-processing."""
 
     deploy_config: Path | None = None
-    """An mmdeploy config file with the cut (``partition_config``); by default that of the detector's
-    family in ``configs/deploy`` (docs/detectors.md)."""
+    """An mmdeploy config file with the cut (``partition_config``); by default that of the family of
+    the detector in ``configs/deploy`` (docs/detectors.md)."""
     opset: Annotated[int, Field(ge=11, le=17)] = 13
     tolerance: Annotated[float, Field(gt=0)] = 1e-4
     """Largest error against PyTorch, relative to the tensor's range."""

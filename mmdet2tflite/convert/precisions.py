@@ -130,4 +130,4 @@ PRECISIONS: dict[PrecisionName, Precision] = {
 
 def is_calibrated(precision: str) -> bool:
     """Whether its activations are integers, whose ranges are taken from images."""
-    return precision in PRECISIONS and PRECISIONS[precision].calibrated  # type: ignore[index]
+    return precision in PRECISIONS and PRECISIONS[precision].calibrated
