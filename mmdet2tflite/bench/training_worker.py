@@ -23,7 +23,7 @@ from mmengine.registry import HOOKS  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
 
 from mmdet2tflite.config import Detector, Training  # noqa: E402
-from mmdet2tflite.detector import augment, recorder  # noqa: E402, F401  (they register themselves)
+from mmdet2tflite.detector import augment, cached_dataset, recorder  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.mmdet_config import DataPaths, build_config  # noqa: E402
 from mmdet2tflite.detector.speed import speed_up  # noqa: E402
 
@@ -82,6 +82,9 @@ def by_stock(cfg: Config, file: Path) -> None:
     """Hand the config to mmdet's script, without what this project puts into it for speed."""
     cfg.optim_wrapper.pop("constructor", None)
     cfg.optim_wrapper.optimizer.pop("fused", None)
+    images = cfg.train_dataloader.dataset.get("dataset", {})
+    if images.pop("cache_bytes", None):
+        images["type"] = "CocoDataset"
     cfg.dump(str(file))
     sys.argv = [str(STOCK), str(file)]
     runpy.run_path(str(STOCK), run_name="__main__")

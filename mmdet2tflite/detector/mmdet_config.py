@@ -23,6 +23,9 @@ MAX_DETECTIONS = 100  # what COCO's mAP looks at, where the config sets no limit
 FAMILIES: dict[str, Family] = {"RTMDetSepBNHead": "rtmdet", "YOLOXHead": "yolox"}
 """mmdet's name of the head → the decoder that understands its maps."""
 
+CACHE_BYTES = 2**30
+"""For letterboxed training images, in all loading processes together."""
+
 ACTIVATIONS = {"silu": "SiLU", "relu": "ReLU", "relu6": "ReLU6", "hardswish": "HSwish"}
 """``detector.activation`` → mmcv's name."""
 
@@ -161,6 +164,7 @@ def _takes(kind: str, name: str) -> bool:
 
 def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPaths) -> None:
     metainfo = dict(classes=data.classes)
+    workers = default_workers() if training.workers is None else training.workers
 
     def coco(split: tuple[Path, Path], **settings: Any) -> dict[str, Any]:
         annotations, images = (str(path) for path in split)
@@ -188,7 +192,11 @@ def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPat
             drop_last=True,
             dataset=dict(
                 type="MultiImageMixDataset",
-                dataset=coco(data.train, pipeline=load, filter_cfg=dict(filter_empty_gt=False)),
+                dataset={
+                    **coco(data.train, pipeline=load, filter_cfg=dict(filter_empty_gt=False)),
+                    "type": "CachedCocoDataset",
+                    "cache_bytes": CACHE_BYTES // max(1, workers),
+                },
                 pipeline=train_pipeline(detector, training.augmentation),
             ),
         )
@@ -199,7 +207,6 @@ def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPat
         sampler=dict(type="DefaultSampler", shuffle=False),
         dataset=coco(data.val, pipeline=test_pipeline(detector), test_mode=True),
     )
-    workers = default_workers() if training.workers is None else training.workers
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.num_workers = workers
         loader.persistent_workers = workers > 0

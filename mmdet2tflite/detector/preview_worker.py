@@ -23,7 +23,7 @@ from mmdet.registry import DATASETS  # noqa: E402
 from mmdet.utils import register_all_modules  # noqa: E402
 
 from mmdet2tflite.config import Detector, Training  # noqa: E402
-from mmdet2tflite.detector import augment  # noqa: E402, F401  (registers itself)
+from mmdet2tflite.detector import augment, cached_dataset  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.box_fates import TRAIL, Register, Seen, Watched, watch  # noqa: E402
 from mmdet2tflite.detector.mmdet_config import DataPaths, build_config  # noqa: E402
 from mmdet2tflite.detector.phases import Phase, phases  # noqa: E402
@@ -41,6 +41,7 @@ def main() -> None:
     data = DataPaths.model_validate(spec["data"])
     config = build_config(detector, training, data, work).to_dict()
     register_all_modules(init_default_scope=True)
+    _forget_images(config)
     found = phases(config)
     total = len(found) * spec["images"]
     shown = [
@@ -50,6 +51,13 @@ def main() -> None:
     cautions = [asdict(caution) for caution in pipeline_cautions(config)]
     result = json.dumps({"phases": shown, "cautions": cautions})
     Path(spec["result"]).write_text(result, encoding="utf-8")
+
+
+def _forget_images(config: dict[str, Any]) -> None:
+    """Every step is to be seen with every image, also where training would remember its result."""
+    images = config["train_dataloader"]["dataset"].get("dataset", {})
+    if "cache_bytes" in images:
+        images["cache_bytes"] = 0
 
 
 def show_phase(

@@ -96,6 +96,7 @@ TRAIN: Stage[Checkpoint] = Stage(
     tools=("torch", "torchvision", "mmengine", "mmcv-lite", "mmdet"),
     sources=(
         "mmdet2tflite.detector.augment",
+        "mmdet2tflite.detector.cached_dataset",
         "mmdet2tflite.detector.conv_pairs",
         "mmdet2tflite.detector.layers",
         "mmdet2tflite.detector.mmdet_config",

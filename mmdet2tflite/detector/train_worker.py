@@ -18,7 +18,7 @@ from mmengine.runner import Runner  # noqa: E402
 from mmengine.runner.checkpoint import _load_checkpoint  # noqa: E402
 
 from mmdet2tflite.config import Detector, Training  # noqa: E402
-from mmdet2tflite.detector import augment, layers, recorder  # noqa: E402, F401  (they register themselves)
+from mmdet2tflite.detector import augment, cached_dataset, layers, recorder  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
     DataPaths,
     build_config,
