@@ -124,6 +124,21 @@ def test_mlflow_holds_a_parent_a_training_with_curves_and_a_child_per_model(run,
     assert list(pads.values()) == [6, 0, 0]
 
 
+def test_the_example_finds_a_file_in_mlflow_alone_and_runs_it(run, first):
+    def ask(under: float) -> subprocess.CompletedProcess:
+        words = ["tiny", "--precision", "float32", "--under", str(under)]
+        tracking = f"sqlite:///{run.tracking / 'mlflow.db'}"
+        command = [sys.executable, "examples/best_file.py", *words, "--tracking", tracking]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    found = ask(under=1e6)
+    assert found.returncode == 0, found.stderr
+    assert all(f"│ {name} " in found.stdout for name in VARIANTS)
+    nothing = ask(under=0)
+    assert nothing.returncode == 2
+    assert "no float32 file under 0 ms in the experiment 'tiny'" in nothing.stdout
+
+
 def test_a_second_run_makes_nothing_and_is_as_complete_in_mlflow(run, first):
     before = run.manifests()
     result = run()
