@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from prefect.artifacts import create_markdown_artifact
 from flows.detector_to_tflite import detector_to_tflite
 from mmdet2tflite.artifacts import Artifact, Checkpoint, Dataset, Report, TfliteModel
 from mmdet2tflite.config import Experiment
+from mmdet2tflite.data.prepare import newest_change
 from mmdet2tflite.errors import RegistryError, StoreError
 from mmdet2tflite.evaluate.promotion import (
     Decision,
@@ -29,6 +31,8 @@ from tasks.model_to_report import model_to_report
 from tasks.registry import CHALLENGER, CHAMPION, DATASET, Registry, Version
 from tasks.reports_to_decision import reports_to_decision
 
+SECONDS = 60.0  # of a minute
+
 
 @flow(name="retrain")
 def retrain(
@@ -36,16 +40,19 @@ def retrain(
     overrides: Sequence[str] = (),
     from_champion: bool = False,
     even_if_unchanged: bool = False,
+    still_for_minutes: int = 0,
 ) -> str:
     """Train on the data as they are now, and promote the result if it is not worse.
 
-    Nothing happens if the champion or the last challenger was trained on the same data.
+    Nothing happens if the champion or the last challenger was trained on the same data, or while
+    somebody is still copying files into the data set.
 
     Args:
         experiment_file: a YAML file such as configs/experiments/digits.yaml.
         overrides: ``dotted.key=value`` settings that replace those of the file.
         from_champion: start from the champion's weights, and not from `training.checkpoint`.
         even_if_unchanged: train also where the data are the same, because settings changed.
+        still_for_minutes: leave data alone that changed within so many minutes.
 
     Returns:
         What was decided, with the reason.
@@ -56,6 +63,8 @@ def retrain(
     """
     experiment = load_experiment(Path(experiment_file), overrides)
     check_possible(experiment.variants, experiment.promotion)
+    if changing := _is_changing(experiment, still_for_minutes):
+        return _publish(experiment, changing)
     registry = Registry(experiment.name, experiment.tracking)
     champion = registry.find(CHAMPION)
     in_use = _artefact(experiment, champion, TfliteModel) if champion else None
@@ -79,6 +88,20 @@ def retrain(
     candidate = registry.add(run, _tags(comparison, row, dataset, decision), decision.markdown())
     sentence = _carry_out(registry, decision, candidate, champion)
     return _publish(experiment, f"version {candidate.number} {sentence}", decision.markdown())
+
+
+def _is_changing(experiment: Experiment, still_for_minutes: int) -> str:
+    """Why to wait; empty if there is no reason."""
+    newest = newest_change(experiment.dataset)
+    if newest is None:
+        return ""
+    minutes = (datetime.now(UTC) - newest).total_seconds() / SECONDS
+    if minutes >= still_for_minutes:
+        return ""
+    return (
+        f"nothing to do: the data changed {minutes:.1f} minutes ago; "
+        f"trained when they have been still for {still_for_minutes}"
+    )
 
 
 def _trained_on(registry: Registry, dataset: Dataset) -> Version | None:

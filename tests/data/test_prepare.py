@@ -1,5 +1,6 @@
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.config import CocoData, CocoSplit, DigitsData
-from mmdet2tflite.data.prepare import DATASET
+from mmdet2tflite.data.prepare import DATASET, newest_change
 from mmdet2tflite.store import Store
 
 from .conftest import sound_source
@@ -119,6 +120,19 @@ def test_an_image_that_appears_or_goes_makes_another_key(source) -> None:
     assert DATASET.key(source.config()) != key
     image.with_suffix(".gone").rename(image)
     assert DATASET.key(source.config()) == key
+
+
+def test_the_newest_change_is_that_of_the_file_that_changed_last(source) -> None:
+    source.save()
+    images = sorted((source.root / "images").iterdir())
+    for age, file in enumerate([*source.root.rglob("*.json"), *images]):
+        os.utime(file, (1_000_000 - age, 1_000_000 - age))
+    os.utime(images[-1], (2_000_000, 2_000_000))
+    assert newest_change(source.config()) == datetime.fromtimestamp(2_000_000, UTC)
+
+
+def test_built_in_data_never_change() -> None:
+    assert newest_change(DIGITS) is None
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", '{"images": [{"id": 1}]}'])

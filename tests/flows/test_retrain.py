@@ -5,6 +5,7 @@ Store, MLflow's registry, the bootstrap and the rules are the real ones.
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import cv2
@@ -213,6 +214,21 @@ def world(tmp_path: Path, tracking: Path, monkeypatch: pytest.MonkeyPatch) -> Wo
         module, "create_markdown_artifact", lambda text, key: made.told.append(f"{key}: {text}")
     )
     return made
+
+
+def test_data_that_are_still_changing_are_left_alone(world, monkeypatch):
+    def changed(minutes_ago: float) -> None:
+        when = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+        monkeypatch.setattr(module, "newest_change", lambda config: when)
+
+    changed(minutes_ago=4)
+    waits = world.retrain(still_for_minutes=5)
+    assert waits == (
+        "nothing to do: the data changed 4.0 minutes ago; trained when they have been still for 5"
+    )
+    assert world.trainings == []
+    assert world.told == [f"promotion-{world.key}: {waits}"]
+    assert world.retrain(still_for_minutes=4).startswith("version 1 promoted")
 
 
 def test_what_was_trained_on_the_same_data_is_not_trained_again_unless_asked_for(world):

@@ -85,7 +85,7 @@ def ask(service: Service, path: str, **body: object) -> list[dict]:
 
 def test_every_deployment_is_there_with_a_form_for_its_parameters(service):
     found = {d["name"]: d for d in ask(service, "deployments/filter")}
-    assert set(found) == {"main", "matrix", "weekly", "store"}
+    assert set(found) == {"main", "matrix", "weekly", "on-change", "store"}
     for deployment in found.values():
         properties = deployment["parameter_openapi_schema"]["properties"]
         assert {"experiment_file", "overrides"} <= set(properties)
