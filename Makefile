@@ -34,8 +34,11 @@ bench: install ## against other tools' own files, on a quiet machine; EXPERIMENT
 
 .PHONY: test
 test: install ## all tests but those of the service, with the real tools and Prefect
-	@echo "two groups at a time; each prints what it found when it is done"
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-tools test-code
+	@mkdir -p .pytest_cache; log=.pytest_cache/test-tools.log; status=0; \
+	echo "test-tools runs beside this and is shown behind it; its log: $$log"; \
+	$(MAKE) --no-print-directory test-tools >$$log 2>&1 & tools=$$!; \
+	$(MAKE) --no-print-directory test-code || status=$$?; \
+	wait $$tools || status=$$?; cat $$log; exit $$status
 
 # Threads that wait do not keep a core from the other group (docs/decisions/0005).
 test test-tools test-code: export GOMP_SPINCOUNT := 1000
