@@ -6,6 +6,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 EXPERIMENT ?= configs/experiments/digits.yaml
 PORT ?= 5000
+TOOLS_LOG := .pytest_cache/test-tools.log
 PREFECT_PORT ?= 4200
 PYTHON := "$(VENV)/bin/python"
 
@@ -34,11 +35,15 @@ bench: install ## against other tools' own files, on a quiet machine; EXPERIMENT
 
 .PHONY: test
 test: install ## all tests but those of the service, with the real tools and Prefect
-	@mkdir -p .pytest_cache; log=.pytest_cache/test-tools.log; status=0; \
-	echo "test-tools runs beside this and is shown behind it; its log: $$log"; \
-	$(MAKE) --no-print-directory test-tools >$$log 2>&1 & tools=$$!; \
-	$(MAKE) --no-print-directory test-code || status=$$?; \
-	wait $$tools || status=$$?; cat $$log; exit $$status
+	@mkdir -p $(dir $(TOOLS_LOG))
+	@echo "test-tools runs beside this and is shown behind it; its log: $(TOOLS_LOG)"
+	@status=0; $(MAKE) --no-print-directory --jobs 2 --keep-going test-code test-tools-logged || status=$$?; \
+	cat $(TOOLS_LOG); exit $$status
+
+# Not started with `&`: the shell would let it ignore Ctrl-C, and all that it starts.
+.PHONY: test-tools-logged
+test-tools-logged:
+	@$(MAKE) --no-print-directory test-tools >$(TOOLS_LOG) 2>&1
 
 # Threads that wait do not keep a core from the other group (docs/decisions/0005).
 test test-tools test-code: export GOMP_SPINCOUNT := 1000
