@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,6 @@ from tasks.config_to_dataset import config_to_dataset
 from tasks.model_to_report import model_to_report
 from tasks.registry import CHALLENGER, CHAMPION, DATASET, Registry, Version
 from tasks.reports_to_decision import reports_to_decision
-
-SECONDS = 60.0  # of a minute
 
 
 @flow(name="retrain")
@@ -93,11 +91,11 @@ def retrain(
 def _is_changing(experiment: Experiment, still_for_minutes: int) -> str:
     """Why to wait; empty if there is no reason."""
     newest = newest_change(experiment.dataset)
-    if newest is None:
+    still = timedelta(minutes=still_for_minutes)
+    # No wait asked for: a file of tomorrow, by another machine's clock, is no reason either.
+    if not still or newest is None or (age := datetime.now(UTC) - newest) >= still:
         return ""
-    minutes = (datetime.now(UTC) - newest).total_seconds() / SECONDS
-    if minutes >= still_for_minutes:
-        return ""
+    minutes = age / timedelta(minutes=1)
     return (
         f"nothing to do: the data changed {minutes:.1f} minutes ago; "
         f"trained when they have been still for {still_for_minutes}"

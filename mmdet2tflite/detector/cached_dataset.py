@@ -12,7 +12,7 @@ from mmdet.registry import DATASETS
 class CachedCocoDataset(CocoDataset):
     """mmdet's CocoDataset that keeps what its pipeline made of an image, as long as it has room.
 
-    Mosaic asks for four images where one is trained on, so that decoding is a sixth of an iteration
+    Mosaic asks for four images where one is trained on, so that decoding adds up
     (docs/benchmarks/training.md). The pipeline must not be random: here it loads and letterboxes;
     what is random comes behind it, in MultiImageMixDataset.
 

@@ -229,6 +229,9 @@ def test_data_that_are_still_changing_are_left_alone(world, monkeypatch):
     assert world.trainings == []
     assert world.told == [f"promotion-{world.key}: {waits}"]
     assert world.retrain(still_for_minutes=4).startswith("version 1 promoted")
+    changed(minutes_ago=-60)  # by the clock of another machine
+    world.data = "new"
+    assert world.retrain().startswith("nothing to do: explicit")  # it was trained: the same file
 
 
 def test_what_was_trained_on_the_same_data_is_not_trained_again_unless_asked_for(world):
