@@ -1,69 +1,16 @@
 """YOLO's text files become COCO's boxes; what is wrong with them is named by file and line."""
 
 import math
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-import yaml
 
-from mmdet2tflite.artifacts import Dataset
-from mmdet2tflite.config import Fix, YoloData
-from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.data.yolo import label_file, parse_line
-from mmdet2tflite.errors import DataError
-from mmdet2tflite.store import Store
+from tests.data.conftest import facts
 
-from .conftest import HEIGHT, WIDTH, facts
-
-SOUND = "1 0.5 0.4 0.5 0.4"
-"""Of 40x30: centre at 20, 12; 20 wide and 12 high."""
-
-
-@dataclass
-class YoloSource:
-    """Two training images and a validation image of 40x30 with a dog each."""
-
-    root: Path
-    labels: dict[str, str] = field(default_factory=dict)
-    data: Any = None
-
-    def save(self) -> "YoloSource":
-        (self.root / "data.yaml").write_text(yaml.safe_dump(self.data))
-        for name, text in self.labels.items():
-            path = self.root / f"labels/{name}.txt"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return self
-
-    def config(self, fix: Sequence[Fix] = (), **changes: Any) -> YoloData:
-        values = {"kind": "yolo", "data": self.root / "data.yaml", "fix": tuple(fix)}
-        return YoloData.model_validate(values | changes)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> YoloSource:
-    root = tmp_path / "set"
-    for number, name in enumerate(("train/a", "train/b", "val/c"), start=1):
-        path = root / f"images/{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        assert cv2.imwrite(str(path), np.full((HEIGHT, WIDTH, 3), 10 * number, np.uint8))
-    labels = dict.fromkeys(("train/a", "train/b", "val/c"), f"{SOUND}\n")
-    data = {"train": "images/train", "val": "images/val", "names": ["cat", "dog"]}
-    return YoloSource(root, labels, data).save()
-
-
-@pytest.fixture
-def build(store: Store, source: YoloSource) -> Callable[..., Dataset]:
-    def run(**options: Any) -> Dataset:
-        return DATASET.build(store, source.save().config(**options), timeout=60)
-
-    return run
+from .conftest import SOUND
 
 
 def test_normalised_boxes_become_pixels_of_their_image(source, build, contents, store) -> None:
@@ -256,79 +203,3 @@ def test_a_split_without_any_labels_is_refused_with_the_place_looked_at(source, 
         ("missing_annotations", "val", "labels", None),
     ]
     assert str(source.root / "labels/train/a.txt") in problems[0].message
-
-
-def test_a_missing_image_of_a_list_is_reported_and_left_out(source, build, refuse) -> None:
-    (source.root / "train.txt").write_text("images/train/a.png\nimages/train/z.png\n")
-    source.labels["train/z"] = SOUND
-    source.data["train"] = "train.txt"
-    assert facts(refuse()) == [("missing_file", "train", "z.png", 2)]
-    assert build(fix=["missing_file"]).train.images == 1
-
-
-@pytest.mark.parametrize("value", ["images/trian", "../images/trian", "train.txt"])
-def test_a_split_that_does_not_exist_is_reported_with_its_path(value, source, refuse) -> None:
-    source.data["train"] = value
-    (problem,) = refuse()
-    assert facts([problem]) == [("missing_annotations", "train", "data.yaml", None)]
-    assert f"{os.path.normpath(source.root / value)} cannot be read" in problem.message
-
-
-def test_a_folder_without_images_is_reported(source, refuse) -> None:
-    source.data["val"] = "labels"
-    (problem,) = refuse()
-    assert facts([problem]) == [("empty", "val", "data.yaml", None)]
-    assert problem.message == f"val: {source.root / 'labels'} has no images"
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"names": None}, "names"),
-        ({"names": [True, "dog"]}, "names.0: Input should be a valid string"),
-        ({"names": {"a": "cat"}}, "names"),
-        ({"train": None}, "train.0: Input is not a valid path"),
-        ({"nc": 3}, "nc is 3, but there are 2 names"),
-        ({"kpt_shape": [17, 3]}, "kpt_shape"),
-    ],
-)
-def test_a_yaml_of_the_wrong_form_is_reported_with_its_key(
-    changes, expected, source, refuse
-) -> None:
-    source.data |= changes
-    problems = refuse()
-    assert {(problem.kind, problem.file) for problem in problems} == {("not_yolo", "data.yaml")}
-    assert all(problem.message.startswith(expected) for problem in problems)
-
-
-def test_a_list_is_no_data_yaml(source, refuse) -> None:
-    source.data = [1]
-    assert {problem.kind for problem in refuse()} == {"not_yolo"}
-
-
-def test_a_missing_or_malformed_yaml_is_reported(source, store) -> None:
-    (source.root / "data.yaml").write_text("names: [cat\n")
-    with pytest.raises(DataError, match=r"corrupt_yaml: train: data\.yaml: .*line 2"):
-        DATASET.build(store, source.config(), timeout=60)
-    (source.root / "data.yaml").unlink()
-    with pytest.raises(DataError, match=r"missing_annotations: train: data\.yaml: "):
-        DATASET.build(store, source.config(), timeout=60)
-
-
-@pytest.mark.parametrize("file", ["labels/train/a.txt", "images/train/a.png", "data.yaml"])
-def test_the_key_follows_the_time_stamp_of_every_file(file, source) -> None:
-    key = DATASET.key(source.config())
-    os.utime(source.root / file, ns=(1, 1))
-    assert DATASET.key(source.config()) != key
-
-
-def test_a_label_file_that_appears_makes_another_key(source) -> None:
-    label = source.root / "labels/train/a.txt"
-    label.rename(label.with_suffix(".gone"))
-    key = DATASET.key(source.config())
-    label.with_suffix(".gone").rename(label)
-    assert DATASET.key(source.config()) != key
-
-
-def test_a_key_can_be_made_of_a_missing_yaml(tmp_path) -> None:
-    assert DATASET.key(YoloData(kind="yolo", data=tmp_path / "missing.yaml"))
