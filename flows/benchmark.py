@@ -22,6 +22,7 @@ from tasks.checkpoint_to_onnx import checkpoint_to_onnx
 from tasks.config_to_dataset import config_to_dataset
 from tasks.dataset_to_checkpoint import dataset_to_checkpoint
 from tasks.model_to_report import model_to_report
+from tasks.server import start_server
 
 
 @flow(name="benchmark")
@@ -76,9 +77,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, required=True)
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     given = parser.parse_args()
-    return run_and_report(
-        lambda: benchmark(given.experiment, given.out, given.rounds, given.overrides)
-    )
+    return run_and_report(lambda: _run(given.experiment, given.out, given.rounds, given.overrides))
+
+
+def _run(experiment: str, out: str, rounds: int, overrides: Sequence[str]) -> None:
+    start_server()()
+    benchmark(experiment, out, rounds, overrides)
 
 
 if __name__ == "__main__":

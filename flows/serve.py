@@ -57,7 +57,8 @@ def serve(prefect_port: int, mlflow_port: int, tracking: Path) -> None:
 
     Raises:
         ConfigError: a deployment names an experiment that is wrong.
-        ServiceError: it runs already, a port is taken, or a server ended by itself.
+        ServiceError: it runs already, a port is taken, or a server ended by itself; a worker may
+            do so a few times, and is started again.
         ToolFailed: Prefect refused the deployments.
     """
     root, logs = project_root(), tracking.absolute() / "serve"
@@ -88,8 +89,7 @@ def serve(prefect_port: int, mlflow_port: int, tracking: Path) -> None:
             timeout=SECONDS_TO_DEPLOY,
             environment=services.environment,
         )
-        worker = ("worker", "start", "--pool", POOL, "--type", "process", "--limit", "1")
-        services.start("worker", "prefect", *worker, "--name", socket.gethostname())
+        _start_worker(services)
         if mlflow.startswith("http"):
             _wait_for(f"{mlflow}/health", services)
         _announce(prefect, mlflow, logs)
@@ -213,6 +213,21 @@ def _make_pool(environment: dict[str, str]) -> None:
     pool = WorkPoolCreate(name=POOL, type="process", base_job_template=template)
     with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
         client.create_work_pool(pool)
+
+
+def _start_worker(services: Services) -> None:
+    """A run that was left when a worker of ours died, now or before, is marked as Crashed."""
+    from flows.dead_runs import close_runs_of
+
+    name = socket.gethostname()
+
+    def close_runs() -> None:
+        for run in close_runs_of(name, POOL):
+            console.print(f"run {run} died with its worker; it is marked as Crashed")
+
+    close_runs()
+    words = ("worker", "start", "--pool", POOL, "--type", "process", "--limit", "1", "--name", name)
+    services.start("worker", "prefect", *words, on_death=close_runs)
 
 
 def _announce(prefect: str, mlflow: str, logs: Path) -> None:

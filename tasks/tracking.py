@@ -38,6 +38,7 @@ from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.rows import uniform_metrics
 from mmdet2tflite.report.stored import read_comparison
 from mmdet2tflite.store import LOGS, MANIFEST, Store
+from tasks.processes import is_gone, this_process
 from tasks.pyfunc import log_detector
 from tasks.server import check_server
 
@@ -45,6 +46,7 @@ DATABASE, FILES = "mlflow.db", "artifacts"
 URI = "MLFLOW_TRACKING_URI"
 _own_uris: set[str] = set()
 METRICS_PER_CALL = 1000  # MLflow's limit for log_batch
+PROCESS, PARENT = "process", "mlflow.parentRunId"
 TAG_LENGTH = 5000  # MLflow's own limit is 8000
 DESCRIPTION = "mlflow.note.content"  # Markdown at the top of a run's page
 
@@ -161,7 +163,8 @@ class Tracker:
 def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
     """Open the parent run; it ends as FAILED with the reason if an exception passes through."""
     _connect(experiment)
-    with mlflow.start_run(run_name=experiment.name) as run:
+    close_abandoned(experiment.name)
+    with mlflow.start_run(run_name=experiment.name, tags={PROCESS: this_process()}) as run:
         values = experiment.model_dump(mode="json")
         mlflow.log_text(yaml.safe_dump(values, sort_keys=False), "experiment.yaml")
         mlflow.log_params(
@@ -177,6 +180,27 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
         except BaseException as error:
             mlflow.set_tag("failed", f"{type(error).__name__}: {error}"[:TAG_LENGTH])
             raise
+
+
+def close_abandoned(experiment_name: str) -> list[str]:
+    """End the runs whose process was killed as KILLED, and their children; returns their ids.
+
+    Nobody else would: they are RUNNING for ever. Those of other machines are left alone.
+    """
+    running = mlflow.search_runs(
+        experiment_names=[experiment_name],
+        filter_string="attributes.status = 'RUNNING'",
+        output_format="list",
+    )
+    parents = {run.info.run_id for run in running if is_gone(run.data.tags.get(PROCESS, ""))}
+    dead = [
+        run.info.run_id for run in running if parents & {run.info.run_id, run.data.tags.get(PARENT)}
+    ]
+    client = mlflow.MlflowClient()
+    for run_id in dead:
+        client.set_tag(run_id, "failed", "its process was killed; the next run goes on from there")
+        client.set_terminated(run_id, "KILLED")
+    return dead
 
 
 def _connect(experiment: Experiment) -> None:
