@@ -34,7 +34,7 @@ bench: install ## against other tools' own files, on a quiet machine; EXPERIMENT
 	$(PYTHON) -m mmdet2tflite.bench "$(EXPERIMENT)"
 
 .PHONY: test
-test: install ## all tests but those of the service, with the real tools and Prefect
+test: install ## the main path with the real tools and Prefect, and all that is quick (a quarter of an hour)
 	@mkdir -p $(dir $(TOOLS_LOG))
 	@echo "test-tools runs beside this and is shown behind it; its log: $(TOOLS_LOG)"
 	@status=0; $(MAKE) --no-print-directory --jobs 2 --keep-going test-code test-tools-logged || status=$$?; \
@@ -46,19 +46,23 @@ test-tools-logged:
 	@$(MAKE) --no-print-directory test-tools >$(TOOLS_LOG) 2>&1
 
 # Threads that wait do not keep a core from the other group (docs/decisions/0005).
-test test-tools test-code: export GOMP_SPINCOUNT := 1000
+test test-tools test-code test-long: export GOMP_SPINCOUNT := 1000
 
 .PHONY: test-tools
 test-tools: install ## tests of the real converters and trainers, on tiny models
-	$(PYTHON) -m pytest -m toolchain --durations 15
+	$(PYTHON) -m pytest -m "toolchain and not long" --durations 15
 
 .PHONY: test-code
 test-code: install ## tests of all else, with Prefect
-	$(PYTHON) -m pytest -m "not toolchain and not services" --durations 15
+	$(PYTHON) -m pytest -m "not toolchain and not long and not services" --durations 15
 
 .PHONY: test-fast
 test-fast: install ## the tests that need seconds
-	$(PYTHON) -m pytest -m "not toolchain and not flow and not services"
+	$(PYTHON) -m pytest -m "not toolchain and not flow and not long and not services"
+
+.PHONY: test-long
+test-long: install ## every route, detector and opset (a quarter of an hour more)
+	$(PYTHON) -m pytest -m long --durations 15
 
 .PHONY: test-services
 test-services: install ## real servers: deployments, retraining, promotion (minutes)

@@ -38,7 +38,7 @@ from mmdet2tflite.store import LOGS, Store
 from tests.toolchain.golden import EVALUATION, TIMEOUT, TOLERANCE
 from tests.toolchain.usual_networks import Network
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [pytest.mark.toolchain, pytest.mark.long]
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "formats.md"
 OUTPUTS = {"cls_2": 1, "box_2": 4, "obj_2": 1}

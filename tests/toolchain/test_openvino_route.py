@@ -14,7 +14,7 @@ from tests.toolchain.conftest import Variant, convert
 from tests.toolchain.golden import EVALUATION, TIMEOUT, TOLERANCE
 from tests.toolchain.usual_networks import Network
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [pytest.mark.toolchain, pytest.mark.long]
 
 STRATEGIES = ("explicit", "mirror")
 STRIDED = 6  # as in test_padding.py

@@ -15,7 +15,7 @@ from mmdet2tflite.runtime import Detector as Runtime
 from tests.toolchain.conftest import convert
 from tests.toolchain.golden import EVALUATION, GOLDEN, TIMEOUT, TOLERANCE
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [pytest.mark.toolchain, pytest.mark.long]
 
 SIZE = (128, 96)
 CELLS = sum(-(-96 // stride) * -(-128 // stride) for stride in (8, 16, 32, 64, 128))

@@ -23,7 +23,7 @@ from mmdet2tflite.runtime import Detector
 from tests.toolchain.conftest import STRATEGIES, convert
 from tests.toolchain.golden import EVALUATION, GOLDEN, TIMEOUT, TOLERANCE
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [pytest.mark.toolchain, pytest.mark.long]
 
 SIZE = (128, 96)
 STRIDED = 7  # stem, four stages, two of the neck

@@ -14,7 +14,7 @@ from mmdet2tflite.evaluate.runners import OnnxRunner, Runner, open_tflite
 from tests.toolchain.conftest import MainPath
 from tests.toolchain.golden import TIMEOUT, TOLERANCE
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [pytest.mark.toolchain, pytest.mark.long]
 
 IMAGES = 4
 

@@ -15,7 +15,7 @@ from mmdet2tflite.graph.strategies import auto
 from tests.toolchain.conftest import convert
 from tests.toolchain.golden import EVALUATION, GOLDEN, SIZE, TIMEOUT, TOLERANCE
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [pytest.mark.toolchain, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
