@@ -49,7 +49,8 @@ def main() -> None:
 
 def _hand_over(error: UserError) -> NoReturn:
     fields = {"found": error.found, "expected": error.expected, "remedy": error.remedy}
-    print(USER_ERROR + json.dumps({"kind": type(error).__name__, **fields}), flush=True)
+    line = USER_ERROR + json.dumps({"kind": type(error).__name__, **fields})
+    print(line + "\n", end="", flush=True)  # in one piece: ranks share the pipe
     sys.exit(WRONG_INPUT)
 
 

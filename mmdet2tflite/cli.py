@@ -124,6 +124,18 @@ def preview(
 
 
 @app.command()
+def train_node(
+    experiment: Annotated[Path, typer.Argument(help="Experiment file (YAML).")],
+    node: Annotated[int, typer.Option(min=1, help="Number of this machine; the first is 0.")],
+    overrides: Overrides = None,
+) -> None:
+    """Train along on a further machine; the first one runs the experiment (docs/training.md)."""
+    from mmdet2tflite.detector.train_node import train_along
+
+    train_along(experiment, overrides or (), node)
+
+
+@app.command()
 def marks(
     model: Annotated[
         Path,

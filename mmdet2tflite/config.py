@@ -9,26 +9,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mmdet2tflite.names import ConverterName, FormatName, PaddingName, PrecisionName
+from mmdet2tflite.names import ConverterName, Fix, FormatName, PaddingName, PrecisionName
 
 Size = tuple[int, int]
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
-
 STRIDE_OF_COARSEST_MAP = 32
-
-Fix = Literal[
-    "missing_file",
-    "undecodable",
-    "size",
-    "zero_area",
-    "outside",
-    "non_finite",
-    "unknown_category",
-    "unknown_image",
-    "duplicate_id",
-]
 
 
 class Section(BaseModel):
@@ -159,6 +146,7 @@ class Training(Section):
 
     epochs: Annotated[int, Field(ge=0)] = 300
     batch_size: Positive = 16
+    """Images of an iteration, in all processes together."""
     optimizer: Literal["adamw", "sgd", "config"] = "adamw"
     """``config`` keeps the optimizer and schedule of the mmdet config."""
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
@@ -174,14 +162,35 @@ class Training(Section):
     """Weights to start from: ``.pth``, or a YOLOX network as ``.onnx`` (docs/training.md)."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: Annotated[int, Field(ge=0)] | None = None
-    """Processes that load images. By default half the cores less one: on two cores they would take
-    from the training more than they give (docs/decisions/0005)."""
+    """Processes that load images, for each one that trains. By default half the cores less one,
+    shared out: on two cores they would take from the training more than they give
+    (docs/decisions/0005)."""
+    processes: Positive = 1
+    """Processes that train, on each machine: one for each GPU (docs/training.md)."""
+    machines: Positive = 1
+    rendezvous: Annotated[str | None, Field(exclude=True, pattern=r"^[^:\s]+:[0-9]+$")] = None
+    """``HOST:PORT`` of the first of several machines; not in the cache key."""
     seed: int = 0
 
     @model_validator(mode="after")
     def _weights_come_from_somewhere(self) -> "Training":
         if self.epochs == 0 and self.checkpoint is None:
             raise ValueError("epochs is 0 and no checkpoint is given: there would be no weights")
+        return self
+
+    @property
+    def ranks(self) -> int:
+        """Processes that train, on all machines."""
+        return self.processes * self.machines
+
+    @model_validator(mode="after")
+    def _images_can_be_shared_out(self) -> "Training":
+        if self.batch_size % self.ranks:
+            nearest = max(1, round(self.batch_size / self.ranks)) * self.ranks
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be shared out among {self.ranks} processes; "
+                f"the nearest that can is {nearest}"
+            )
         return self
 
 
@@ -268,6 +277,34 @@ class Timeouts(Section):
     evaluate: Positive = 3600
 
 
+class Threads(Section):
+    """Files are made in this process, as many at a time as there are cores."""
+
+    kind: Literal["threads"] = "threads"
+
+
+class Dask(Section):
+    """Files are made in worker processes of Dask, here or on other machines (docs/scale.md)."""
+
+    kind: Literal["dask"]
+    workers: Positive | None = None
+    """Worker processes to start on this machine; by default as many as there are cores."""
+    address: Annotated[str, Field(pattern=r"^(tcp|tls)://.+:\d+$")] | None = None
+    """Scheduler of a cluster that runs already, ``tcp://host:8786``."""
+
+    @model_validator(mode="after")
+    def _starts_workers_or_finds_them(self) -> "Dask":
+        if self.workers and self.address:
+            raise ValueError(
+                "workers is for a cluster that this run starts, address for one that runs already: "
+                "only one of them can be set"
+            )
+        return self
+
+
+Runner = Annotated[Threads | Dask, Field(discriminator="kind")]
+
+
 class Experiment(Section):
     """A complete description of a run."""
 
@@ -280,6 +317,8 @@ class Experiment(Section):
     evaluation: Evaluation = Evaluation()
     promotion: Promotion = Promotion()
     timeouts: Timeouts = Timeouts()
+    runner: Runner = Threads()
+    """Where files are made; no part of what comes out."""
     store: str = "artifacts"
     """Folder or fsspec URL of the artefact store."""
     tracking: Path = Path("mlruns")

@@ -5,6 +5,19 @@ from typing import Literal
 ConverterName = Literal["onnx2tf", "openvino"]
 """``convert.table.CONVERTERS``."""
 
+Fix = Literal[
+    "missing_file",
+    "undecodable",
+    "size",
+    "zero_area",
+    "outside",
+    "non_finite",
+    "unknown_category",
+    "unknown_image",
+    "duplicate_id",
+]
+"""``data.problems.MENDS``: problems of a data set that are mended on request."""
+
 FormatName = Literal["h5", "saved_model"]
 """``convert.to_keras.FILES``; TFLite files are always made."""
 

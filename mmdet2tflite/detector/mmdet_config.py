@@ -24,7 +24,7 @@ FAMILIES: dict[str, Family] = {"RTMDetSepBNHead": "rtmdet", "YOLOXHead": "yolox"
 """mmdet's name of the head → the decoder that understands its maps."""
 
 CACHE_BYTES = 2**30
-"""For letterboxed training images, in all loading processes together."""
+"""For letterboxed training images, in all loading processes of a machine together."""
 
 ACTIVATIONS = {"silu": "SiLU", "relu": "ReLU", "relu6": "ReLU6", "hardswish": "HSwish"}
 """``detector.activation`` → mmcv's name."""
@@ -54,7 +54,8 @@ def build_config(detector: Detector, training: Training, data: DataPaths, work_d
     cfg.work_dir = str(work_dir)
     cfg.default_scope = "mmdet"
     cfg.load_from, cfg.resume = None, False
-    cfg.randomness = dict(seed=training.seed)
+    # Of a rank's augmentation; the order of images is one for all ranks (DefaultSampler's seed).
+    cfg.randomness = dict(seed=training.seed, diff_rank_seed=training.ranks > 1)
     _set_data(cfg, detector, training, data)
     set_schedule(cfg, training)
     set_hooks(cfg, training)
@@ -144,7 +145,7 @@ def _set_layers(model: ConfigDict, detector: Detector) -> None:
 
 
 def _use_batch_norms_of_one_process(node: Any) -> None:
-    """SyncBN → BN, in place: training is one process, and PyTorch's SyncBN wants a GPU even so."""
+    """SyncBN → BN, in place: PyTorch's SyncBN wants a GPU, even in one process."""
     if isinstance(node, dict):
         if node.get("type") == "SyncBN":
             node["type"] = "BN"
@@ -164,7 +165,10 @@ def _takes(kind: str, name: str) -> bool:
 
 def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPaths) -> None:
     metainfo = dict(classes=data.classes)
-    workers = default_workers() if training.workers is None else training.workers
+    workers = training.workers
+    if workers is None:
+        workers = default_workers() // training.processes
+    loading = max(1, workers) * training.processes
 
     def coco(split: tuple[Path, Path], **settings: Any) -> dict[str, Any]:
         annotations, images = (str(path) for path in split)
@@ -187,7 +191,7 @@ def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPat
             letterbox(detector),
         ]
         cfg.train_dataloader = dict(
-            sampler=dict(type="DefaultSampler", shuffle=True),
+            sampler=dict(type="DefaultSampler", shuffle=True, seed=training.seed),
             # A last batch of one image would give batch norm a poor estimate.
             drop_last=True,
             dataset=dict(
@@ -195,14 +199,14 @@ def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPat
                 dataset={
                     **coco(data.train, pipeline=load, filter_cfg=dict(filter_empty_gt=False)),
                     "type": "CachedCocoDataset",
-                    "cache_bytes": CACHE_BYTES // max(1, workers),
+                    "cache_bytes": CACHE_BYTES // loading,
                 },
                 pipeline=train_pipeline(detector, training.augmentation),
             ),
         )
-    cfg.train_dataloader.batch_size = training.batch_size
+    cfg.train_dataloader.batch_size = training.batch_size // training.ranks
     cfg.val_dataloader = dict(
-        batch_size=training.batch_size,
+        batch_size=training.batch_size // training.ranks,
         drop_last=False,
         sampler=dict(type="DefaultSampler", shuffle=False),
         dataset=coco(data.val, pipeline=test_pipeline(detector), test_mode=True),

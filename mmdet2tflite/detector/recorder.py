@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import all_reduce_dict, master_only
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from mmdet2tflite.detector import ranks
 from mmdet2tflite.toolchain import progress
 
 CURVES = "curves.jsonl"
@@ -30,6 +32,7 @@ class RunRecorder(Hook):
        only made them worse gives them back.
     4. After a validation that beats the best so far, the weights (the averaged ones, which EMAHook
        has in place then; hence the high priority) go to ``best.pth`` by an atomic rename.
+    5. Of several ranks the first writes; recorded losses are the mean of all (ranks.py).
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -40,16 +43,18 @@ class RunRecorder(Hook):
         scores = {int(x["epoch"]): x["map"] for x in read_curves(self._folder) if "map" in x}
         kept = (self._folder / BEST).exists()
         self._best = max(scores.values(), default=-1.0) if kept else -1.0
-        if is_validated(runner) and runner.epoch not in scores:
+        if ranks.agree(is_validated(runner) and runner.epoch not in scores):
             runner.val_loop.run()
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Move the progress bar."""
+        """Move the progress bar, on each machine."""
         for name, value in (outputs or {}).items():
             if "loss" in name and torch.is_tensor(value):
                 self._losses.setdefault(name, []).append(value.item())
+        if ranks.local_rank():
+            return
         fields = {} if self._last_map is None else {"map": self._last_map}
         progress(
             completed=runner.iter + 1,
@@ -61,11 +66,17 @@ class RunRecorder(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Record the epoch's mean losses and its learning rate."""
-        means = {name: sum(values) / len(values) for name, values in self._losses.items()}
+        means = {
+            name: torch.tensor(sum(values) / len(values), dtype=torch.float64)
+            for name, values in self._losses.items()
+        }
+        all_reduce_dict(means, op="mean")
+        losses = {name: value.item() for name, value in means.items()}
         rate = runner.optim_wrapper.get_lr()["lr"][0]
-        self._append(runner, runner.epoch + 1, learning_rate=rate, **means)
+        self._append(runner, runner.epoch + 1, learning_rate=rate, **losses)
         self._losses = {}
 
+    @master_only
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Record the validation; keep the weights if they are the best so far."""
         # CocoMetric returns nothing at all when not one box was detected.
@@ -81,6 +92,7 @@ class RunRecorder(Hook):
         self._append(runner, runner.epoch, map=score, **more)
         self._last_map = score
 
+    @master_only
     def _append(self, runner: Runner, epoch: int, **values: float) -> None:
         line = {"epoch": epoch, "iteration": runner.iter, **values}
         with (self._folder / CURVES).open("a", encoding="utf-8") as file:
@@ -107,6 +119,12 @@ def save_weights(path: Path, model: torch.nn.Module, metainfo: Any, epoch: int) 
     partial = path.with_suffix(".partial")
     torch.save({"state_dict": weights, "meta": meta}, partial)
     os.replace(partial, path)
+
+
+def best_epoch(folder: Path) -> int:
+    """The epoch whose weights are in ``best.pth``."""
+    scored = [line for line in read_curves(folder) if "map" in line]
+    return int(max(scored, key=lambda line: line["map"])["epoch"])
 
 
 def read_curves(folder: Path) -> list[dict[str, float]]:

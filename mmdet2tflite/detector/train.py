@@ -8,10 +8,10 @@ from mmdet2tflite.artifacts import Checkpoint, Dataset
 from mmdet2tflite.config import Detector, Section, Training
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.detector.config_file import config_digests
+from mmdet2tflite.detector.launch import run_worker
 from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS, Store
-from mmdet2tflite.toolchain import run_python
 
 CURVES = f"{LOGS}/curves.json"
 
@@ -25,25 +25,11 @@ class TrainConfig(Section):
 
 def train(job: Job, config: TrainConfig, *, dataset: Dataset) -> Checkpoint:
     """Train, and keep the weights of the best validation. Raises UserError."""
-    spec = job.write_spec(
-        "train",
-        {
-            "detector": config.detector.model_dump(mode="json"),
-            "training": config.training.model_dump(mode="json"),
-            "data": {
-                "classes": dataset.classes,
-                "train": [str(path) for path in split_paths(job.store, dataset, "train")],
-                "val": [str(path) for path in split_paths(job.store, dataset, "val")],
-            },
-        },
-    )
-    run_python(
-        "mmdet",
-        "mmdet2tflite.detector.train_worker",
-        [spec],
+    run_worker(
+        config.training,
+        job.write_spec("train", spec_values(job.store, config, dataset)),
         log=job.work / LOGS / "train.log",
         silence=job.timeout,
-        environment=_environment(config.training),
         on_progress=job.on_progress,
     )
     result = job.read_result()
@@ -53,12 +39,18 @@ def train(job: Job, config: TrainConfig, *, dataset: Dataset) -> Checkpoint:
     return Checkpoint.model_validate({**result, "metrics": _metrics(curves)})
 
 
-def _environment(training: Training) -> dict[str, str]:
-    # mmdet calls torch.cuda.amp by a name of yesterday, several times per iteration.
-    variables = {"PYTHONWARNINGS": "ignore::FutureWarning"}
-    if training.device == "cpu":
-        variables["CUDA_VISIBLE_DEVICES"] = ""
-    return variables
+def spec_values(store: Store, config: TrainConfig, dataset: Dataset) -> dict[str, object]:
+    """What the training child is told, on each machine: all but where to write."""
+    return {
+        "detector": config.detector.model_dump(mode="json"),
+        "training": config.training.model_dump(mode="json"),
+        "data": {
+            "classes": dataset.classes,
+            "train": [str(path) for path in split_paths(store, dataset, "train")],
+            "val": [str(path) for path in split_paths(store, dataset, "val")],
+        },
+        "origin": TRAIN.origin(config, {"dataset": dataset}),
+    }
 
 
 def read_curves(store: Store, checkpoint: Checkpoint) -> list[dict[str, float]]:
@@ -105,6 +97,7 @@ TRAIN: Stage[Checkpoint] = Stage(
         "mmdet2tflite.detector.phases",
         "mmdet2tflite.detector.pipeline_checks",
         "mmdet2tflite.detector.pipelines",
+        "mmdet2tflite.detector.ranks",
         "mmdet2tflite.detector.recorder",
         "mmdet2tflite.detector.schedule",
         "mmdet2tflite.detector.speed",

@@ -1,6 +1,6 @@
-"""Child process: trains with mmdet's Runner, or takes a given checkpoint.
+"""Child process: trains with mmdet's Runner, maybe as one of several, or takes a given checkpoint.
 
-Argument: a JSON file with ``detector``, ``training``, ``data``, ``work``, ``result``.
+Argument: a JSON file with ``detector``, ``training``, ``data``, ``origin``, ``work``, ``result``.
 """
 
 import json
@@ -14,11 +14,13 @@ mmlab.prepare()  # before anything imports mmdet
 
 import torch  # noqa: E402
 from mmengine.config import Config  # noqa: E402
+from mmengine.dist import is_distributed, is_main_process  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
 from mmengine.runner.checkpoint import _load_checkpoint  # noqa: E402
+from torch.distributed.elastic.multiprocessing.errors import record  # noqa: E402
 
 from mmdet2tflite.config import Detector, Training  # noqa: E402
-from mmdet2tflite.detector import augment, cached_dataset, layers, recorder  # noqa: E402, F401  (they register themselves)
+from mmdet2tflite.detector import augment, cached_dataset, layers, ranks, recorder  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
     DataPaths,
     build_config,
@@ -43,8 +45,9 @@ STATISTICS_IMAGES = 16
 """That the statistics of batch norms are taken from, where the weights come without."""
 
 
+@record  # for torchrun's report on a rank that failed
 def main() -> None:
-    """Train or adopt, then write ``weights.pth``, ``config.py`` and the result."""
+    """Train or adopt, then write ``weights.pth``, ``config.py`` and the result: rank 0 does."""
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     work = Path(spec["work"])
     detector = Detector.model_validate(spec["detector"])
@@ -54,8 +57,14 @@ def main() -> None:
     cfg = build_config(detector, training, data, work / RUN)
     start = load_start(training, detector, cfg, data)
     if training.epochs:
-        _tell_cautions(cfg)
-        epoch = _train(cfg, start, detector)
+        writes = ranks.join(training, spec["origin"])
+        if writes:
+            _tell_cautions(cfg)
+        _train(ranks.distribute(cfg, training), start, detector)
+        ranks.leave()
+        if not writes:
+            return
+        epoch = recorder.best_epoch(work / RUN)
         shutil.copyfile(work / RUN / recorder.BEST, work / WEIGHTS)
     else:
         assert start is not None  # config.Training: epochs 0 only with a checkpoint
@@ -112,10 +121,10 @@ def _check_layers(model: torch.nn.Module, detector: Detector) -> None:
         layers.check_padding(model)
 
 
-def _train(cfg: Config, start: Start | None, detector: Detector) -> int:
-    """Train to the end, from the last saved epoch if there is one; the best epoch's number."""
+def _train(cfg: Config, start: Start | None, detector: Detector) -> None:
+    """Train to the end, from the last saved epoch if there is one."""
     folder = Path(cfg.work_dir)
-    saved = latest_readable(folder)
+    saved = ranks.hand_out(latest_readable(folder) if is_main_process() else None, folder)
     if saved is not None:
         cfg.load_from, cfg.resume = str(saved), True
         print(f"going on from {saved.name}", flush=True)
@@ -125,12 +134,10 @@ def _train(cfg: Config, start: Start | None, detector: Detector) -> int:
         torch.save({"state_dict": start.state_dict}, folder / START)
         cfg.load_from = str(folder / START)
     runner = Runner.from_cfg(cfg)
-    _check_layers(runner.model, detector)
-    speed_up(runner.model)
+    _check_layers(getattr(runner.model, "module", runner.model), detector)
+    if not is_distributed():  # a wrapped model is prepared
+        speed_up(runner.model)
     runner.train()
-    scored = [line for line in recorder.read_curves(folder) if "map" in line]
-    best = max(scored, key=lambda line: line["map"])
-    return int(best["epoch"])
 
 
 def latest_readable(folder: Path) -> Path | None:
