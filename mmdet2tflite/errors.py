@@ -79,6 +79,10 @@ class ToolFailed(UserError):
     title = "Tool failed"
 
 
+class ToolKilled(ToolFailed):
+    """A tool got SIGKILL from somebody else, mostly from a kernel that was out of memory."""
+
+
 class ParityError(UserError):
     """A conversion does not reproduce its source within the tolerance it promised."""
 

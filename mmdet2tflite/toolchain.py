@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdet2tflite import errors
-from mmdet2tflite.errors import ToolFailed, UserError
+from mmdet2tflite.errors import ToolFailed, ToolKilled, UserError
 from mmdet2tflite.interruption import check_interruption
 
 PROGRESS = "PROGRESS "
@@ -88,6 +88,7 @@ def run_python(
 
     Raises:
         ToolFailed: the child ended with an error, was killed, or ran into a time-out.
+        ToolKilled: it was killed by SIGKILL, and not from here.
         UserError: the one that the child raised.
         OSError: the log cannot be written.
         KeyboardInterrupt: the main thread was interrupted.
@@ -111,7 +112,8 @@ def run_python(
         raise reader.error
     if reason or child.returncode:
         what = reason or _describe_exit(child.returncode)
-        raise _failure(tool, what, reader, log, script)
+        killed = not reason and child.returncode == -signal.SIGKILL
+        raise _failure(ToolKilled if killed else ToolFailed, tool, what, reader, log, script)
 
 
 def _start(
@@ -223,7 +225,9 @@ def _describe_exit(status: int) -> str:
     return f"was killed by {signal.Signals(-status).name}{hint}"
 
 
-def _failure(tool: str, what: str, reader: _Reader, log: Path, script: Path) -> UserError:
+def _failure(
+    failed: type[ToolFailed], tool: str, what: str, reader: _Reader, log: Path, script: Path
+) -> UserError:
     if reader.user_error:
         kind: type[UserError] = getattr(errors, reader.user_error["kind"])
         fields = (reader.user_error[name] for name in ("found", "expected", "remedy"))
@@ -233,7 +237,7 @@ def _failure(tool: str, what: str, reader: _Reader, log: Path, script: Path) -> 
     with suppress(PackageNotFoundError):
         tool = f"{tool} {version(tool)}"
     tail = "\n".join(f"    | {line}" for line in reader.tail)
-    return ToolFailed(
+    return failed(
         f"{tool} {what}; the end of its log:\n{tail}",
         "the tool to end with status 0",
         f"read {log}, or run it again by hand: {script}",

@@ -14,6 +14,7 @@ from typing import Any
 
 from prefect import Task, task
 from prefect.cache_policies import CachePolicy
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.settings import get_current_settings
 
@@ -25,12 +26,14 @@ from mmdet2tflite.evaluate import machine
 from mmdet2tflite.report.terminal import (
     announce,
     announce_failure,
+    announce_retry,
     arrow_title,
     progress_bar,
     say_waiting,
 )
 from mmdet2tflite.stage import Stage
 from mmdet2tflite.store import Store
+from tasks.retrying import SECONDS_TO_WAIT, may_pass, store_answered
 
 RECORDS = "mmdet2tflite-keys"
 
@@ -73,6 +76,7 @@ class StoreKey(CachePolicy):
         name = f"{self._stage.name}-{key}-{json_sha256(store.root)[:8]}"
         record = self._records / name
         artifact = store.find(self._stage.name, key)
+        store_answered.set()
         if record.exists() and (artifact is None or _is_older(record, store.manifest(artifact))):
             record.unlink()  # Prefect has no other way to take a record back for one set of inputs
         return name
@@ -125,9 +129,21 @@ def arrow[T: Artifact](
             persist_result=True,
             task_run_name=name,  # type: ignore[arg-type]  # Prefect's protocol fits no function
             on_completion=[_report],
+            retries=len(SECONDS_TO_WAIT),
+            retry_delay_seconds=list(SECONDS_TO_WAIT),
+            retry_condition_fn=_try_again,
         )(run)
 
     return decorate
+
+
+def _try_again(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Asked by Prefect as long as there are attempts left."""
+    error = state.result(raise_on_failure=False)
+    if not isinstance(error, Exception) or not may_pass(error):
+        return False
+    announce_retry(SECONDS_TO_WAIT[run.run_count - 1])
+    return True
 
 
 def _report(task: Task[..., Any], run: Any, state: Any) -> None:

@@ -145,6 +145,11 @@ def announce_failure(what: str, reason: str) -> None:
     console.print(f"[red]✗[/red] {escape(what)}: {escape(_first_line(reason))}")
 
 
+def announce_retry(seconds: float) -> None:
+    """Below the line of a failure that may pass."""
+    console.print(f"  this may pass: tried again in {seconds:g} s")
+
+
 def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """All models of a run: the rows of ``comparison.json``."""
     columns = [column for column in COLUMNS if column.narrow]
