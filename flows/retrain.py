@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
+from prefect.events import emit_event
 
 from flows.detector_to_tflite import detector_to_tflite
 from mmdet2tflite.artifacts import Artifact, Checkpoint, Dataset, Report, TfliteModel
@@ -135,7 +136,24 @@ def _carry_out(
         except RegistryError as error:  # somebody else was quicker
             sentence = f"refused: {decision.variant}; {error.found}"
     registry.decided(candidate, sentence)
+    announce_decision(candidate, sentence)
     return sentence
+
+
+def announce_decision(candidate: Version, sentence: str) -> None:
+    """The event that configs/automations/promotion-decided.yaml waits for."""
+    emit_event(
+        "mmdet2tflite.promotion.decided",
+        resource={
+            "prefect.resource.id": f"mmdet2tflite.model.{candidate.model}",
+            "prefect.resource.name": candidate.model,
+        },
+        payload={
+            "version": candidate.number,
+            "promoted": sentence.startswith("promoted"),
+            "decision": sentence,
+        },
+    )
 
 
 def _tags(

@@ -89,13 +89,14 @@ def test_reproduce_runs_the_tool_again_with_its_environment_folder_and_arguments
 def test_a_tool_killed_by_the_kernel_is_reported_with_the_likely_cause(
     run: Callable[..., None],
 ) -> None:
-    with pytest.raises(ToolFailed, match=r"killed by SIGKILL \(out of memory"):
+    with pytest.raises(ToolKilled, match=r"killed by SIGKILL \(out of memory"):
         run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
 
 
 def test_a_crash_is_reported_with_its_signal(run: Callable[..., None]) -> None:
-    with pytest.raises(ToolFailed, match="killed by SIGSEGV"):
+    with pytest.raises(ToolFailed, match="killed by SIGSEGV") as caught:
         run("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert caught.type is not ToolKilled
 
 
 def test_a_mistake_of_the_user_found_in_the_child_arrives_as_the_same_error(

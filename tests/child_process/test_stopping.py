@@ -67,12 +67,13 @@ def test_a_tool_that_ignores_sigterm_is_killed(
     run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(toolchain, "SECONDS_TO_DIE", 0.3)
-    with pytest.raises(ToolFailed, match="time-out"):
+    with pytest.raises(ToolFailed, match="time-out") as caught:
         run(
             "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
             "while True: time.sleep(1)",
             timeout=0.6,
         )
+    assert caught.type is ToolFailed  # and not ToolKilled: nobody else did it
 
 
 def test_what_a_finished_tool_left_running_is_stopped(

@@ -72,9 +72,13 @@ class Service:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def client(self) -> mlflow.MlflowClient:
+        """MLflow's server answers it."""
+        return mlflow.MlflowClient(self.mlflow)
+
     def runs(self, name: str) -> dict[str, mlflow.entities.Run]:
         """The newest run of each name in an MLflow experiment, asked of MLflow's server."""
-        client = mlflow.MlflowClient(self.mlflow)
+        client = self.client()
         experiment = client.get_experiment_by_name(name)
         assert experiment is not None
         found = client.search_runs([experiment.experiment_id], order_by=["start_time ASC"])

@@ -1,0 +1,131 @@
+"""What Prefect's automations post to a webhook: failed runs, decisions on promotions."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+
+from tests.services.conftest import ROOT, SECONDS_TO_RUN, Service
+
+pytestmark = pytest.mark.services
+
+NOBODY = "configs/experiments/nobody.yaml"
+DECIDED = """
+from flows.retrain import announce_decision
+from tasks.registry import Version
+for number, sentence in ("4", 'promoted: "mirror"; mAP 0.4'), ("5", "refused: widen; too slow"):
+    announce_decision(Version("digits", number, "", {}, "", ()), sentence)
+"""
+
+
+class Listener(ThreadingHTTPServer):
+    """Keeps what is posted to it."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.posted: list[dict] = []
+
+    def wait_for(self, count: int) -> list[dict]:
+        deadline = time.monotonic() + SECONDS_TO_RUN
+        while len(self.posted) < count:
+            assert time.monotonic() < deadline, self.posted
+            time.sleep(0.2)
+        return self.posted
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:  # http.server's name
+        length = int(self.headers["Content-Length"])
+        assert self.headers["Content-Type"] == "application/json"
+        self.server.posted.append(json.loads(self.rfile.read(length)))  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def listener(service: Service) -> Iterator[Listener]:
+    """Registered as the webhook for as long as the test runs."""
+    with Listener() as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.server_address[1]}/hook"
+        for _ in range(2):  # the second one replaces the first one's automations
+            done = service.command("flows.automations", "--webhook", url)
+            assert done.returncode == 0, done.stdout + done.stderr
+        yield listener
+        for automation in httpx.post(f"{service.prefect}/api/automations/filter").json():
+            httpx.delete(f"{service.prefect}/api/automations/{automation['id']}")
+        listener.shutdown()
+
+
+def test_each_run_that_fails_and_each_decision_is_one_message(service, listener):
+    def fail() -> str:
+        words = ("deployment", "run", "retrain/weekly", "--watch")
+        done = service.command("prefect", *words, f"--param=experiment_file={NOBODY}")
+        assert done.returncode != 0
+        return done.stdout
+
+    said = fail()
+    (message,) = listener.wait_for(1)
+    assert (message["deployment"], message["state"]) == ("retrain/weekly", "Failed")
+    assert message["run"] in said
+    assert message["text"] == f"retrain/weekly: {message['run']} Failed"
+    assert "nobody.yaml" in message["reason"]
+    assert message["url"].startswith("http")
+
+    subprocess.run(
+        [sys.executable, "-c", DECIDED], cwd=ROOT, env=service.environment, check=True, timeout=600
+    )
+    _, *decisions = listener.wait_for(3)
+    decisions.sort(key=lambda each: each["version"])
+    assert decisions == [
+        {
+            "text": 'digits promoted: "mirror"; mAP 0.4',
+            "model": "digits",
+            "version": "4",
+            "promoted": True,
+            "decision": 'promoted: "mirror"; mAP 0.4',
+        },
+        {
+            "text": "digits refused: widen; too slow",
+            "model": "digits",
+            "version": "5",
+            "promoted": False,
+            "decision": "refused: widen; too slow",
+        },
+    ]
+    fail()
+    assert [each.get("state") for each in listener.wait_for(4)] == ["Failed", None, None, "Failed"]
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "message"),
+    [
+        ("hooks.example.com", {}, "'hooks.example.com' is no address of a webhook"),
+        ("http://127.0.0.1:9", {"PREFECT_API_URL": ""}, "no Prefect server is named"),
+        (
+            "http://127.0.0.1:9",
+            {"PREFECT_API_URL": "http://127.0.0.1:9/api"},
+            "no Prefect server answers at http://127.0.0.1:9/api",
+        ),
+    ],
+)
+def test_mistakes_are_messages_with_status_2(service, url, environment, message):
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.automations", "--webhook", url],
+        cwd=ROOT,
+        env={**service.environment, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
