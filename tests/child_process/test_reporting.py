@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mmdet2tflite.errors import DataError, StoreError, ToolFailed
+from mmdet2tflite.errors import DataError, StoreError, ToolFailed, ToolKilled
 
 
 def test_what_the_tool_prints_is_in_the_log_in_order(run: Callable[..., None], log: Path) -> None:
