@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.task_runners import check_machines
 from flows.variants import in_openvino, variants
 from mmdet2tflite.artifacts import Comparison
-from mmdet2tflite.evaluate.machine import cores
 from mmdet2tflite.exit_status import Incomplete
 from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.report.outcome import Outcome
@@ -22,10 +21,7 @@ from tasks.reports_to_comparison import reports_to_comparison
 from tasks.tracking import tracked_run
 
 
-@flow(
-    name="detector-to-tflite",
-    task_runner=ThreadPoolTaskRunner(max_workers=cores()),  # type: ignore[arg-type]  # invariant
-)
+@flow(name="detector-to-tflite")
 def detector_to_tflite(experiment_file: str, overrides: Sequence[str] = ()) -> Comparison:
     """Train, export, convert, evaluate and compare; every model ends as a run in MLflow.
 
@@ -38,6 +34,7 @@ def detector_to_tflite(experiment_file: str, overrides: Sequence[str] = ()) -> C
         Incomplete: some variants went wrong; all others are compared.
     """
     experiment = load_experiment(Path(experiment_file), overrides)
+    check_machines(experiment)
     with tracked_run(experiment) as track:
         dataset = config_to_dataset(experiment)
         track.dataset(dataset)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from prefect.futures import PrefectFuture
 
+from flows.task_runners import fan_out
 from mmdet2tflite.artifacts import (
     Dataset,
     KerasModel,
@@ -70,10 +71,11 @@ def variants(
 
     One that fails is an outcome, too, and leaves the others alone.
     """
-    with interruptible():
+    with fan_out(experiment), interruptible():
         cells = start(experiment, onnx, dataset)
         for cell in cells:
-            cell.model.wait()
+            for future in (cell.graph, cell.file, cell.model):
+                future.wait()
     for cell in cells:
         yield measured(experiment, cell, onnx_report, dataset)
 

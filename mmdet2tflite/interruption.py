@@ -21,8 +21,13 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        _over.set()
+        interrupt()
         raise
+
+
+def interrupt() -> None:
+    """``check_interruption`` raises in every thread from now on."""
+    _over.set()
 
 
 def check_interruption() -> None:

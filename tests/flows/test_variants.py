@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import product
 
 import pytest
@@ -160,6 +161,7 @@ def outcomes(monkeypatch) -> Callable[..., list[Outcome]]:
             "tflite_to_quantized": quantise,
             "model_to_report": measure,
         }
+        monkeypatch.setattr(flow, "fan_out", lambda experiment: nullcontext())
         with ThreadPoolExecutor(max_workers=2) as threads:
             for name, function in {**usual, **tasks}.items():
                 monkeypatch.setattr(flow, name, Task(function, threads))
