@@ -15,6 +15,8 @@ from mmdet2tflite.store import Store
 from tasks.used import used_artefacts
 
 MEGABYTE = 1e6
+LONGEST_UPLOAD = timedelta(days=1)
+"""A folder without a manifest on a store that machines share may be an upload until then."""
 
 
 @flow(name="clean-store")
@@ -26,8 +28,8 @@ def clean_store(
 ) -> str:
     """Remove artefacts that neither a recent run nor a champion refers to.
 
-    What a kept artefact was made of is kept with it. Looks at all experiments of the tracking that
-    the experiment names.
+    What a kept artefact was made of is kept with it. What an upload that broke off left goes, too.
+    Looks at all experiments of the tracking that the experiment names.
 
     Args:
         experiment_file: an experiment whose `store` and `tracking` are meant.
@@ -49,16 +51,24 @@ def clean_store(
     store = Store(experiment.store)
     since = datetime.now(UTC) - timedelta(days=older_than_days)
     found = unneeded(store, used_artefacts(experiment.tracking, since), since)
+    leftovers = store.leftovers(min(since, datetime.now(UTC) - LONGEST_UPLOAD))
     if not dry_run:
         for each in found:
             store.remove(each.artifact)
-    size = sum(each.size for each in found) / MEGABYTE
+        for leftover in leftovers:
+            store.remove_leftover(leftover)
+    size = (sum(e.size for e in found) + sum(e.size for e in leftovers)) / MEGABYTE
     word = "would remove" if dry_run else "removed"
-    sentence = f"{word} {len(found)} artefacts, {size:.1f} MB, from {store.root}"
+    unfinished = f" and {len(leftovers)} unfinished ones" if leftovers else ""
+    sentence = f"{word} {len(found)} artefacts{unfinished}, {size:.1f} MB, from {store.root}"
     rows = [
         f"| {each.artifact.stage}/{each.artifact.key} | {each.size / MEGABYTE:.1f} "
         f"| {each.created:%Y-%m-%d} |"
         for each in found
+    ]
+    rows += [
+        f"| {each.folder} (unfinished) | {each.size / MEGABYTE:.1f} | {each.changed:%Y-%m-%d} |"
+        for each in leftovers
     ]
     table = ["| artefact | MB | made |", "| --- | --: | --- |", *rows]
     create_markdown_artifact("\n".join([sentence, "", *table]), key="clean-store")

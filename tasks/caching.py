@@ -8,7 +8,6 @@ import functools
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from prefect import Task, task
 from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
+from prefect.results import ResultStore
 from prefect.settings import get_current_settings
 
 from mmdet2tflite.artifacts import Artifact
@@ -49,9 +49,10 @@ class Call:
 
 
 class StoreKey(CachePolicy):
-    """Prefect's cache key is the store's key.
+    """Prefect's cache key is the store's key, and its record of that says what the store says.
 
-    A record does not count if its folder is gone, or holds an artefact that was made since.
+    So whatever became of an artefact since, on this machine or another one that shares the store,
+    is seen; and what another one made is as cached as one's own.
     """
 
     def __init__(self, stage: Stage[Any], describe: Callable[..., Call]) -> None:
@@ -70,21 +71,25 @@ class StoreKey(CachePolicy):
         try:
             call = self._describe(**inputs)
             key = self._stage.key(call.config, **call.inputs)
+            store = Store(inputs["experiment"].store)
+            artifact = store.find(self._stage.name, key)
+            store_answered.set()
         except UserError:
             return None
-        store = Store(inputs["experiment"].store)
         name = f"{self._stage.name}-{key}-{json_sha256(store.root)[:8]}"
-        record = self._records / name
-        artifact = store.find(self._stage.name, key)
-        store_answered.set()
-        if record.exists() and (artifact is None or _is_older(record, store.manifest(artifact))):
-            record.unlink()  # Prefect has no other way to take a record back for one set of inputs
+        if artifact is None:
+            # Prefect has no other way to take a record back for one set of inputs.
+            (self._records / name).unlink(missing_ok=True)
+        elif _recorded(task_ctx.result_store, name) != artifact:
+            task_ctx.result_store.write(artifact, key=name)
         return name
 
 
-def _is_older(record: Path, manifest: Mapping[str, Any]) -> bool:
-    """Whether the artefact was made again since, by another machine or without Prefect."""
-    return record.stat().st_mtime < datetime.fromisoformat(manifest["created"]).timestamp()
+def _recorded(records: ResultStore, name: str) -> Any:
+    try:
+        return records.read(name).result if records.exists(name) else None
+    except (OSError, ValueError):  # without the result that it tells of
+        return None
 
 
 def arrow[T: Artifact](

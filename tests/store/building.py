@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import fsspec
+
 from mmdet2tflite.artifacts import Artifact, Report
 from mmdet2tflite.store import Store
 
@@ -26,3 +28,8 @@ def never(work: Path) -> Artifact:
 
 def build(store: Store, make: Callable, key: str = "key", **options: object) -> Artifact:
     return store.build("stage", key, make, origin={"asked": "for"}, **options)
+
+
+def files(end: str = "") -> list[str]:
+    """Of all remote stores of a test: those whose path ends so."""
+    return [path for path in fsspec.filesystem("memory").store if path.endswith(end)]

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from mmdet2tflite.artifacts import Artifact, Report
+from mmdet2tflite.folder import Folder
 from mmdet2tflite.store import LOGS, Store
-from tests.store.building import build, report, writes
+from tests.store.building import build, never, report, writes
 
 SECONDS = 10.0
 
@@ -51,21 +52,39 @@ def test_only_a_resumable_stage_finds_the_files_of_an_earlier_attempt(
     assert seen == found
 
 
-def test_an_attempt_that_ended_between_manifest_and_publication_does_not_leave_a_trace(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reference = build(store, writes("content"), key="reference")
+def end_before_publication(store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Returns the file that was made."""
 
     def power_cut(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_publish", power_cut)
+        patch.setattr(Folder, "publish", power_cut)
         with pytest.raises(KeyboardInterrupt):
             build(store, writes("content"), resumable=True)
-    built = build(store, writes("content"), resumable=True)
+    assert store.find("stage", "key") is None
+    return store.work / "stage" / "key" / "file.txt"
+
+
+def test_an_attempt_that_ended_between_manifest_and_publication_is_published_and_not_made_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = build(store, writes("content"), key="reference")
+    end_before_publication(store, monkeypatch)
+    built = build(store, never)
     assert list(store.manifest(built)["files"]) == ["file.txt"]
     assert built.digest == reference.digest
+    assert store.path(built, "file.txt").read_text() == "content"
+
+
+@pytest.mark.parametrize("content", ["c", ""])
+def test_one_whose_files_the_disk_did_not_keep_is_made_again_without_a_trace(
+    store: Store, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    end_before_publication(store, monkeypatch).write_text(content)
+    built = build(store, writes("content"), resumable=True)
+    assert list(store.manifest(built)["files"]) == ["file.txt"]
+    assert store.path(built, "file.txt").read_text() == "content"
 
 
 SCRIPT = """

@@ -1,27 +1,18 @@
 """Roots given by a URL: what one machine built, another finds, fetches once and checks."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
-from mmdet2tflite.artifacts import Report
 from mmdet2tflite.errors import StoreError
-from mmdet2tflite.store import LOGS, MANIFEST, Store
-from tests.store.building import build, never, report, writes
-
-
-@pytest.fixture
-def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    yield "memory://bucket/prefix"
-    fsspec.filesystem("memory").store.clear()
-
-
-@pytest.fixture
-def another_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], None]:
-    return lambda: monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another cache"))
+from mmdet2tflite.manifest import MANIFEST
+from mmdet2tflite.store import Store
+from tests.store.building import build, files, never, writes
 
 
 def test_a_file_url_is_a_local_root(tmp_path: Path) -> None:
@@ -62,47 +53,12 @@ def test_a_remote_file_is_fetched_once(remote: str, another_machine: Callable[[]
     assert first.read_text() == "content"
 
 
-def test_on_a_remote_root_the_manifest_is_uploaded_last(
-    remote: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(remote)
-    uploaded: list[str] = []
-    monkeypatch.setattr(
-        type(store._fs), "put_file", lambda self, source, target: uploaded.append(target)
-    )
-
-    def make(work: Path) -> Report:
-        for name in ("a.txt", "z.txt", f"{LOGS}/tool.log"):
-            (work / name).write_text(name)
-        return report()
-
-    build(store, make)
-    assert len(uploaded) == 4
-    assert uploaded[-1].endswith(f"stage/key/{MANIFEST}")
-
-
-def test_an_upload_that_breaks_off_leaves_nothing_visible(
-    remote: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(remote)
-
-    def breaks(self: object, source: str, target: str) -> None:
-        raise ConnectionResetError("network")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(type(store._fs), "put_file", breaks)
-        with pytest.raises(ConnectionResetError):
-            build(store, writes("content"))
-    assert store.find("stage", "key") is None
-    build(store, writes("content"))
-    assert store.find("stage", "key") is not None
-
-
 def test_a_remote_file_that_does_not_match_its_manifest_is_refused(
     remote: str, another_machine: Callable[[], None]
 ) -> None:
     built = build(Store(remote), writes("content"))
-    fsspec.filesystem("memory").pipe_file("/bucket/prefix/stage/key/file.txt", b"c0ntent")
+    (file,) = files("file.txt")
+    fsspec.filesystem("memory").pipe_file(file, b"c0ntent")
     another_machine()
     elsewhere = Store(remote)
     with pytest.raises(StoreError, match=r"file\.txt is not the file that its manifest describes"):
@@ -110,14 +66,46 @@ def test_a_remote_file_that_does_not_match_its_manifest_is_refused(
     assert not list(elsewhere.work.parent.rglob("file.txt"))
 
 
+@pytest.mark.parametrize("name", ["file.txt", MANIFEST])
 def test_a_remote_artefact_that_is_gone_is_reported(
-    remote: str, another_machine: Callable[[], None]
+    remote: str, another_machine: Callable[[], None], name: str
 ) -> None:
     built = build(Store(remote), writes("content"))
-    fsspec.filesystem("memory").store.clear()
+    fsspec.filesystem("memory").rm_file(*files(name))
     another_machine()
-    with pytest.raises(StoreError, match=r"manifest\.json is gone"):
+    with pytest.raises(StoreError, match=rf"{name} is gone"):
         Store(remote).path(built, "file.txt")
+
+
+def test_a_remote_artefact_that_is_another_one_by_now_is_reported(
+    remote: str, another_machine: Callable[[], None]
+) -> None:
+    old = build(Store(remote), writes("old"))
+    fsspec.filesystem("memory").store.clear()
+    build(Store(remote), writes("new"))
+    another_machine()
+    with pytest.raises(StoreError, match="is another one by now"):
+        Store(remote).path(old, "file.txt")
+
+
+def test_threads_that_want_the_same_file_at_once_fetch_it_once(
+    remote: str, another_machine: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = build(Store(remote), writes("content"))
+    another_machine()
+    fetched: list[object] = []
+    original = MemoryFileSystem.get_file
+
+    def slow(self: MemoryFileSystem, *words: object, **options: object) -> None:
+        fetched.append(words)
+        time.sleep(0.1)
+        original(self, *words, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "get_file", slow)
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda _: Store(remote).path(built, "file.txt"), range(4)))
+    assert {path.read_text() for path in paths} == {"content"}
+    assert len(fetched) == 1
 
 
 def test_a_remote_artefact_made_again_replaces_the_copy_in_the_cache(

@@ -1,14 +1,16 @@
-"""Prefect's key is the store's key, a record whose folder is gone is taken back; what else a stage
+"""Prefect's key is the store's key, and its record says what the store says; what else a stage
 becomes as a task."""
 
 import io
-import os
 import shutil
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.filesystems import LocalFileSystem
+from prefect.results import ResultStore
 from rich.console import Console
 
 from mmdet2tflite.artifacts import Report
@@ -25,13 +27,20 @@ SECONDS = 10.0
 """How long a test waits for what should happen at once."""
 
 
-def experiment(store: Path, **dataset: Any) -> Experiment:
+def experiment(store: Path | str, **dataset: Any) -> Experiment:
     scenes = {"kind": "digits", "train_images": 1, "val_images": 1, **dataset}
     return Experiment.model_validate({"name": "test", "dataset": scenes, "store": str(store)})
 
 
 def describe(experiment: Experiment) -> Call:
     return Call(experiment.dataset, timeout=60)
+
+
+@dataclass
+class Context:
+    """What Prefect tells a policy of a task's run: where its results are."""
+
+    result_store: ResultStore
 
 
 @pytest.fixture
@@ -42,46 +51,76 @@ def policy(tmp_path: Path) -> StoreKey:
     return policy
 
 
-def key(policy: StoreKey, experiment: Experiment) -> str | None:
-    return policy.compute_key(None, {"experiment": experiment}, {})  # type: ignore[arg-type]
+@pytest.fixture
+def context(policy: StoreKey, tmp_path: Path) -> Context:
+    (tmp_path / "results").mkdir()
+    return Context(
+        ResultStore(
+            metadata_storage=LocalFileSystem(basepath=str(policy._records)),
+            result_storage=LocalFileSystem(basepath=str(tmp_path / "results")),
+        )
+    )
 
 
-def test_the_key_is_that_of_the_stage_and_its_store(policy, tmp_path):
+def key(policy: StoreKey, context: Context, experiment: Experiment) -> str:
+    found = policy.compute_key(context, {"experiment": experiment}, {})  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def test_the_key_is_that_of_the_stage_and_its_store(policy, context, tmp_path):
     setup = experiment(tmp_path / "a")
-    assert key(policy, setup) == key(policy, setup)
-    assert DATASET.key(setup.dataset) in str(key(policy, setup))
-    assert key(policy, setup) != key(policy, experiment(tmp_path / "a", seed=1))
-    assert key(policy, setup) != key(policy, experiment(tmp_path / "b"))
+    assert key(policy, context, setup) == key(policy, context, setup)
+    assert DATASET.key(setup.dataset) in key(policy, context, setup)
+    assert key(policy, context, setup) != key(policy, context, experiment(tmp_path / "a", seed=1))
+    assert key(policy, context, setup) != key(policy, context, experiment(tmp_path / "b"))
 
 
-def test_a_record_counts_as_long_as_its_artefact_exists(policy, tmp_path):
+def test_what_is_in_the_store_is_recorded_whoever_made_it(policy, context, tmp_path):
+    setup = experiment(tmp_path / "store")
+    assert not context.result_store.exists(key(policy, context, setup))
+    dataset = DATASET.build(Store(setup.store), setup.dataset, timeout=60)
+    name = key(policy, context, setup)
+    assert context.result_store.read(name).result == dataset
+
+
+def test_a_record_goes_with_its_artefact(policy, context, tmp_path):
     setup = experiment(tmp_path / "store")
     store = Store(setup.store)
     dataset = DATASET.build(store, setup.dataset, timeout=60)
-    record = policy._records / str(key(policy, setup))
-    record.touch()
-    key(policy, setup)
-    assert record.exists()
+    assert context.result_store.exists(key(policy, context, setup))
     shutil.rmtree(store.path(dataset))
-    key(policy, setup)
-    assert not record.exists()
+    assert not context.result_store.exists(key(policy, context, setup))
 
 
-def test_a_record_of_an_artefact_that_was_made_again_since_is_taken_back(policy, tmp_path):
+def test_a_record_follows_an_artefact_that_was_made_again(policy, context, tmp_path):
     setup = experiment(tmp_path / "store")
-    DATASET.build(Store(setup.store), setup.dataset, timeout=60)
-    record = policy._records / str(key(policy, setup))
-    record.touch()
-    os.utime(record, (0, 0))
-    key(policy, setup)
-    assert not record.exists()
+    dataset = DATASET.build(Store(setup.store), setup.dataset, timeout=60)
+    old = dataset.model_copy(update={"digest": "of another one"})
+    context.result_store.write(old, key=key(policy, context, setup))
+    assert context.result_store.read(key(policy, context, setup)).result == dataset
+
+
+def test_a_record_whose_result_was_deleted_is_written_again(policy, context, tmp_path):
+    setup = experiment(tmp_path / "store")
+    dataset = DATASET.build(Store(setup.store), setup.dataset, timeout=60)
+    name = key(policy, context, setup)
+    shutil.rmtree(tmp_path / "results")
+    key(policy, context, setup)
+    assert context.result_store.read(name).result == dataset
+
+
+def test_a_store_that_cannot_be_asked_is_for_the_body_to_tell_of(policy, context):
+    call = {"experiment": experiment("no://such")}
+    assert policy.compute_key(context, call, {}) is None
 
 
 def test_a_call_that_is_wrong_has_no_key_and_its_body_says_why(tmp_path):
     def refuse(experiment: Experiment) -> Call:
         raise ConfigError("no such file")
 
-    assert key(StoreKey(DATASET, refuse), experiment(tmp_path)) is None
+    policy = StoreKey(DATASET, refuse)
+    assert policy.compute_key(None, {"experiment": experiment(tmp_path)}, {}) is None  # type: ignore[arg-type]
 
 
 def report(*_: Any) -> Report:
