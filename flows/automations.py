@@ -4,6 +4,7 @@ Registers all of configs/automations with the server that PREFECT_API_URL names.
 """
 
 import argparse
+import asyncio
 import sys
 from pathlib import Path
 
@@ -52,18 +53,17 @@ def register(webhook: str) -> None:
     number = block.save(BLOCK, overwrite=True)
     for path in sorted((project_root() / FOLDER).glob("*.yaml")):
         text = path.read_text(encoding="utf-8").replace(PLACEHOLDER, str(number))
-        print(_replace(Automation.model_validate(yaml.safe_load(text))))
+        asyncio.run(_replace(Automation.model_validate(yaml.safe_load(text))))
 
 
-def _replace(automation: Automation) -> str:
+async def _replace(automation: Automation) -> None:
     """Two of a name would both act."""
     try:
-        Automation.read(name=automation.name).delete()
-        what = "replaced"
+        await (await Automation.aread(name=automation.name)).adelete()
+        print(f"replaced: {automation.name}")
     except ValueError:  # there is none
-        what = "made"
-    automation.create()
-    return f"{what}: {automation.name}"
+        print(f"made: {automation.name}")
+    await automation.acreate()
 
 
 if __name__ == "__main__":
