@@ -16,7 +16,7 @@ from mmdet2tflite.data.files import image_files
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.project import project_root
-from mmdet2tflite.report.terminal import console, progress_bar
+from mmdet2tflite.report.terminal import console, print_wide, progress_bar
 from mmdet2tflite.store import Store
 from tasks.checkpoint_to_onnx import checkpoint_to_onnx
 from tasks.config_to_dataset import config_to_dataset
@@ -54,7 +54,7 @@ def benchmark(experiment_file: str, out: str, rounds: int, overrides: Sequence[s
     command = _command(Path(experiment_file), rounds, overrides)
     results = make_results(experiment, dataset, command, before, entries, found, protocol)
     page = save(results, Path(out))
-    console.print(table(results))
+    print_wide(table(results))
     console.print(f"page: {page}", soft_wrap=True)
     return str(page)
 

@@ -18,7 +18,7 @@ from mmdet2tflite.toolchain import OnProgress
 SECONDS_BETWEEN_LINES = 30.0
 """Where there is no terminal (a worker's log, CI), a line now and then takes the bar's place."""
 
-LOG_WIDTH = 120
+LOG_WIDTH = 160
 
 console = Console(highlight=False)
 
@@ -165,15 +165,19 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def print_wide(table: Table) -> None:
+    """Print a table that a log file has room for."""
+    wide = console if console.is_terminal else Console(width=LOG_WIDTH, highlight=False)
+    wide.print(table)
+
+
 def print_comparison(comparison: Mapping[str, Any], page: Path) -> None:
     """Print the table, the reasons of failures, the summary, and where the page is.
 
     Args:
         comparison: what ``comparison.json`` holds.
     """
-    # A log file is as wide as it needs.
-    wide = console if console.is_terminal else Console(width=LOG_WIDTH, highlight=False)
-    wide.print(comparison_table(comparison["rows"]))
+    print_wide(comparison_table(comparison["rows"]))
     for row in comparison["rows"]:
         if row["failure"]:
             announce_failure(row["variant"], row["failure"])
