@@ -7,7 +7,8 @@ Rules:
 
 1. Aliases change under a lock that all processes of this machine share, beside MLflow's database.
 2. Whoever compared with a champion says which: if another one has taken its place, nothing changes.
-3. ``previous`` is written before ``champion``: whoever is killed in between leaves a champion.
+3. ``previous`` is written before ``champion``: whoever is killed in between leaves a champion, and
+   a ``previous`` that is the same version and counts for nothing.
 """
 
 import shutil
@@ -173,6 +174,8 @@ class Registry:
         """
         with self._locked():
             aliases = self._aliases()
+            if aliases.get(PREVIOUS) == aliases.get(CHAMPION):  # rule 3
+                aliases.pop(PREVIOUS, None)
             if PREVIOUS not in aliases or CHAMPION not in aliases:
                 raise self._unknown(PREVIOUS, aliases)
             current, previous = self._version(aliases[CHAMPION]), self._version(aliases[PREVIOUS])

@@ -104,25 +104,6 @@ def test_of_many_promotions_at_once_one_wins_and_the_others_change_nothing(regis
     assert aliases(registry)["previous"] == "1"
 
 
-def test_whoever_is_killed_in_a_promotion_leaves_a_champion(registry, tracked, monkeypatch):
-    one, two = add(registry, tracked, 2)
-    registry.promote(one, replacing=None)
-    point = registry._point
-
-    def killed(alias, number):
-        if alias == "champion":
-            raise KeyboardInterrupt
-        point(alias, number)
-
-    monkeypatch.setattr(registry, "_point", killed)
-    with pytest.raises(KeyboardInterrupt):
-        registry.promote(two, replacing=one)
-    monkeypatch.undo()
-    assert aliases(registry)["champion"] == "1"
-    registry.promote(two, replacing=one)
-    assert aliases(registry) == {"champion": "2", "previous": "1"}
-
-
 def test_a_row_of_the_comparison_finds_the_run_that_measured_it(tracked):
     registry = Registry("tiny", tracking(tracked))
     run = tracked.runs[FIRST]
