@@ -64,7 +64,7 @@ def join(training: Training, origin: dict[str, Any]) -> bool:
         torch.cuda.set_device(local_rank())
     # Not left to mmengine: it asks for a GPU even where none is used.
     torch.distributed.init_process_group("nccl" if on_gpu else "gloo")
-    _check_agreement(origin)
+    check_agreement(origin)
     return get_rank() == 0
 
 
@@ -79,7 +79,8 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
-def _check_agreement(origin: dict[str, Any]) -> None:
+def check_agreement(origin: dict[str, Any]) -> None:
+    """Rule 1. Raises ConfigError on every rank."""
     first, *others = all_gather_object(origin)
     different = sorted(name for name in first if any(each[name] != first[name] for each in others))
     if different:

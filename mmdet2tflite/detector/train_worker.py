@@ -127,7 +127,8 @@ def _train(cfg: Config, start: Start | None, detector: Detector) -> None:
     saved = ranks.hand_out(latest_readable(folder) if is_main_process() else None, folder)
     if saved is not None:
         cfg.load_from, cfg.resume = str(saved), True
-        print(f"going on from {saved.name}", flush=True)
+        if is_main_process():
+            print(f"going on from {saved.name}", flush=True)
     elif start is not None:
         build_with(cfg, start)  # mmengine's own loading takes what fits and is silent on the rest
         folder.mkdir(parents=True, exist_ok=True)
