@@ -15,6 +15,7 @@ from typing import Any
 import mlflow
 import yaml
 from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
 
 from mmdet2tflite.artifacts import (
     Artifact,
@@ -165,7 +166,8 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
     """Open the parent run; it ends as FAILED with the reason if an exception passes through."""
     _connect(experiment)
     close_abandoned(experiment.name)
-    with mlflow.start_run(run_name=experiment.name, tags={PROCESS: this_process()}) as run:
+    tags = {PROCESS: this_process()}
+    with _lost_server(), mlflow.start_run(run_name=experiment.name, tags=tags) as run:
         values = experiment.model_dump(mode="json")
         mlflow.log_text(yaml.safe_dump(values, sort_keys=False), "experiment.yaml")
         mlflow.log_params(
@@ -181,6 +183,17 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
         except BaseException as error:
             mlflow.set_tag("failed", f"{type(error).__name__}: {error}"[:TAG_LENGTH])
             raise
+
+
+@contextmanager
+def _lost_server() -> Iterator[None]:
+    """MLflow has tried for minutes when it gives up. Raises ServiceError if its server is gone."""
+    try:
+        yield
+    except MlflowException:
+        if (uri := named_tracking()).startswith("http"):
+            check_server("MLflow", f"{uri}/health", "start it and run again; all stages are kept")
+        raise
 
 
 def close_abandoned(experiment_name: str) -> list[str]:
