@@ -32,13 +32,13 @@ def dask_runner(experiment: Experiment) -> Iterator[DaskTaskRunner]:
     assert isinstance(settings, Dask)
     with _Runner(**_cluster(settings)) as runner:
         client = _connected(runner, settings)
+        if settings.address:
+            _check_workers(client, settings.address, experiment.store)
         client.register_plugin(Worker())
         flow_run = FlowRunContext.get()
         assert flow_run is not None
         assert flow_run.flow_run is not None
         client.subscribe_topic(str(flow_run.flow_run.id), _print)
-        if settings.address:
-            _check_workers(client, settings.address, experiment.store)
         yield runner
 
 
@@ -52,24 +52,41 @@ class _Runner(DaskTaskRunner):
 
 
 class _Future(PrefectDaskFuture[Any]):
+    """What became of it is known once it was waited for: the cluster may be gone after that."""
+
+    _lost: Exception | None = None
+
+    @override
+    def wait(self, timeout: float | None = None) -> None:
+        super().wait(timeout)
+        if self._final_state is None and self._wrapped_future.done():
+            self._lost = _explained(self._wrapped_future.exception())
+
     @override
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> Any:
         """Raises ToolFailed if each worker that made it died, ServiceError if the cluster did."""
-        try:
-            return super().result(timeout, raise_on_failure)
-        except distributed.KilledWorker as error:
-            raise ToolFailed(
-                f"{error.allowed_failures + 1} Dask workers died, one after the other, making this;"
-                f" the last was {error.last_worker.address}",
-                "worker processes that live until they are told to end",
-                "look for the reason in the worker's output and the machine's log (out of memory?)",
-            ) from None
-        except distributed.CancelledError as error:
-            raise ServiceError(
-                f"the Dask cluster is gone: {error}",
-                "a scheduler that runs until this does not need it any more",
-                "start it and run again; finished stages are kept",
-            ) from None
+        if self._final_state is None and self._lost is None:
+            self.wait(timeout)
+        if self._lost:
+            raise self._lost
+        return super().result(timeout, raise_on_failure)
+
+
+def _explained(error: Exception) -> Exception:
+    if isinstance(error, distributed.KilledWorker):
+        return ToolFailed(
+            f"{error.allowed_failures + 1} Dask workers died, one after the other, making this;"
+            f" the last was {error.last_worker.address}",
+            "worker processes that live until they are told to end",
+            "look for the reason in the worker's output and the machine's log (out of memory?)",
+        )
+    if isinstance(error, distributed.CancelledError):
+        return ServiceError(
+            f"the Dask cluster is gone: {error}",
+            "a scheduler that runs until this does not need it any more",
+            "start it and run again; finished stages are kept",
+        )
+    return error
 
 
 def _cluster(settings: Dask) -> dict[str, Any]:

@@ -75,8 +75,7 @@ def seen_by_workers(store: str) -> Iterator[Question]:
     filesystem.makedirs(root, exist_ok=True)
     filesystem.pipe_file(f"{root}/{token}", b"")
     try:
-        prefect = get_current_settings().api.url or ""
-        yield Question(store, token, _checkout(), prefect)
+        yield Question(store, token, _checkout(), _prefect())
     finally:
         filesystem.rm_file(f"{root}/{token}")
 
@@ -93,6 +92,10 @@ def refusal(question: Question) -> str:
     except httpx.HTTPError as error:
         return f"no Prefect server answers there at {question.prefect}: {error}"
     return ""
+
+
+def _prefect() -> str:
+    return get_current_settings().api.url or ""
 
 
 def _checkout() -> str:
