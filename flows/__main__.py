@@ -3,8 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmdet2tflite.exit_status import run_and_report
+from mmdet2tflite.experiment_file import load_experiment
+from mmdet2tflite.store import Store
 from tasks.server import start_server
 
 
@@ -18,7 +21,8 @@ def main() -> int:
 
 
 def run(experiment: str, overrides: Sequence[str]) -> None:
-    """Run an experiment. Raises what the flow raises."""
+    """Run an experiment. Raises what the flow raises, and StoreError before anything starts."""
+    Store(load_experiment(Path(experiment), overrides).store).check()
     wait_for_server = start_server()
     # MLflow takes about as long to import as the server takes to start.
     from flows.detector_to_tflite import detector_to_tflite

@@ -20,7 +20,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,10 @@ class Store:
         self._place = _place(str(root))
         self.root, self._cache = self._place.root, self._place.cache
         self.work = self._cache / ".work"
+
+    def check(self) -> None:
+        """Raises StoreError if a remote root cannot be written: no server, no bucket, no key."""
+        self._place.check()
 
     def find(self, stage: str, key: str) -> Artifact | None:
         """The finished artefact, or None."""
@@ -108,8 +112,9 @@ class Store:
         return [artifact for artifact in found if artifact is not None]
 
     def remove(self, artifact: Artifact) -> None:
-        """Delete an artefact, its manifest first: rule 4."""
-        with exclusive(self._lock(artifact.stage, artifact.key)):
+        """Delete an artefact, its manifest first: rule 4. It may be gone already."""
+        lock = self._lock(artifact.stage, artifact.key)
+        with exclusive(lock), suppress(FileNotFoundError):
             self._place.remove(artifact)
 
     def leftovers(self, changed_before: datetime) -> list[Leftover]:
@@ -155,7 +160,7 @@ class Store:
                     return found
                 manifest = sealed(work)
                 if manifest is None:
-                    self._place.check()
+                    self.check()
                     if not resumable:
                         shutil.rmtree(work, ignore_errors=True)
                     (work / LOGS).mkdir(parents=True, exist_ok=True)
