@@ -68,6 +68,11 @@ def test_another_process_that_has_its_number_by_now_is_not_taken_for_it():
     assert processes.is_gone(f"{rest} {int(ticks) - 1}")
 
 
+def test_a_container_of_the_same_name_is_another_place():
+    namespace = processes.this_process().partition(" ")[0].split("/")[2]
+    assert os.readlink("/proc/self/ns/pid") == f"pid:[{namespace}]"
+
+
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_of_another_machine_or_container_nothing_is_known(killed, part):
     place, _, rest = killed.partition(" ")
