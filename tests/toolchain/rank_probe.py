@@ -49,12 +49,12 @@ class Probe(Hook):
         self.found["weights"], self.found["averaged"] = digest(runner.model.module), digest(average)
         if get_rank() == 0:
             torch.save(average.module.state_dict(), WORK / "last.pth")
-        self.found["files"] = sorted(
-            str(path.relative_to(WORK / "run"))
-            for path in (WORK / "run").rglob("*")
-            if path.is_file() and path.suffix != ".log"
-        )
-        self.found["lines"] = (WORK / "run" / "curves.jsonl").read_text().splitlines()
+            self.found["files"] = sorted(
+                str(path.relative_to(WORK / "run"))
+                for path in (WORK / "run").rglob("*")
+                if path.is_file() and path.suffix != ".log"
+            )
+            self.found["lines"] = (WORK / "run" / "curves.jsonl").read_text().splitlines()
         (WORK / f"rank_{get_rank()}.json").write_text(json.dumps(self.found))
 
 

@@ -40,7 +40,7 @@ def wait_for[T](look: Callable[[], T], seconds: float = 300) -> T:
 
 
 def ranks(flow: int) -> dict[int, psutil.Process]:
-    """The ranks below a process, once both have come into being."""
+    """The two ranks below a process, or nothing before both have come into being."""
     found = {}
     for process in psutil.Process(flow).children(recursive=True):
         try:
@@ -83,7 +83,9 @@ def test_one_rank_that_dies_ends_all_and_the_next_attempt_goes_on_from_the_last_
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_no_rank_outlives_the_flow(tmp_path: Path, how: signal.Signals):
     flow = subprocess.Popen([sys.executable, "-c", FLOW, str(tmp_path)], stderr=subprocess.DEVNULL)
-    running = wait_for(lambda: ranks(flow.pid))
+    wait_for(lambda: list(tmp_path.rglob("rank_1")))  # they have met
+    running = ranks(flow.pid)
+    assert len(running) == 2
     flow.send_signal(how)
     flow.wait()
     wait_for(lambda: not any(process.is_running() for process in running.values()), 10)
