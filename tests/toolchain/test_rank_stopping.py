@@ -80,7 +80,9 @@ def test_one_rank_that_dies_ends_all_and_the_next_attempt_goes_on_from_the_last_
     assert lines == [(0, True), *each]
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.long)]
+)
 def test_no_rank_outlives_the_flow(tmp_path: Path, how: signal.Signals):
     flow = subprocess.Popen([sys.executable, "-c", FLOW, str(tmp_path)], stderr=subprocess.DEVNULL)
     wait_for(lambda: list(tmp_path.rglob("rank_1")))  # they have met
