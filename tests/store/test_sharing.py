@@ -209,6 +209,22 @@ def test_what_is_removed_leaves_nothing_over(machines: list[Store]) -> None:
     assert here.find("stage", "key") is None
 
 
+def test_what_another_machine_made_again_replaces_the_copy(machines: list[Store]) -> None:
+    here, elsewhere = machines
+    old = build(here, makes("old"))
+    assert contents(elsewhere, old)["weights.txt"] == "old"
+    here.remove(old)
+    new = build(here, makes("new"))
+    assert contents(elsewhere, new)["weights.txt"] == "new"
+
+
+def test_an_artefacts_own_file_is_not_taken_for_a_manifest(machines: list[Store]) -> None:
+    here, elsewhere = machines
+    built = build(here, writes("{}", f"model/{MANIFEST}"))
+    assert elsewhere.finished() == [built]
+    assert elsewhere.path(built, f"model/{MANIFEST}").read_text() == "{}"
+
+
 def test_a_local_store_has_no_leftovers(store: Store) -> None:
     build(store, makes("content"))
     assert store.leftovers(LATER) == []
