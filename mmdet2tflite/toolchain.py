@@ -137,7 +137,7 @@ def progress(**message: Any) -> None:
     ``completed`` and ``total`` move the bar, ``description`` names it; other keys are shown. A
     message with ``caution`` is a sentence instead, which stays in the terminal.
     """
-    print(PROGRESS + json.dumps(message), flush=True)
+    print(PROGRESS + json.dumps(message) + "\n", end="", flush=True)  # in one piece
 
 
 class _Reader(threading.Thread):
