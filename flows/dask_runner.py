@@ -58,9 +58,12 @@ class _Future(PrefectDaskFuture[Any]):
 
     @override
     def wait(self, timeout: float | None = None) -> None:
-        super().wait(timeout)
-        if self._final_state is None and self._wrapped_future.done():
-            self._lost = _explained(self._wrapped_future.exception())
+        try:
+            self._final_state = self._wrapped_future.result(timeout)
+        except TimeoutError:
+            return
+        except Exception as error:
+            self._lost = _explained(error)
 
     @override
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> Any:
