@@ -12,11 +12,12 @@ import psutil
 import pytest
 
 from mmdet2tflite.digest import file_sha256
-from tests.services.conftest import EXPERIMENT, SECONDS_TO_RUN, Service
+from tests.services.conftest import EXPERIMENT, ROOT, SECONDS_TO_RUN, Service
 
 pytestmark = pytest.mark.services
 
 EPOCHS = 4
+GOLDEN = ROOT / "tests" / "golden" / "yolox_nano_digits.pth"
 MAIN, RETRAIN = "detector-to-tflite/main", "retrain/weekly"
 
 
@@ -181,7 +182,12 @@ def test_a_training_goes_on_from_its_last_epoch_and_finished_stages_stay(place):
 
 def test_a_conversion_is_made_again_and_the_place_of_its_run_is_free(place):
     """Of a flow that calls another one, and whose runs wait for each other."""
-    parameters = place.parameters("variants.padding=['mirror']", "promotion.latency_ratio=100")
+    parameters = place.parameters(
+        "name=recovered",
+        "training.epochs=0",
+        f"training.checkpoint={GOLDEN}",
+        "variants.padding=['mirror']",
+    )
     run = place.start(RETRAIN, parameters)
     wait_for(lambda: place.work("tflite/*/log/*.log"))
     assert place.slots(RETRAIN) == 1
@@ -190,5 +196,6 @@ def test_a_conversion_is_made_again_and_the_place_of_its_run_is_free(place):
 
     run_again(place, RETRAIN, parameters)
 
-    assert len(list(place.store.glob("checkpoint/*"))) == 1
     assert place.slots(RETRAIN) == 0
+    runs = place.service.runs("recovered")
+    assert {each.info.status for each in runs.values()} == {"FINISHED"}
