@@ -1,9 +1,9 @@
 """Which files the flow makes, and what it makes of a failure; the tasks stand in."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager
 from itertools import product
 
 import pytest
@@ -149,6 +149,17 @@ def refuse(*_: object) -> None:
     raise ModelError("it cannot be done")
 
 
+@contextmanager
+def runner(setup: Experiment) -> Iterator[None]:
+    """Waits at its end for what runs: in vain, if that has not been told of an interruption."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with pytest.raises(KeyboardInterrupt):
+            check_interruption()
+        raise
+
+
 @pytest.fixture
 def outcomes(monkeypatch) -> Callable[..., list[Outcome]]:
     """The outcomes, with these tasks in place of those that succeed, on two threads."""
@@ -161,7 +172,7 @@ def outcomes(monkeypatch) -> Callable[..., list[Outcome]]:
             "tflite_to_quantized": quantise,
             "model_to_report": measure,
         }
-        monkeypatch.setattr(flow, "fan_out", lambda experiment: nullcontext())
+        monkeypatch.setattr(flow, "fan_out", runner)
         with ThreadPoolExecutor(max_workers=2) as threads:
             for name, function in {**usual, **tasks}.items():
                 monkeypatch.setattr(flow, name, Task(function, threads))
