@@ -99,6 +99,7 @@ TRAIN: Stage[Checkpoint] = Stage(
         "mmdet2tflite.detector.pipelines",
         "mmdet2tflite.detector.ranks",
         "mmdet2tflite.detector.recorder",
+        "mmdet2tflite.detector.saved_config",
         "mmdet2tflite.detector.schedule",
         "mmdet2tflite.detector.speed",
         "mmdet2tflite.detector.start_weights",

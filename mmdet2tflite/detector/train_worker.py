@@ -28,6 +28,7 @@ from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
     describe_preprocessing,
 )
 from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
+from mmdet2tflite.detector.saved_config import without_places  # noqa: E402
 from mmdet2tflite.detector.speed import speed_up  # noqa: E402
 from mmdet2tflite.detector.start_weights import (  # noqa: E402
     Start,
@@ -73,7 +74,7 @@ def main() -> None:
         model = build_with(cfg, start)
         _check_layers(model, detector)
         recorder.save_weights(work / WEIGHTS, model, metainfo, epoch)
-    cfg.dump(str(work / CONFIG))
+    _dump(cfg, data, work)
     result = {
         "head": describe_head(cfg, data.classes).model_dump(mode="json"),
         "preprocessing": describe_preprocessing(detector, cfg).model_dump(mode="json"),
@@ -81,6 +82,14 @@ def main() -> None:
         "curves": recorder.read_curves(work / RUN),
     }
     Path(spec["result"]).write_text(json.dumps(result), encoding="utf-8")
+
+
+def _dump(cfg: Config, data: DataPaths, work: Path) -> None:
+    """The config, without what is of this machine or of an interruption alone."""
+    cfg.load_from, cfg.resume = None, False
+    splits = (data.train, data.val)
+    folders = [work, *(file.parent for file, _ in splits), *(images for _, images in splits)]
+    Config(without_places(cfg.to_dict(), folders)).dump(str(work / CONFIG))
 
 
 def _tell_cautions(cfg: Config) -> None:

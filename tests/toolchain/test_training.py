@@ -145,6 +145,8 @@ def test_a_users_own_mmdet_config_keeps_its_pipeline_and_schedule(store, digits,
     resolved = store.path(checkpoint, "config.py").read_text()
     assert "MixUp" in resolved
     assert "SGD" in resolved
+    assert "ann_file='train.json'" in resolved
+    assert str(store.root) not in resolved  # nor where it was trained
     assert checkpoint.head.classes == tuple("0123456789")
 
 
