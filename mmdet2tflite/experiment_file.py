@@ -38,7 +38,7 @@ def parse_experiment(values: Mapping[str, Any], origin: str = "experiment") -> E
         problems = [_explain(item) for item in error.errors() if not _is_of_another_member(item)]
         raise ConfigError(
             f"{origin}: " + "\n    ".join(problems),
-            "the keys and values described in mmdet2tflite/config.py",
+            "the keys and values described in mmdet2tflite/config.py and data/config.py",
             "correct the file or the --set override named above",
         ) from None
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from mmdet2tflite.config import CocoData, DigitsData, Experiment
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.data.config import CocoData, DigitsData
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.experiment_file import load_experiment, parse_experiment
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from mmdet2tflite.artifacts import Dataset, OnnxModel, TfliteModel
 from mmdet2tflite.bench.reasons import last_errors
 from mmdet2tflite.bench.recipes import RECIPES, Making, RecipeName
-from mmdet2tflite.config import Section
 from mmdet2tflite.convert.flatbuffer import read_model, write_model
 from mmdet2tflite.convert.quantize import choose
 from mmdet2tflite.convert.tflite_file import (
@@ -17,6 +16,7 @@ from mmdet2tflite.convert.tflite_file import (
 )
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.errors import ToolFailed
+from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 

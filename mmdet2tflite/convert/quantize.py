@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet2tflite.artifacts import Dataset, TfliteModel
-from mmdet2tflite.config import Section
 from mmdet2tflite.convert.precisions import PRECISIONS
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.errors import DataError, ModelError
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 from mmdet2tflite.names import PrecisionName
+from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python

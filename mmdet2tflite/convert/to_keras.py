@@ -11,10 +11,10 @@ from mmdet2tflite.artifacts import (
     RewrittenModel,
     Rotation,
 )
-from mmdet2tflite.config import Section
 from mmdet2tflite.convert.check import check_conversion
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.names import ConverterName, FormatName
+from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python

@@ -1,9 +1,9 @@
 """Stage: ONNX → OpenVINO's intermediate representation, to be run by OpenVINO itself."""
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel, OpenvinoModel
-from mmdet2tflite.config import Section
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
+from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import WITHOUT_TELEMETRY, run_python

@@ -29,10 +29,10 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from mmdet2tflite.config import Size
 from mmdet2tflite.data.coco import Annotation, Coco, Image, Unchecked
 from mmdet2tflite.data.problems import Findings
 from mmdet2tflite.errors import DataError
+from mmdet2tflite.section import Size
 from mmdet2tflite.stage import Job
 
 ROUNDING = 1.0

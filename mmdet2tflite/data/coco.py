@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mmdet2tflite.config import CocoData
+from mmdet2tflite.data.config import CocoData
 from mmdet2tflite.data.files import SplitName
 from mmdet2tflite.data.problems import Findings
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmdet2tflite.artifacts import Dataset, Split
-from mmdet2tflite.config import CocoData, DatasetConfig, DigitsData, VocData, YoloData
 from mmdet2tflite.data import checks, coco, digits, voc, yolo
 from mmdet2tflite.data.classes import check_classes
 from mmdet2tflite.data.coco import Unchecked
+from mmdet2tflite.data.config import CocoData, DatasetConfig, DigitsData, VocData, YoloData
 from mmdet2tflite.data.files import SplitName
 from mmdet2tflite.data.problems import Findings, Problem, judge
 from mmdet2tflite.digest import file_sha256, json_sha256

@@ -25,8 +25,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 
-from mmdet2tflite.config import VocData, VocSplit
 from mmdet2tflite.data.coco import Annotation, Category, Coco, Image, Unchecked
+from mmdet2tflite.data.config import VocData, VocSplit
 from mmdet2tflite.data.files import IMAGE_SUFFIXES, SplitName
 from mmdet2tflite.data.problems import Findings
 

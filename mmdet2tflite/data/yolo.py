@@ -24,8 +24,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from mmdet2tflite.config import YoloData
 from mmdet2tflite.data.coco import Annotation, Category, Coco, Image, Unchecked, wrong_entries
+from mmdet2tflite.data.config import YoloData
 from mmdet2tflite.data.files import IMAGE_SUFFIXES, SplitName
 from mmdet2tflite.data.problems import Findings
 

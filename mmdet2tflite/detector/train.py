@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 
 from mmdet2tflite.artifacts import Checkpoint, Dataset
-from mmdet2tflite.config import Detector, Section, Training
+from mmdet2tflite.config import Detector, Training
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.detector.config_file import config_digests
 from mmdet2tflite.detector.launch import run_worker
 from mmdet2tflite.digest import file_sha256
+from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS, Store
 

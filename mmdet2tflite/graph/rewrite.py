@@ -1,10 +1,10 @@
 """Stage: ONNX → canonical ONNX → one padding strategy; checked against the original."""
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel, RewrittenModel
-from mmdet2tflite.config import Section
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 from mmdet2tflite.names import PaddingName
+from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python

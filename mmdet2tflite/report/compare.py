@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from mmdet2tflite.artifacts import Artifact, Comparison, Dataset
-from mmdet2tflite.config import Experiment, Section
+from mmdet2tflite.config import Experiment
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.evaluate.analysis import read_analysis, what_goes_wrong
@@ -21,6 +21,7 @@ from mmdet2tflite.report.rows import make_padding, make_rows, read_layers, read_
 from mmdet2tflite.report.stored import STAGE
 from mmdet2tflite.report.summary import TOLERATED_LOSS, summarise
 from mmdet2tflite.report.times import find_times
+from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
 
 NUMBERS, PAGE = (Comparison.model_fields[name].default for name in ("numbers", "page"))

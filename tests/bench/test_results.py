@@ -8,7 +8,8 @@ import pytest
 from mmdet2tflite.artifacts import Dataset, Split
 from mmdet2tflite.bench.results import describe_machine, make_results, make_rows
 from mmdet2tflite.bench.timing import SERIES, Protocol
-from mmdet2tflite.config import DigitsData, Experiment
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.data.config import DigitsData
 from mmdet2tflite.evaluate import machine
 
 QUARTERS = {"low": 0.5, "lower": 0.5, "median": 0.5, "upper": 0.525, "high": 0.55}

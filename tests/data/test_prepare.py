@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet2tflite.config import CocoData, CocoSplit, DigitsData
+from mmdet2tflite.data.config import CocoData, CocoSplit, DigitsData
 from mmdet2tflite.data.prepare import DATASET, newest_change
 from mmdet2tflite.store import Store
 

@@ -18,7 +18,8 @@ from mmdet2tflite.artifacts import (
 )
 from mmdet2tflite.bench.entry import Entry
 from mmdet2tflite.bench.recipes import RECIPES
-from mmdet2tflite.config import DigitsData, Experiment
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.data.config import DigitsData
 from mmdet2tflite.errors import ModelError
 from tests.evaluate.constant_network import HEAD, PREPROCESSING
 

@@ -22,7 +22,8 @@ from mmdet2tflite.artifacts import (
     Split,
     TfliteModel,
 )
-from mmdet2tflite.config import DigitsData, Experiment, Variants
+from mmdet2tflite.config import Experiment, Variants
+from mmdet2tflite.data.config import DigitsData
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.interruption import check_interruption
 from mmdet2tflite.report.outcome import Outcome

@@ -13,8 +13,9 @@ from mmdet2tflite.artifacts import (
     RewrittenModel,
     TfliteModel,
 )
-from mmdet2tflite.config import DigitsData, Export
+from mmdet2tflite.config import Export
 from mmdet2tflite.convert.convert import CONVERT, ConvertConfig
+from mmdet2tflite.data.config import DigitsData
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet2tflite.config import Detector, DigitsData, Experiment, Training
+from mmdet2tflite.config import Detector, Experiment, Training
+from mmdet2tflite.data.config import DigitsData
 from mmdet2tflite.detector import mmlab
 from mmdet2tflite.detector.phases import Phase
 from mmdet2tflite.detector.preview import PAGE, SHEET, preview

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.config import Detector as DetectorConfig
-from mmdet2tflite.config import DigitsData, Export, Training
+from mmdet2tflite.config import Export, Training
 from mmdet2tflite.convert.quantize import QUANTIZE, QuantizeConfig
+from mmdet2tflite.data.config import DigitsData
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN, TrainConfig

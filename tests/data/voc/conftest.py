@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.artifacts import Dataset
-from mmdet2tflite.config import VocData
+from mmdet2tflite.data.config import VocData
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.names import Fix
 from mmdet2tflite.store import Store

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from mmdet2tflite.artifacts import Dataset
-from mmdet2tflite.config import YoloData
+from mmdet2tflite.data.config import YoloData
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.names import Fix
 from mmdet2tflite.store import Store
