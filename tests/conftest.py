@@ -1,5 +1,6 @@
 """Tiny models made by hand: convolutions with known weights, the same in ONNX and TFLite."""
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,11 @@ type Layers = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 IDENTITY = {"PAD": np.zeros((4, 2), np.int32), "TRANSPOSE": np.arange(4, dtype=np.int32)}
 """Second operands with which these operators change nothing."""
+
+
+def pytest_unconfigure() -> None:
+    """Prefect says at the end that its server stops, to a stream that pytest has closed."""
+    logging.raiseExceptions = False
 
 
 @pytest.fixture

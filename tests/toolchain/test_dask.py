@@ -12,7 +12,7 @@ import pytest
 
 from tests.toolchain.golden import EVALUATION, GOLDEN
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [pytest.mark.toolchain, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 MADE = ("rewritten", "tflite", "quantized")

@@ -16,7 +16,7 @@ from mmdet2tflite.errors import ModelError, ToolFailed
 from mmdet2tflite.store import Store
 from tests.toolchain.ranks import EPOCHS, train
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [pytest.mark.toolchain, pytest.mark.long]
 
 FLOW = """
 import sys
@@ -80,9 +80,7 @@ def test_one_rank_that_dies_ends_all_and_the_next_attempt_goes_on_from_the_last_
     assert lines == [(0, True), *each]
 
 
-@pytest.mark.parametrize(
-    "how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_no_rank_outlives_the_flow(tmp_path: Path, how: signal.Signals):
     flow = subprocess.Popen([sys.executable, "-c", FLOW, str(tmp_path)], stderr=subprocess.DEVNULL)
     wait_for(lambda: list(tmp_path.rglob("rank_1")))  # they have met

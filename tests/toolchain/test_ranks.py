@@ -15,7 +15,7 @@ from mmdet2tflite.store import Store
 from tests.toolchain.golden import SIZE
 from tests.toolchain.ranks import DIGITS, EPOCHS, IMAGES, PROBE, Trained, train, training
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [pytest.mark.toolchain, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
