@@ -29,7 +29,7 @@ from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.project import project_root
 from mmdet2tflite.report.terminal import console
 from mmdet2tflite.toolchain import run_python
-from tasks.server import SECONDS_TO_START
+from tasks.server import SECONDS_TO_START, without_password
 
 HOST, POOL = "127.0.0.1", "local"
 DEPLOYMENTS = "prefect.yaml"
@@ -233,7 +233,7 @@ def _start_worker(services: Services) -> None:
 def _announce(prefect: str, mlflow: str, logs: Path) -> None:
     for line in (
         f"Prefect  {prefect}  deployments, runs, schedules",
-        f"MLflow   {mlflow}  models, metrics, files",
+        f"MLflow   {without_password(mlflow)}  models, metrics, files",
         f"logs     {logs}",
         "",
         f"  export PREFECT_API_URL={prefect}/api",

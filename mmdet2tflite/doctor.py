@@ -1,7 +1,6 @@
 """``mmdet2tflite doctor``: what a report of a problem must contain, collected in one place."""
 
 import json
-import os
 import platform
 import re
 import subprocess
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from mmdet2tflite.evaluate.machine import cores, cpu_model
 
 MAIN_DISTRIBUTIONS = (
     "numpy",
@@ -106,8 +107,8 @@ def diagnose(root: Path) -> Diagnosis:
         machine=Machine(
             python=platform.python_version(),
             platform=platform.platform(),
-            cpu=_cpu_name(),
-            cores=len(os.sched_getaffinity(0)),
+            cpu=cpu_model(),
+            cores=cores(),
             memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
             gpus=gpus,
         ),
@@ -211,12 +212,3 @@ def _installed(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _cpu_name() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        found = re.search(r"^model name\s*:\s*(.+)$", information.read_text(), flags=re.MULTILINE)
-        if found:
-            return found[1]
-    return platform.processor() or platform.machine()

@@ -10,6 +10,7 @@ flow's modules are imported, and dies with the run.
 
 import atexit
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import httpx
 
 from mmdet2tflite.errors import ServiceError
 
+PASSWORD = re.compile(r"(://[^\s/@:]*:)[^\s/]*@")
 SECONDS_TO_START = 300
 """The first start, on an empty database, takes 20 s on a machine that is not busy."""
 SECONDS_TO_ANSWER = 10
@@ -67,10 +69,15 @@ def check_server(name: str, health: str, remedy: str) -> None:
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
     raise ServiceError(
-        f"no {name} server answers at {health.removesuffix('/health')}: {reason}",
+        without_password(f"no {name} server answers at {health.removesuffix('/health')}: {reason}"),
         "a server that runs, at an address that this machine reaches",
         remedy,
     )
+
+
+def without_password(text: str) -> str:
+    """A text for eyes and logs: the addresses in it keep their user, ``https://me:***@host``."""
+    return PASSWORD.sub(r"\1***@", text)
 
 
 def _wait(url: str) -> None:

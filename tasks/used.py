@@ -7,6 +7,7 @@ from pathlib import Path
 import mlflow
 
 from mmdet2tflite.errors import RegistryError
+from tasks.server import without_password
 from tasks.tracking import use_tracking
 
 PREFIX = "artefact."
@@ -27,7 +28,7 @@ def used_artefacts(tracking: Path, since: datetime) -> set[tuple[str, str]]:
     experiments = [found.experiment_id for found in client.search_experiments()]
     if not client.search_runs(experiments, max_results=1):
         raise RegistryError(
-            f"MLflow knows of no run at all ({mlflow.get_tracking_uri()})",
+            f"MLflow knows of no run at all ({without_password(mlflow.get_tracking_uri())})",
             "the runs that this store's artefacts were made by: what they refer to is kept",
             "check `tracking` and MLFLOW_TRACKING_URI",
         )

@@ -5,7 +5,6 @@ schedule and augmentation. What the experiment leaves to the file (``config``) i
 """
 
 import inspect
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from mmdet2tflite.config import Detector, Training
 from mmdet2tflite.detector.pipelines import PAD_VALUE, letterbox, test_pipeline, train_pipeline
 from mmdet2tflite.detector.schedule import set_hooks, set_schedule
 from mmdet2tflite.errors import ConfigError
+from mmdet2tflite.evaluate.machine import cores
 
 MAX_DETECTIONS = 100  # what COCO's mAP looks at, where the config sets no limit
 
@@ -222,7 +222,7 @@ def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPat
 
 def default_workers() -> int:
     """Processes that load images: half the cores less one, at most 8."""
-    return max(0, min(8, (os.cpu_count() or 1) // 2 - 1))
+    return max(0, min(8, cores() // 2 - 1))
 
 
 def _redirect(node: Any, target: dict[str, Any]) -> None:

@@ -42,6 +42,23 @@ def test_none_is_started_where_the_settings_name_one(monkeypatch):
         wait()
 
 
+def test_what_is_shown_of_an_address_has_no_password():
+    database = "postgresql+psycopg2://mlflow:s3cr:t@db.example:5432/mlflow?user=a@b"
+    assert server.without_password(f"no answer from {database}: refused") == (
+        "no answer from postgresql+psycopg2://mlflow:***@db.example:5432/mlflow?user=a@b: refused"
+    )
+    for plain in ("http://127.0.0.1:5000/a:b@c", "http://me@host:80", "sqlite:////a/b.db", ""):
+        assert server.without_password(plain) == plain
+
+
+def test_a_server_that_does_not_answer_is_named_without_its_password(monkeypatch):
+    monkeypatch.setattr(server, "ATTEMPTS", 1)
+    with pytest.raises(ServiceError) as caught:
+        server.check_server("MLflow", "http://me:s3cret@127.0.0.1:1/health", "start it")
+    assert "http://me:***@127.0.0.1:1" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.flow
 def test_it_answers_where_the_settings_say_and_dies_with_a_run_that_is_killed(tmp_path):
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path)}
