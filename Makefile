@@ -46,7 +46,7 @@ test-tools-logged:
 	@$(MAKE) --no-print-directory test-tools >$(TOOLS_LOG) 2>&1
 
 # Threads that wait do not keep a core from the other group (docs/decisions/0005).
-test test-tools test-code test-long: export GOMP_SPINCOUNT := 1000
+test: export GOMP_SPINCOUNT := 1000
 
 .PHONY: test-tools
 test-tools: install ## tests of the real converters and trainers, on tiny models
