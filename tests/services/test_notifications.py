@@ -1,6 +1,7 @@
-"""What Prefect's automations post to a webhook: failed runs, decisions on promotions."""
+"""What Prefect's automations do: messages about failures and promotions, silent runs ended."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +22,19 @@ from flows.retrain import announce_decision
 from tasks.registry import Version
 for number, sentence in ("4", 'promoted: "mirror"; mAP 0.4'), ("5", "refused: widen; too slow"):
     announce_decision(Version("digits", number, "", {}, "", ()), sentence)
+"""
+
+SILENT = "mmdet2tflite: a run fell silent"
+DIES = """
+import os, signal, sys, time
+from prefect import flow
+
+@flow
+def dies():
+    time.sleep(5)  # its first sign of life is on its way
+    os.kill(os.getpid(), signal.SIGKILL)
+
+dies.with_options(flow_run_name=sys.argv[1])()
 """
 
 
@@ -104,6 +118,31 @@ def test_each_run_that_fails_and_each_decision_is_one_message(service, listener)
     ]
     fail()
     assert [each.get("state") for each in listener.wait_for(4)] == ["Failed", None, None, "Failed"]
+
+
+def test_a_run_that_fell_silent_is_marked_as_crashed(service, listener):
+    api = f"{service.prefect}/api"
+    found = httpx.post(f"{api}/automations/filter").json()
+    (automation,) = (each for each in found if each["name"] == SILENT)
+    automation["trigger"]["within"] = 10  # seconds, the least that Prefect takes
+    new = {name: automation[name] for name in ("name", "description", "trigger", "actions")}
+    httpx.put(f"{api}/automations/{automation['id']}", json=new).raise_for_status()
+
+    died = subprocess.run([sys.executable, "-c", DIES, "dead"], env=service.environment)
+    assert died.returncode == -signal.SIGKILL
+
+    def state() -> dict:
+        wanted = {"flow_runs": {"name": {"any_": ["dead"]}}}
+        (run,) = httpx.post(f"{api}/flow_runs/filter", json=wanted).json()
+        return run["state"]
+
+    assert state()["type"] == "RUNNING"
+    deadline = time.monotonic() + SECONDS_TO_RUN
+    while state()["type"] == "RUNNING":
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    assert state()["type"] == "CRASHED"
+    assert "Not heard of for ten minutes" in state()["message"]
 
 
 @pytest.mark.parametrize(
