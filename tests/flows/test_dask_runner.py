@@ -23,7 +23,7 @@ from mmdet2tflite.config import Experiment
 from mmdet2tflite.errors import ConfigError, ServiceError
 from mmdet2tflite.experiment_file import parse_experiment
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 240.0

@@ -41,6 +41,7 @@ def test_mmdet_finds_with_them_what_the_file_finds(main_path, adopted):
     assert report.metrics["parity.relative"] <= 1e-4
 
 
+@pytest.mark.long
 def test_a_training_goes_on_from_them(main_path, onnx_file):
     short = {
         "epochs": 1,

@@ -97,6 +97,7 @@ def test_every_layer_of_an_int8_file_is_compared_with_the_float_file(layers, pad
     assert all(0 < snr < 60 for snr in found)
 
 
+@pytest.mark.long
 def test_layers_left_in_float32_take_noise_from_images_that_they_were_not_chosen_by(
     layers, quantised
 ):
@@ -110,6 +111,7 @@ def test_layers_left_in_float32_take_noise_from_images_that_they_were_not_chosen
     assert np.mean(gains) > -5 * np.log10(metrics["layers.noise_left"])
 
 
+@pytest.mark.long
 def test_layers_of_a_mixed_file_are_float32_where_its_table_says_so(main_path, layers, quantised):
     result = quantised("mirror", "int8_mixed")
     model = read_model(main_path.store.path(result, result.file))

@@ -22,7 +22,11 @@ pytestmark = pytest.mark.toolchain
 
 PRECISIONS = tuple(name for name in get_args(PrecisionName) if name != "float32")
 QUANTISED = [
-    (strategy, precision)
+    pytest.param(
+        strategy,
+        precision,
+        marks=[] if strategy == "mirror" and precision != "int8_mixed" else [pytest.mark.long],
+    )
     for strategy, precision in product(STRATEGIES, PRECISIONS)
     if precision != "int8_mixed" or strategy == "mirror"  # it measures a minute for each
 ]
@@ -105,6 +109,7 @@ def test_detections_of_every_precision_are_those_of_the_evaluation(
     assert_same(main_path.store.path(model, model.file), images, evaluate(model))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 @pytest.mark.parametrize("strategy", ["explicit", "mirror"])
 def test_so_are_those_of_the_second_route(

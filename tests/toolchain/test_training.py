@@ -133,6 +133,7 @@ def test_a_checkpoint_of_other_classes_is_refused_by_their_names(store, digits, 
         )
 
 
+@pytest.mark.long
 def test_a_users_own_mmdet_config_keeps_its_pipeline_and_schedule(store, digits, tmp_path):
     mine = tmp_path / "mine.py"
     mine.write_text(
