@@ -1,13 +1,13 @@
 """The service of `make serve`, started once, with all that it keeps in a temporary folder."""
 
-import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ EXPERIMENT = "configs/experiments/digits.yaml"
 
 
 def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         places = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [place.getsockname()[1] for place in places]
 
@@ -88,6 +88,36 @@ class Service:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
+@contextmanager
+def serving(folder: Path, environment: Mapping[str, str]) -> Iterator[Service]:
+    """`make serve`, which keeps in a folder what it keeps on this machine, until the block ends."""
+    ports = free_ports(2)
+    words = ["--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1])]
+    log = folder / "serve.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.serve", *words, "--tracking", str(folder / "mlruns")],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    try:
+        deadline = time.monotonic() + SECONDS_TO_START
+        while READY not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.5)
+        prefect, tracking = (f"http://127.0.0.1:{port}" for port in ports)
+        user = {**environment, "PREFECT_API_URL": f"{prefect}/api"}
+        yield Service(folder, process, user, prefect, tracking)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
@@ -103,28 +133,5 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     }
     for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
         environment.pop(name, None)
-    ports = free_ports(2)
-    words = ["--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1])]
-    log = folder / "serve.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows.serve", *words, "--tracking", str(folder / "mlruns")],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-    deadline = time.monotonic() + SECONDS_TO_START
-    while READY not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.5)
-    prefect, tracking = (f"http://127.0.0.1:{port}" for port in ports)
-    environment["PREFECT_API_URL"] = f"{prefect}/api"
-    try:
-        yield Service(folder, process, environment, prefect, tracking)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
+    with serving(folder, environment) as service:
+        yield service

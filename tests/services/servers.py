@@ -29,6 +29,7 @@ from flows.services import Services
 from tests.services.conftest import ROOT, SECONDS_TO_RUN, SECONDS_TO_START, free_ports
 
 STORE_BUCKET, MLFLOW_BUCKET = "artifacts", "mlflow"
+DATABASES = ("mlflow", "prefect", "service")
 POSTGRES = "postgres"
 """The user that PostgreSQL's package makes: PostgreSQL does not run as root."""
 INNER = ("master", "volume", "filer", "admin")
@@ -165,7 +166,7 @@ def postgres_folder() -> Path:
 
 @contextmanager
 def running_postgres(programs: Path, folder: Path) -> Iterator[str]:
-    """Yields ``user:password@host:port``; the databases mlflow and prefect are there."""
+    """Yields ``user:password@host:port``; all of ``DATABASES`` are there."""
     data, password, (port,) = folder / "postgres", secrets.token_hex(8), free_ports(1)
     data.mkdir()
     (folder / "password").write_text(password)
@@ -191,8 +192,8 @@ def running_postgres(programs: Path, folder: Path) -> Iterator[str]:
         )
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("create database mlflow")
-            cursor.execute("create database prefect")
+            for name in DATABASES:
+                cursor.execute(f"create database {name}")
         connection.close()
         yield place
 

@@ -11,7 +11,7 @@ import mlflow
 import psycopg2
 import pytest
 
-from tests.services.conftest import EXPERIMENT, ROOT, free_ports
+from tests.services.conftest import EXPERIMENT, ROOT, free_ports, serving
 from tests.services.servers import (
     MLFLOW_BUCKET,
     STORE_BUCKET,
@@ -24,7 +24,7 @@ from tests.services.servers import (
 pytestmark = pytest.mark.services
 
 GOLDEN = ROOT / "tests" / "golden" / "yolox_nano_digits.pth"
-STORE = f"s3://{STORE_BUCKET}/team"
+STORE, SERVICE_STORE = f"s3://{STORE_BUCKET}/team", f"s3://{STORE_BUCKET}/service"
 MODELS = ("mirror · onnx2tf · float32", "mirror · onnx2tf · int8")
 MADE = {
     "dataset": 1,
@@ -257,3 +257,31 @@ def test_make_serve_says_that_prefects_database_refuses(servers, tmp_path):
     done = command(environment, "flows.serve", *words)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "password authentication failed" in done.stderr
+
+
+def test_make_serve_works_with_the_teams_servers_and_with_dask(servers, first_run, tmp_path):
+    database = servers.database("service")
+    environment = servers.machine(
+        "six",
+        PREFECT_API_DATABASE_CONNECTION_URL=database.replace("postgresql:", "postgresql+asyncpg:"),
+    )
+    del environment["PREFECT_API_URL"]  # its own
+    wanted = [*settings(SERVICE_STORE), "name=service", "runner.kind=dask", "runner.workers=2"]
+    with serving(tmp_path, environment) as service:
+        service.run("detector-to-tflite/main", overrides=json.dumps(wanted))
+
+    made = {"team": {}, "service": {}}
+    for name, content in servers.objects(STORE_BUCKET).items():
+        made[name.split("/")[0]][name] = content
+    team, own = (manifests(objects) for objects in made.values())
+    assert digests(own) == digests(team)
+    assert accuracy(own) == accuracy(team)
+    assert len(accuracy(own)) == MADE["report"]
+    with psycopg2.connect(database) as connection, connection.cursor() as cursor:
+        cursor.execute("select state_type from flow_run where state_type is not null")
+        assert cursor.fetchall() == [("COMPLETED",)]
+    (experiment,) = mlflow.MlflowClient(servers.mlflow).search_experiments(
+        filter_string="name = 'service'"
+    )
+    assert experiment.artifact_location.startswith("mlflow-artifacts:")
+    assert not (tmp_path / "mlruns" / "mlflow.db").exists()
