@@ -9,7 +9,8 @@ def without_places(settings: Any, folders: Collection[Path]) -> Any:
     """A copy of some settings that has every path below one of ``folders`` relative to it.
 
     A data set and a working folder are somewhere else on every machine and in every store; the
-    network's settings, and so the digest of a checkpoint, are not to differ for that.
+    network's settings, and so the digest of a checkpoint, are not to differ for that. mmdet's own
+    tools find the data where they are called in the data set's folder.
 
     Args:
         settings: dicts, lists and tuples of plain values, as ``Config.to_dict`` gives them.

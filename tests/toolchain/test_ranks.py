@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from mmdet2tflite.config import Detector, Experiment
+from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector import launch
 from mmdet2tflite.detector.train_node import train_node
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.store import Store
-from tests.toolchain.golden import SIZE
+from tests.toolchain.golden import SIZE, TIMEOUT
 from tests.toolchain.ranks import DIGITS, EPOCHS, IMAGES, PROBE, Trained, train, training
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.long]
@@ -64,7 +65,9 @@ def test_only_the_first_rank_writes_and_each_line_once(trained):
     ]
 
 
-def test_the_recorded_map_is_that_of_the_averaged_weights_in_one_process(trained, tmp_path):
+def test_the_recorded_map_is_that_of_the_averaged_weights_in_one_process(
+    trained, tmp_path, monkeypatch
+):
     from mmdet2tflite.detector import mmlab
 
     mmlab.prepare()
@@ -73,6 +76,8 @@ def test_the_recorded_map_is_that_of_the_averaged_weights_in_one_process(trained
 
     from mmdet2tflite.detector import cached_dataset  # noqa: F401  (registers itself)
 
+    dataset = DATASET.build(trained.store, DIGITS, timeout=TIMEOUT)
+    monkeypatch.chdir(trained.store.path(dataset))  # where the config's paths start
     place = trained.store.path(trained.checkpoint)
     config = Config.fromfile(place / "config.py")
     config.work_dir, config.load_from = str(tmp_path), str(place / "last.pth")
