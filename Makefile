@@ -61,7 +61,7 @@ test-fast: install ## the tests that need seconds
 	$(PYTHON) -m pytest -m "not toolchain and not flow and not long and not services"
 
 .PHONY: test-long
-test-long: install ## every route, detector and opset (a quarter of an hour more)
+test-long: install ## every route, detector, opset and runner (half an hour more)
 	$(PYTHON) -m pytest -m long --durations 15
 
 .PHONY: test-services
