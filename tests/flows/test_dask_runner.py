@@ -145,7 +145,7 @@ def test_workers_and_their_tools_end_with_the_flow(start, tmp_path, how):
     if how == signal.SIGKILL:  # nobody is left to ask a tool's own child to end: as without Dask
         family = [each for each in family if each.pid != grandchild]
     _, alive = psutil.wait_procs(family, timeout=SECONDS_TO_END)
-    assert not alive
+    assert [each.as_dict(["cmdline", "status"]) for each in alive] == []
 
 
 class Lost:
