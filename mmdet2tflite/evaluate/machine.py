@@ -14,16 +14,34 @@ from filelock import FileLock, Timeout
 from mmdet2tflite.interruption import acquire, check_interruption
 
 POLL_SECONDS = 0.1
+INSTRUCTION_SETS = (
+    *("avx2", "avx512f", "avx512_bf16", "avx_vnni", "avx512_vnni", "amx_int8"),  # x86
+    *("asimddp", "sve", "i8mm"),  # Arm
+)
+"""Those by which XNNPACK, oneDNN and their like choose kernels; as /proc/cpuinfo spells them."""
 
 
 def cpu_model() -> str:
-    """The processor's name, as good as the system knows it."""
+    """The processor as good as the system knows it: ``AMD EPYC (avx2, avx512f, avx512_vnni)``.
+
+    A virtual machine often names a family alone, whose members differ in what decides how fast
+    kernels are (docs/decisions/0009).
+    """
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return platform.processor() or platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()
+        text = ""
+    return describe_cpu(text) or platform.processor() or platform.machine()
+
+
+def describe_cpu(cpuinfo: str) -> str:
+    """Name and instruction sets of the first core in Linux' /proc/cpuinfo; empty without any."""
+    pairs = (line.partition(":") for line in reversed(cpuinfo.splitlines()))
+    fields = {name.strip(): value.strip() for name, _, value in pairs}  # the first core's are last
+    has = (fields.get("flags") or fields.get("Features") or "").split()  # x86, Arm
+    name = fields.get("model name") or (platform.machine() if has else "")
+    known = ", ".join(each for each in INSTRUCTION_SETS if each in has)
+    return f"{name} ({known})" if known else name
 
 
 def cores() -> int:

@@ -133,6 +133,25 @@ def test_who_waits_for_the_machine_gives_up_when_the_main_thread_does(share):
     holder.end()
 
 
+X86 = """processor : 0
+model name : AMD EPYC
+flags : fpu avx avx2 fma avx512f avx512_vnni
+
+processor : 1
+model name : another one
+flags : fpu
+"""
+ARM = "processor : 0\nFeatures : fp asimd asimddp i8mm\n"
+
+
+def test_processors_of_one_name_differ_by_their_instruction_sets(monkeypatch):
+    monkeypatch.setattr(machine.platform, "machine", lambda: "aarch64")
+    assert machine.describe_cpu(X86) == "AMD EPYC (avx2, avx512f, avx512_vnni)"
+    assert machine.describe_cpu(ARM) == "aarch64 (asimddp, i8mm)"
+    assert machine.describe_cpu("model name : Old") == "Old"
+    assert machine.describe_cpu("") == ""
+
+
 def test_the_machine_is_described():
     assert machine.cpu_model()
     assert machine.load() >= 0
