@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from mmdet2tflite.errors import ServiceError
+from mmdet2tflite.errors import QUOTED, ServiceError
 from mmdet2tflite.report.terminal import console
 
 SECONDS_TO_STOP = 20.0
@@ -119,7 +119,7 @@ def _how(service: _Service) -> str:
 
 def _failure(name: str, service: _Service, restarts: int) -> ServiceError:
     tail = service.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
-    lines = "\n".join(f"    | {line}" for line in tail)
+    lines = "\n".join(f"{QUOTED}{line}" for line in tail)
     again = f" after {restarts} restarts" if restarts else ""
     return ServiceError(
         f"{name} {_how(service)}{again}; the end of its log:\n{lines}",

@@ -8,6 +8,8 @@ import errno
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """``OSError.errno`` of what ``disk_full`` explains."""
+QUOTED = "    | "
+"""Begins a line of a program's log that an error's text quotes."""
 
 
 class UserError(Exception):
@@ -99,3 +101,10 @@ class ServiceError(UserError):
     """A server does not answer, does not start, or runs already."""
 
     title = "Service"
+
+
+def one_line(text: str) -> str:
+    """The first line of an error's text and, of a log that it quotes, the last one."""
+    first, *others = text.splitlines()
+    quoted = [line.removeprefix(QUOTED) for line in others if line.startswith(QUOTED)]
+    return " ".join([first, *quoted[-1:]])

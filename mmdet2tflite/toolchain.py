@@ -236,7 +236,7 @@ def _failure(
 
     with suppress(PackageNotFoundError):
         tool = f"{tool} {version(tool)}"
-    tail = "\n".join(f"    | {line}" for line in reader.tail)
+    tail = "\n".join(f"{errors.QUOTED}{line}" for line in reader.tail)
     return failed(
         f"{tool} {what}; the end of its log:\n{tail}",
         "the tool to end with status 0",

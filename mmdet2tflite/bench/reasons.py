@@ -2,10 +2,10 @@
 
 import re
 
+from mmdet2tflite.errors import one_line
+
 FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/:]+/)+")
 """Those of an absolute path: where the one who measured keeps the files is no part of a reason."""
-QUOTED = "    | "
-"""Begins a line of a tool's log in ``ToolFailed``."""
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 ERROR = re.compile(r"^(?:[\w.]*(?:Error|Exception)|ERROR):.*", re.MULTILINE)
 """How a traceback ends, and what tools print of their own accord."""
@@ -14,10 +14,8 @@ ERRORS, LENGTH = 2, 200
 
 
 def reason(failure: str) -> str:
-    """A failure's first line, and of a log that it quotes the last."""
-    first, *others = failure.splitlines()
-    quoted = [line.removeprefix(QUOTED) for line in others if line.startswith(QUOTED)]
-    return FOLDERS.sub("", " ".join([first, *quoted[-1:]]))
+    """A failure in a line, without folders."""
+    return FOLDERS.sub("", one_line(failure))
 
 
 def last_errors(log: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from mmdet2tflite.errors import one_line
 from mmdet2tflite.evaluate.causes import RIGHT
 from mmdet2tflite.evaluate.decode import Detections
 from mmdet2tflite.evaluate.image_score import ImageScore
@@ -69,6 +70,7 @@ def open_template(file: Path) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["one_line"] = one_line
     return environment.get_template(file.name)
 
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from mmdet2tflite.errors import one_line
 from mmdet2tflite.report.columns import COLUMNS, cell
 from mmdet2tflite.toolchain import OnProgress
 
@@ -142,7 +143,7 @@ ms: median of one inference on one thread, without pre- and post-processing"""
 
 def announce_failure(what: str, reason: str) -> None:
     """One line for an arrow or a variant that failed; the run goes on with the others."""
-    console.print(f"[red]✗[/red] {escape(what)}: {escape(_first_line(reason))}")
+    console.print(f"[red]✗[/red] {escape(what)}: {escape(one_line(reason))}")
 
 
 def announce_retry(seconds: float) -> None:
@@ -185,7 +186,3 @@ def print_comparison(comparison: Mapping[str, Any], page: Path) -> None:
     for model, sentence in list(comparison.get("mistakes", {}).items())[:1]:  # the page has all
         console.print(escape(f"{model}: {sentence}"), soft_wrap=True)
     console.print(f"report: {escape(str(page))}", soft_wrap=True)
-
-
-def _first_line(text: str) -> str:
-    return text.splitlines()[0]

@@ -37,13 +37,16 @@ def test_a_row_shows_a_models_figures_and_a_dash_for_what_was_not_measured(row):
 
 
 def test_a_failed_variant_has_a_row_and_a_line_with_its_reason(row, printed, tmp_path):
-    rows = [row("PyTorch", map=0.5), row("[a] widen", failure="no [room]\n  second line")]
+    rows = [
+        row("PyTorch", map=0.5),
+        row("[a] widen", failure="no [room]\n    | log\n    | its [end]\n  to do"),
+    ]
     values = {"rows": rows, "summary": "All is [well]."}
     assert cells(comparison_table(rows), 1)["mAP"] == "failed"
     print_comparison(values, tmp_path / "report.html")
     lines = printed.getvalue().splitlines()
     assert lines[-3:] == [
-        "✗ [a] widen: no [room]",
+        "✗ [a] widen: no [room] its [end]",
         "All is [well].",
         f"report: {tmp_path / 'report.html'}",
     ]

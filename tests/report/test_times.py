@@ -101,3 +101,7 @@ def test_only_files_with_integer_activations_are_looked_at():
 def test_without_a_float32_file_of_the_same_strategy_nothing_is_said():
     assert find_times([row("float32", 5.0, "widen"), row("int8", 4.5)], TABLES) == []
     assert find_times([FLOAT32], TABLES) == []
+
+
+def test_a_file_of_which_no_operator_runs_by_itself_is_passed_over():
+    assert find_times([FLOAT32, row("int8", 4.5)], {**TABLES, "mirror int8": []}) == []
