@@ -18,6 +18,8 @@ WITHOUT_PAD = ("mirror", "mirror_rotated", "widen", "engine", "force_same")
 # are in the backbone and 2 in the neck.
 STRIDED = 6
 OUTPUTS = 9
+FEW_TIMES = 4
+"""A row of padding on the wrong side is a thousand times as large."""
 
 
 @pytest.mark.parametrize("strategy", EXACT)
@@ -31,11 +33,14 @@ def test_an_exact_strategy_gives_the_explicit_files_map_to_four_digits(variants,
 def test_an_exact_strategy_reproduces_every_tensor_within_float32_rounding(
     main_path, variants, strategy
 ):
-    reports = (main_path.reports["onnx"], variants[strategy].report)
-    expected, found = (Evaluated.load(main_path.store.path(report)).outputs for report in reports)
+    reports = (main_path.reports["pytorch"], main_path.reports["onnx"], variants[strategy].report)
+    loaded = (Evaluated.load(main_path.store.path(report)).outputs for report in reports)
+    pytorch, expected, found = loaded
     for name, values in expected.items():
-        # Of the range over the images: PyTorch and its own ONNX are as far apart.
-        assert np.abs(found[name] - values).max() <= 1e-5 * np.ptp(values)
+        # How much rounding is, depends on the processor: as much as between PyTorch and its ONNX.
+        rounding = np.abs(pytorch[name] - values).max()
+        assert rounding <= 3e-5 * np.ptp(values)
+        assert np.abs(found[name] - values).max() <= FEW_TIMES * rounding
     metrics = variants[strategy].report.metrics
     assert (metrics["parity.lost"], metrics["parity.new"]) == (0, 0)
 
