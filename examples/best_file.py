@@ -28,7 +28,8 @@ def main() -> int:
     """Print what is there, then what the best of it sees."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("experiment", help="name of an experiment in MLflow")
-    parser.add_argument("--tracking", default="sqlite:///mlruns/mlflow.db", help="MLflow's URI")
+    default = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlruns/mlflow.db"
+    parser.add_argument("--tracking", default=default, help="MLflow's URI")
     parser.add_argument("--precision", default="int8")
     parser.add_argument(
         "--under", type=float, default=3.0, metavar="MS", help="latency, one thread"
