@@ -16,7 +16,7 @@ from tasks.checkpoint_to_onnx import checkpoint_to_onnx
 from tasks.config_to_dataset import config_to_dataset
 from tasks.dataset_to_checkpoint import dataset_to_checkpoint
 from tasks.model_to_report import model_to_report
-from tasks.publishing import publish
+from tasks.publishing import publish, warn
 from tasks.reports_to_comparison import reports_to_comparison
 from tasks.tracking import tracked_run
 
@@ -38,6 +38,7 @@ def detector_to_tflite(experiment_file: str, overrides: Sequence[str] = ()) -> C
     with tracked_run(experiment) as track:
         dataset = config_to_dataset(experiment)
         track.dataset(dataset)
+        warn(Store(experiment.store), dataset)
         checkpoint = dataset_to_checkpoint(experiment, dataset)
         track.checkpoint(checkpoint, experiment)
         onnx = checkpoint_to_onnx(experiment, checkpoint, dataset)

@@ -1,4 +1,4 @@
-"""Shows a comparison to people: in the terminal, and as artefacts of the Prefect flow run.
+"""Shows people what a run found: in the terminal, and as artefacts of the Prefect flow run.
 
 Called by the flow and not by a task, so that a run whose stages were all cached shows it, too.
 """
@@ -7,12 +7,24 @@ import re
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from mmdet2tflite.artifacts import Comparison
+from mmdet2tflite.artifacts import Comparison, Dataset
+from mmdet2tflite.data.prepare import PROBLEM, REPORT
 from mmdet2tflite.report.columns import COLUMNS, cell
 from mmdet2tflite.report.markdown import markdown
 from mmdet2tflite.report.stored import read_comparison, remember_comparison
-from mmdet2tflite.report.terminal import print_comparison
+from mmdet2tflite.report.terminal import announce_problems, print_comparison
 from mmdet2tflite.store import Store
+
+
+def warn(store: Store, dataset: Dataset) -> None:
+    """Say which problems of the data were mended or let pass; nothing where there are none."""
+    found = {
+        name.removeprefix(PROBLEM): round(number)
+        for name, number in dataset.metrics.items()
+        if name.startswith(PROBLEM)
+    }
+    if found:
+        announce_problems(found, store.path(dataset, REPORT))
 
 
 def publish(store: Store, comparison: Comparison) -> None:

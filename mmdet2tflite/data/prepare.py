@@ -24,6 +24,8 @@ from mmdet2tflite.store import LOGS
 
 SPLITS: tuple[SplitName, ...] = ("train", "val")
 REPORT = f"{LOGS}/problems.json"
+PROBLEM = "problems."
+"""Begins the name of a metric that counts the problems of a kind."""
 """All problems found, mended or not, as a list. In the log folder, for it says where the data came
 from and not what they are; that of a stopped stage stays in its work folder."""
 
@@ -142,7 +144,7 @@ def _dataset(
     for name, split in splits.items():
         metrics |= {f"{name}.images": float(split.images), f"{name}.boxes": float(split.boxes)}
     for kind, number in Counter(problem.kind for problem in problems).items():
-        metrics[f"problems.{kind}"] = float(number)
+        metrics[f"{PROBLEM}{kind}"] = float(number)
     return Dataset(classes=classes, train=splits["train"], val=splits["val"], metrics=metrics)
 
 

@@ -146,6 +146,14 @@ def announce_failure(what: str, reason: str) -> None:
     console.print(f"[red]✗[/red] {escape(what)}: {escape(one_line(reason))}")
 
 
+def announce_problems(found: Mapping[str, int], report: Path) -> None:
+    """Of a data set that is used all the same: how many of each kind, and where each is named."""
+    counts = ", ".join(f"{number} {kind}" for kind, number in found.items())
+    console.print(
+        f"  [yellow]data:[/yellow] {counts}; named in {escape(str(report))}", soft_wrap=True
+    )
+
+
 def announce_retry(seconds: float) -> None:
     """Below the line of a failure that may pass."""
     console.print(f"  this may pass: tried again in {seconds:g} s")

@@ -1,10 +1,13 @@
-"""What a run shows is what ``mmdet2tflite compare`` shows until the next one."""
+"""What a run shows: problems of its data, and what ``compare`` shows until the next run."""
 
 from pathlib import Path
 
 import pytest
 
+from mmdet2tflite.artifacts import Dataset, Split
+from mmdet2tflite.data.prepare import REPORT
 from mmdet2tflite.report.stored import last_comparison
+from mmdet2tflite.store import Store
 from tasks import publishing
 from tests.report.finished_run import Run
 
@@ -27,3 +30,24 @@ def test_a_run_that_shows_what_an_earlier_one_made_is_the_last_one(
         assert last_comparison(run.store, "tiny") == comparison
         assert kept["comparison-tiny"].count("'model':") == models
         assert ("widen" in kept["summary-tiny"]) == (models == 5)
+
+
+@pytest.mark.parametrize(
+    ("problems", "said"),
+    [({}, []), ({"leak": 2.0, "no_label": 1.0}, ["  data: 2 leak, 1 no_label; named in "])],
+)
+def test_what_is_wrong_with_the_data_is_said_whenever_they_are_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], problems: dict[str, float], said: list[str]
+) -> None:
+    def make(work: Path) -> Dataset:
+        (work / REPORT).write_text("[]")
+        metrics = {"val.boxes": 3.0, **{f"problems.{kind}": n for kind, n in problems.items()}}
+        split = Split(annotations="", image_root="", images=0, boxes=0, images_digest="")
+        return Dataset(classes=("cat",), train=split, val=split, metrics=metrics)
+
+    store = Store(tmp_path)
+    dataset = store.build("dataset", "key", make, origin={})
+    assert isinstance(dataset, Dataset)
+    publishing.warn(store, dataset)
+    expected = [f"{line}{store.path(dataset, REPORT)}" for line in said]
+    assert capsys.readouterr().out.splitlines() == expected
