@@ -1,6 +1,7 @@
 """What happens in a Dask worker besides the tasks: telling the flow about them, being checked."""
 
 import io
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,13 @@ class Worker(WorkerPlugin):
 
     @override
     def setup(self, worker: distributed.Worker) -> None:
-        """Lines about stages go to the flow's terminal."""
+        """Lines about stages go to the flow's terminal, and Ctrl-C to the nanny alone.
+
+        A terminal sends it to all processes. The nanny tells this one to end, and waits for that;
+        by itself it would end at once, and leave behind what its tools have started.
+        """
+        if worker.nanny is not None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         console.file = _ToFlow()  # type: ignore[assignment]  # all that rich needs of a file
 
     @override
