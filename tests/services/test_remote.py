@@ -66,6 +66,7 @@ def settings(store: str | Path) -> list[str]:
         "evaluation.parity_images=4",
         "evaluation.latency={'runs': 3, 'warmup': 1, 'threads': [1]}",
         "promotion.parity_loss=1",
+        "promotion.precision=float32",  # which file is the fastest, depends on the processor
     ]
 
 
