@@ -8,6 +8,7 @@ flow's modules are imported, and dies with the run.
 `make serve` does, with the user interface, schedules and all.
 """
 
+import asyncio
 import atexit
 import os
 import re
@@ -16,16 +17,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 
 from mmdet2tflite.errors import ServiceError
+from mmdet2tflite.lock import exclusive
 
 PASSWORD = re.compile(r"(://[^\s/@:]*:)[^\s/]*@")
 SECONDS_TO_START = 300
 """The first start, on an empty database, takes 20 s on a machine that is not busy."""
 SECONDS_TO_ANSWER = 10
 ATTEMPTS = 3
+DATABASE_LOCK = "mmdet2tflite-database.lock"
 SECONDS_TO_STOP = 10
 """It writes down what it was told last."""
 
@@ -84,6 +88,17 @@ def _wait(url: str) -> None:
     httpx.get(f"{url}/health", timeout=SECONDS_TO_START).raise_for_status()
 
 
+def _make_database() -> None:
+    """Prefect's tables, or those that a newer version adds: two servers must not do so at once."""
+    from prefect.server.database import provide_database_interface
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings()
+    if settings.server.database.migrate_on_start:
+        with exclusive(Path(settings.home) / DATABASE_LOCK):
+            asyncio.run(provide_database_interface().create_db())
+
+
 def _stop(server: subprocess.Popen[bytes]) -> None:
     server.terminate()
     try:
@@ -98,6 +113,7 @@ def main() -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    _make_database()
     app = create_app(ephemeral=sys.argv[2:] != ["service"], final=True)
     config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=SECONDS_TO_STOP)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])

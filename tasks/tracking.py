@@ -34,6 +34,7 @@ from mmdet2tflite.evaluate.analysis import ANALYSIS
 from mmdet2tflite.evaluate.evaluate import MISTAKES, PICTURE, SHEET
 from mmdet2tflite.evaluate.results import DETECTIONS
 from mmdet2tflite.evaluate.spec import REPORT
+from mmdet2tflite.lock import exclusive
 from mmdet2tflite.manifest import MANIFEST
 from mmdet2tflite.report.markdown import markdown
 from mmdet2tflite.report.outcome import Outcome
@@ -44,7 +45,7 @@ from tasks.processes import is_gone, this_process
 from tasks.pyfunc import log_detector
 from tasks.server import check_server
 
-DATABASE, FILES = "mlflow.db", "artifacts"
+DATABASE, DATABASE_LOCK, FILES = "mlflow.db", "mlflow.lock", "artifacts"
 URI = "MLFLOW_TRACKING_URI"
 _own_uris: set[str] = set()
 METRICS_PER_CALL = 1000  # MLflow's limit for log_batch
@@ -223,7 +224,11 @@ def _connect(experiment: Experiment) -> None:
     logging.getLogger("mlflow.utils.requirements_utils").setLevel(logging.ERROR)
     name, folder = experiment.name, experiment.tracking.absolute()
     if not use_tracking(folder) and mlflow.get_experiment_by_name(name) is None:
-        mlflow.create_experiment(name, artifact_location=(folder / FILES / name).as_uri())
+        try:
+            mlflow.create_experiment(name, artifact_location=(folder / FILES / name).as_uri())
+        except MlflowException:  # another run was quicker
+            if mlflow.get_experiment_by_name(name) is None:
+                raise
     mlflow.set_experiment(name)
 
 
@@ -239,6 +244,8 @@ def use_tracking(folder: Path) -> bool:
         own = f"sqlite:///{folder.absolute() / DATABASE}"
         mlflow.set_tracking_uri(own)
         _own_uris.add(own)
+        with exclusive(folder / DATABASE_LOCK):  # two runs must not make its tables at once
+            mlflow.search_experiments(max_results=1)
         return False
     if uri.startswith("http"):
         check_server("MLflow", f"{uri}/health", f"start it, or correct {URI}")

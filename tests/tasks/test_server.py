@@ -77,3 +77,29 @@ def test_it_answers_where_the_settings_say_and_dies_with_a_run_that_is_killed(tm
         while child.status() != psutil.STATUS_ZOMBIE:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+@pytest.mark.flow
+def test_runs_that_start_at_once_on_an_empty_database_all_have_a_server(tmp_path):
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path)}
+    environment.pop("PREFECT_API_URL", None)
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", RUN],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    try:
+        urls = [run.stdout.readline().strip() for run in runs]
+        assert len(set(urls)) == 2
+        for url in urls:
+            answer = httpx.post(f"{url}/flows/count", json={}, timeout=SECONDS)
+            assert answer.json() == 0
+    finally:
+        for run in runs:
+            run.terminate()
+            run.communicate()

@@ -1,5 +1,8 @@
 """Which artefacts MLflow still refers to, and which tracking is asked."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +15,19 @@ from tasks.tracking import named_tracking, use_tracking
 from tasks.used import used_artefacts
 from tests.tasks.conftest import FAILED, Tracked
 
+ROOT = Path(__file__).parents[2]
+FIRST_RUN = """
+import sys
+from pathlib import Path
+from mmdet2tflite.config import Experiment
+from tasks.tracking import tracked_run
+
+folder = Path(sys.argv[1])
+values = {"name": "first", "dataset": {"kind": "digits"}}
+places = {"store": str(folder / "artifacts"), "tracking": str(folder / "mlruns")}
+with tracked_run(Experiment.model_validate({**values, **places})):
+    pass
+"""
 PAST, FUTURE = (datetime.now(UTC) + timedelta(days=days) for days in (-1, 1))
 
 
@@ -65,3 +81,24 @@ def test_what_the_environment_names_wins(tmp_path: Path, monkeypatch: pytest.Mon
     assert use_tracking(tmp_path / "folder") is True
     assert named_tracking() == uri
     assert not (tmp_path / "folder").exists()
+
+
+def test_runs_that_are_the_first_ones_in_a_folder_all_find_its_database(tmp_path: Path) -> None:
+    environment = {name: v for name, v in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", FIRST_RUN, str(tmp_path)],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    said = [run.communicate()[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0], said
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("first")
+    assert experiment is not None
+    assert len(client.search_runs([experiment.experiment_id])) == 3
