@@ -24,10 +24,10 @@ from mmdet2tflite.store import LOGS
 
 SPLITS: tuple[SplitName, ...] = ("train", "val")
 REPORT = f"{LOGS}/problems.json"
-PROBLEM = "problems."
-"""Begins the name of a metric that counts the problems of a kind."""
 """All problems found, mended or not, as a list. In the log folder, for it says where the data came
 from and not what they are; that of a stopped stage stays in its work folder."""
+PROBLEM = "problems."
+"""Begins the name of a metric that counts the problems of a kind."""
 
 
 @dataclass(frozen=True)
