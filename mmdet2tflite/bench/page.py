@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from mmdet2tflite.bench.reasons import reason
 from mmdet2tflite.bench.timing import SERIES
+from mmdet2tflite.errors import one_line
 
 type Values = Mapping[str, Any]
 
@@ -63,7 +63,7 @@ def markdown(results: Values) -> str:
     """The whole page."""
     width, height = results["input_size"]
     rows = results["rows"]
-    failed = [f"* **{row['name']}**: {reason(row['failure'])}" for row in rows if row["failure"]]
+    failed = [f"* **{row['name']}**: {one_line(row['failure'])}" for row in rows if row["failure"]]
     left_out = [f"* **{name}**: {why}." for name, why in results["not_measured"].items()]
     return "\n".join(
         [

@@ -1,8 +1,6 @@
-"""Why a row of a benchmark failed, in one line that says nothing of the machine it failed on."""
+"""Why a row of a benchmark failed, in words that say nothing of the machine it failed on."""
 
 import re
-
-from mmdet2tflite.errors import one_line
 
 FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/:]+/)+")
 """Those of an absolute path: where the one who measured keeps the files is no part of a reason."""
@@ -13,13 +11,13 @@ ERRORS, LENGTH = 2, 200
 """A log's last error often says no more than that there was one before it."""
 
 
-def reason(failure: str) -> str:
-    """A failure in a line, without folders."""
-    return FOLDERS.sub("", one_line(failure))
+def without_folders(text: str) -> str:
+    """A failure's text, in which a file is named by its name alone."""
+    return FOLDERS.sub("", text)
 
 
 def last_errors(log: str) -> str:
     """The last errors in a tool's log, each cut to its beginning; "" if there are none."""
-    text = FOLDERS.sub("", COLOURS.sub("", log))
+    text = without_folders(COLOURS.sub("", log))
     found = list(dict.fromkeys(line[:LENGTH] for line in ERROR.findall(text)))
     return " → ".join(found[-ERRORS:])

@@ -10,6 +10,7 @@ from typing import Any
 from mmdet2tflite.artifacts import Dataset
 from mmdet2tflite.bench.entry import Entry
 from mmdet2tflite.bench.ratios import ratios, spread
+from mmdet2tflite.bench.reasons import without_folders
 from mmdet2tflite.bench.timing import Protocol, Rounds
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.evaluate import machine
@@ -101,7 +102,7 @@ def make_rows(entries: Iterable[Entry], rounds: Rounds) -> list[dict[str, Any]]:
             "name": entry.name,
             "command": entry.command,
             "runtime": RUNTIMES[entry.model.kind].name if entry.model else "",
-            "failure": entry.failure,
+            "failure": without_folders(entry.failure),
             "metrics": entry.report.metrics if entry.report else {},
             "latency": latencies[entry.name],
         }

@@ -1,19 +1,19 @@
-"""A failure in one line."""
+"""A failure in words that say nothing of the machine."""
 
-from mmdet2tflite.bench.reasons import LENGTH, last_errors, reason
-
-
-def test_a_reason_is_one_line_without_folders():
-    assert reason("Model: /a/b-c/d.tflite does not load: x/conv.cc:3\n  to do: /e") == (
-        "Model: d.tflite does not load: x/conv.cc:3"
-    )
+from mmdet2tflite.bench.reasons import LENGTH, last_errors, without_folders
 
 
-def test_the_reason_of_a_tool_that_died_ends_with_the_last_line_of_its_log():
+def test_a_reason_names_files_without_their_folders_and_keeps_all_else():
     failure = (
-        "x ended; the end of its log:\n    | File /a/b.py\n    | ValueError: it\n  expected: y"
+        "Model: /a/b-c/d.tflite does not load: x/conv.cc:3\n"
+        '    | File "/a/b.py", line 1\n'
+        "  to do:    read /e/f.log, 1/2"
     )
-    assert reason(failure) == "x ended; the end of its log: ValueError: it"
+    assert without_folders(failure) == (
+        "Model: d.tflite does not load: x/conv.cc:3\n"
+        '    | File "b.py", line 1\n'
+        "  to do:    read f.log, 1/2"
+    )
 
 
 def test_the_last_errors_of_a_log_are_told_without_colours_and_repetitions():

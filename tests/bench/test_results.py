@@ -1,17 +1,21 @@
 """What stands in a benchmark's JSON."""
 
+import json
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from mmdet2tflite.artifacts import Dataset, Split
+from mmdet2tflite.bench.reasons import without_folders
 from mmdet2tflite.bench.results import describe_machine, make_results, make_rows
 from mmdet2tflite.bench.timing import SERIES, Protocol
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.data.config import DigitsData
 from mmdet2tflite.evaluate import machine
 
+ROOT = Path(__file__).parents[2]
 QUARTERS = {"low": 0.5, "lower": 0.5, "median": 0.5, "upper": 0.525, "high": 0.55}
 
 
@@ -30,12 +34,20 @@ def test_a_model_is_in_the_series_that_it_took_part_in(entries, rounds):
     assert broken["latency"] == {}
 
 
-def test_a_failure_is_a_row_with_its_full_reason(entries, rounds):
+def test_a_failure_is_a_row_with_its_full_reason_and_no_folder_of_the_machine(entries, rounds):
     names = [row["name"] for row in make_rows(entries, rounds)]
     broken = make_rows(entries, rounds)[1]
     assert names == ["base", "broken", "fast"]
-    assert broken["failure"] == entries[1].failure
+    assert broken["failure"] == entries[1].failure.replace("/home/me/", "")
     assert (broken["runtime"], broken["metrics"]) == ("", {})
+
+
+def test_the_results_that_are_kept_name_no_folder_either():
+    files = sorted((ROOT / "docs" / "benchmarks").glob("*.json"))
+    assert files
+    for file in files:
+        failures = [row["failure"] for row in json.loads(file.read_text("utf-8"))["rows"]]
+        assert failures == [without_folders(each) for each in failures]
 
 
 def test_rows_say_what_they_run_in_and_what_was_measured(entries, rounds):

@@ -18,8 +18,6 @@ WITHOUT_PAD = ("mirror", "mirror_rotated", "widen", "engine", "force_same")
 # are in the backbone and 2 in the neck.
 STRIDED = 6
 OUTPUTS = 9
-FEW_TIMES = 4
-"""A row of padding on the wrong side is a thousand times as large."""
 
 
 @pytest.mark.parametrize("strategy", EXACT)
@@ -37,10 +35,11 @@ def test_an_exact_strategy_reproduces_every_tensor_within_float32_rounding(
     loaded = (Evaluated.load(main_path.store.path(report)).outputs for report in reports)
     pytorch, expected, found = loaded
     for name, values in expected.items():
-        # How much rounding is, depends on the processor: as much as between PyTorch and its ONNX.
+        # How much rounding is, depends on the processor: as much as between PyTorch and its ONNX,
+        # 1.1e-5 of the range with AVX-512. Of two that round alike, none is twice as far away.
         rounding = np.abs(pytorch[name] - values).max()
-        assert rounding <= 3e-5 * np.ptp(values)
-        assert np.abs(found[name] - values).max() <= FEW_TIMES * rounding
+        assert rounding <= 2e-5 * np.ptp(values)
+        assert np.abs(found[name] - values).max() <= 2 * rounding
     metrics = variants[strategy].report.metrics
     assert (metrics["parity.lost"], metrics["parity.new"]) == (0, 0)
 
