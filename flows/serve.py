@@ -29,7 +29,8 @@ from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.project import project_root
 from mmdet2tflite.report.terminal import console
 from mmdet2tflite.toolchain import run_python
-from tasks.server import SECONDS_TO_START, without_password
+from tasks.own_server import SECONDS_TO_START
+from tasks.server import without_password
 
 HOST, POOL = "127.0.0.1", "local"
 DEPLOYMENTS = "prefect.yaml"

@@ -1,19 +1,13 @@
-"""A Prefect server for one run, where the settings name none.
+"""Which Prefect server a run uses, and how one serves.
 
-Prefect starts one by itself, too, but late (imports are over) and after importing all of the server
-into the flow's own process; and a run that is killed leaves it behind. This one starts while the
-flow's modules are imported, and dies with the run.
-
-``python -m tasks.server FD``: the child, which serves at an open socket. ``FD service`` serves as
-`make serve` does, with the user interface, schedules and all.
+``python -m tasks.server FD``: a server at an open socket; ``FD service``: that of `make serve`,
+with the user interface, schedules and all.
 """
 
 import asyncio
-import atexit
 import os
 import re
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,23 +17,20 @@ import httpx
 
 from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.lock import exclusive
+from tasks.own_server import SECONDS_TO_STOP, OwnServer
 
 PASSWORD = re.compile(r"(://[^\s/@:]*:)[^\s/]*@")
-SECONDS_TO_START = 300
-"""The first start, on an empty database, takes 20 s on a machine that is not busy."""
 SECONDS_TO_ANSWER = 10
 ATTEMPTS = 3
 DATABASE_LOCK = "mmdet2tflite-database.lock"
-SECONDS_TO_STOP = 10
-"""It writes down what it was told last."""
 
 
 def start_server() -> Callable[[], None]:
     """Start a server and let this process's settings name it, unless they name one already.
 
     Returns:
-        A function that waits until the server answers. It raises httpx.HTTPError if one of our own
-        never will, ServiceError if that of the settings does not.
+        A function that waits until the server answers. It raises ServiceError if that of the
+        settings does not.
     """
     from prefect.context import refresh_global_settings_context
     from prefect.settings import get_current_settings
@@ -49,18 +40,10 @@ def start_server() -> Callable[[], None]:
         return lambda: check_server(
             "Prefect", f"{named}/health", "start it, or correct PREFECT_API_URL"
         )
-    with socket.create_server(("127.0.0.1", 0)) as place:  # whoever calls early waits in its queue
-        url = f"http://127.0.0.1:{place.getsockname()[1]}/api"
-        server = subprocess.Popen(
-            [sys.executable, "-m", "mmdet2tflite.child", __name__, str(place.fileno())],
-            pass_fds=[place.fileno()],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is the run's, which has something to report still
-        )
-    atexit.register(_stop, server)
-    os.environ["PREFECT_API_URL"] = url
+    server = OwnServer()
+    os.environ["PREFECT_API_URL"] = server.url
     refresh_global_settings_context()
-    return lambda: _wait(url)
+    return server.wait
 
 
 def check_server(name: str, health: str, remedy: str) -> None:
@@ -84,10 +67,6 @@ def without_password(text: str) -> str:
     return PASSWORD.sub(r"\1***@", text)
 
 
-def _wait(url: str) -> None:
-    httpx.get(f"{url}/health", timeout=SECONDS_TO_START).raise_for_status()
-
-
 def _make_database() -> None:
     """Prefect's tables, or those that a newer version adds: two servers must not do so at once."""
     from prefect.server.database import provide_database_interface
@@ -99,15 +78,6 @@ def _make_database() -> None:
             asyncio.run(provide_database_interface().create_db())
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    try:
-        server.wait(SECONDS_TO_STOP)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-
-
 def main() -> None:
     """Serve until told to end."""
     import uvicorn
@@ -115,7 +85,7 @@ def main() -> None:
 
     _make_database()
     app = create_app(ephemeral=sys.argv[2:] != ["service"], final=True)
-    config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=SECONDS_TO_STOP)
+    config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=int(SECONDS_TO_STOP))
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 
 
