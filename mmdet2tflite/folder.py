@@ -2,11 +2,14 @@
 
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mmdet2tflite.artifacts import Artifact
-from mmdet2tflite.manifest import MANIFEST
+from mmdet2tflite.disk import to_disk
+from mmdet2tflite.leftover import DAMAGED, Leftover
+from mmdet2tflite.manifest import MANIFEST, check_files, parse_manifest
 
 
 class Folder:
@@ -22,7 +25,10 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Content of a file below the root. Raises OSError."""
-        return (self.cache / name).read_bytes()
+        path = self.cache / name
+        if path.exists() and not path.is_file():  # reading a pipe would never end
+            raise IsADirectoryError(f"{path} is not a file")
+        return path.read_bytes()
 
     def write(self, name: str, content: bytes) -> None:
         """Write or replace a file, all at once. Raises OSError."""
@@ -30,7 +36,9 @@ class Folder:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}")
         partial.write_bytes(content)
+        to_disk(partial)
         partial.rename(path)
+        to_disk(path.parent)
 
     def names(self, folder: str) -> list[str]:
         """Of the files in a folder below the root."""
@@ -47,11 +55,54 @@ class Folder:
         final.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(final, ignore_errors=True)  # no manifest in it
         work.rename(final)
+        to_disk(final.parent)
         return manifest
 
+    def check_artefact(self, stage: str, key: str, manifest: dict[str, Any]) -> None:
+        """Compare an artefact's files with its manifest. Raises Damaged, OSError."""
+        check_files(self.cache / stage / key, manifest)
+
     def fetch(self, artifact: Artifact) -> Path:
-        """The artefact's folder."""
-        return self.cache / artifact.stage / artifact.key
+        """The artefact's folder. Raises Damaged if its files are not those of its manifest."""
+        place = self.cache / artifact.stage / artifact.key
+        if place.exists():
+            manifest = parse_manifest(self.read(f"{artifact.stage}/{artifact.key}/{MANIFEST}"))
+            check_files(place, manifest)
+        return place
+
+    def set_aside(self, stage: str, key: str) -> str:
+        """Move an artefact to where nobody finds it; returns where that is."""
+        aside = self.cache / DAMAGED / stage / key
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)
+        (self.cache / stage / key).rename(aside)
+        return str(aside)
+
+    def leftovers(self, changed_before: datetime) -> list[Leftover]:
+        """What was set aside, and what a removal that died half way left: it has no manifest.
+
+        Args:
+            changed_before: with a time zone.
+        """
+        folders = [path for path in self.cache.glob(f"{DAMAGED}/*/*") if path.is_dir()]
+        folders += [
+            path
+            for path in self.cache.glob("[!.]*/*")
+            if path.is_dir() and not (path / MANIFEST).exists()
+        ]
+        found = [
+            Leftover(
+                path.relative_to(self.cache).as_posix(),
+                sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
+                datetime.fromtimestamp(path.stat().st_ctime, UTC),
+            )
+            for path in sorted(folders)
+        ]
+        return [each for each in found if each.changed < changed_before]
+
+    def remove_folder(self, folder: str) -> None:
+        """Delete a folder, which is relative to the root."""
+        shutil.rmtree(self.cache / folder)
 
     def remove(self, artifact: Artifact) -> None:
         """Delete an artefact, its manifest first."""

@@ -16,7 +16,6 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,22 +25,22 @@ import fsspec
 from platformdirs import user_cache_path
 
 from mmdet2tflite.artifacts import Artifact
-from mmdet2tflite.digest import file_sha256, json_sha256
+from mmdet2tflite.digest import json_sha256
 from mmdet2tflite.errors import DISK_FULL, StoreError
+from mmdet2tflite.leftover import DAMAGED, Leftover
 from mmdet2tflite.lock import exclusive
-from mmdet2tflite.manifest import MANIFEST, write_manifest
+from mmdet2tflite.manifest import (
+    ATTEMPT,
+    MANIFEST,
+    Damaged,
+    check_files,
+    parse_manifest,
+    seal,
+    write_manifest,
+)
 
 CHECK = ".check"
 """An empty file at the root: whoever can write it can write an artefact."""
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """A folder that no manifest names, relative to the root; its size in bytes, its last change."""
-
-    folder: str
-    size: int
-    changed: datetime
 
 
 class Remote:
@@ -92,14 +91,14 @@ class Remote:
         home, attempt = f"{stage}/{key}", uuid4().hex
         try:
             self._upload(work, manifest["files"], f"{home}/{attempt}")
-            counts = self._put_first(f"{home}/{MANIFEST}", {**manifest, "attempt": attempt})
+            counts = self._put_first(f"{home}/{MANIFEST}", {**manifest, ATTEMPT: attempt})
         except StoreError as error:
             raise StoreError(
                 f"{home} is made and could not be uploaded: {error.found}",
                 error.expected,
                 f"{error.remedy}; then run again: it is uploaded, not made again (kept in {work})",
             ) from error
-        if counts["attempt"] == attempt:
+        if counts[ATTEMPT] == attempt:
             with self._copy(stage, key) as folder:
                 shutil.rmtree(folder, ignore_errors=True)
                 work.rename(folder)
@@ -109,8 +108,25 @@ class Remote:
             shutil.rmtree(work)
         return counts
 
+    def check_artefact(self, stage: str, key: str, manifest: dict[str, Any]) -> None:
+        """Nothing: files are checked when they are copied, the copy when it is used (rule 4)."""
+
+    def set_aside(self, stage: str, key: str) -> str:
+        """Move an artefact's manifest to where nobody finds it; returns where that is.
+
+        Its files are leftovers then.
+        """
+        name = f"{stage}/{key}/{MANIFEST}"
+        with self._answering():
+            self._fs.mv(f"{self.root}/{name}", f"{self.root}/{DAMAGED}/{name}")
+        return f"{self.root}/{DAMAGED}/{name}"
+
     def fetch(self, artifact: Artifact) -> Path:
-        """The artefact's copy on this machine; downloaded and checked if there is none (rule 4)."""
+        """The artefact's copy on this machine; downloaded if there is none, or a damaged one.
+
+        Raises:
+            Damaged: what was downloaded is not what the manifest describes.
+        """
         folder = self.cache / artifact.stage / artifact.key
         if _digest_in(folder) != artifact.digest:
             with self._copy(artifact.stage, artifact.key):
@@ -120,9 +136,9 @@ class Remote:
         return folder
 
     def remove(self, artifact: Artifact) -> None:
-        """Delete an artefact, its manifest first."""
+        """Delete an artefact, its manifest first. Raises Damaged."""
         home = f"{artifact.stage}/{artifact.key}"
-        attempt = self._manifest(home)["attempt"]
+        attempt = self._manifest(home)[ATTEMPT]
         with self._answering():
             self._fs.rm_file(f"{self.root}/{home}/{MANIFEST}")
         self.remove_folder(f"{home}/{attempt}")
@@ -145,8 +161,8 @@ class Remote:
                 folders.setdefault("/".join(parts[:3]), []).append((name, size))
         named = set()
         for stage, key in self.manifests():
-            with suppress(FileNotFoundError):
-                named.add(f"{stage}/{key}/{self._manifest(f'{stage}/{key}')['attempt']}")
+            with suppress(FileNotFoundError, Damaged):
+                named.add(f"{stage}/{key}/{self._manifest(f'{stage}/{key}')[ATTEMPT]}")
         found = [
             Leftover(folder, sum(size for _, size in files), self._changed(n for n, _ in files))
             for folder, files in folders.items()
@@ -155,11 +171,11 @@ class Remote:
         return [each for each in found if each.changed < changed_before]
 
     def _manifest(self, home: str) -> dict[str, Any]:
-        return dict(json.loads(self.read(f"{home}/{MANIFEST}")))
+        return parse_manifest(self.read(f"{home}/{MANIFEST}"))
 
     def _put_first(self, name: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Rule 2. Returns the manifest that is there then."""
-        content = json.dumps(manifest, indent=1).encode()
+        content = json.dumps(seal(manifest), indent=1).encode()
         try:
             with self._answering():
                 self._fs.pipe_file(f"{self.root}/{name}", content, mode="create")
@@ -167,7 +183,7 @@ class Remote:
             # Each server has its own way to say that there is one. If its answer to a put that went
             # well was lost, there is one, too: ours.
             with suppress(FileNotFoundError):
-                return dict(json.loads(self.read(name)))
+                return parse_manifest(self.read(name))
             raise
         return dict(manifest)
 
@@ -202,14 +218,7 @@ class Remote:
                     f"the artefact with the digest {artifact.digest}",
                     "run again",
                 )
-            for name in names:
-                expected = manifest["files"][name]["sha256"]
-                if file_sha256(copy / name) != expected:
-                    raise StoreError(
-                        f"{source}/{name} is not the file that its manifest describes",
-                        f"sha256 {expected}",
-                        f"delete {self.root}/{home} and run again",
-                    )
+            check_files(copy, manifest)
             write_manifest(copy, manifest)
             copy.rename(folder)
 
@@ -255,9 +264,10 @@ class Remote:
 
 
 def _digest_in(folder: Path) -> str | None:
-    """Digest of the artefact whose copy is in a folder."""
+    """Digest of the artefact whose copy is in a folder, complete and undamaged."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        manifest = parse_manifest((folder / MANIFEST).read_bytes())
+        check_files(folder, manifest)
+    except (FileNotFoundError, Damaged):
         return None
     return str(manifest["value"]["digest"])

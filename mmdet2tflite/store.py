@@ -13,14 +13,15 @@ Rules:
    stage finds it again, every other starts with an empty one.
 6. What is in a work folder complete with its manifest, and could not be published, is published by
    the next run.
+7. An artefact whose files are not those of its manifest is damaged: it is set aside before anybody
+   uses it, which is said, and made anew.
 """
 
-import errno
-import json
 import shutil
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,17 +30,25 @@ import fsspec
 
 from mmdet2tflite.artifacts import KINDS, Artifact
 from mmdet2tflite.digest import json_sha256
-from mmdet2tflite.errors import DISK_FULL, StoreError, disk_full
+from mmdet2tflite.disk import disk_errors
+from mmdet2tflite.errors import StoreError
 from mmdet2tflite.folder import Folder
+from mmdet2tflite.leftover import Leftover
 from mmdet2tflite.lock import exclusive
-from mmdet2tflite.manifest import MANIFEST, describe_files, sealed, write_manifest
-from mmdet2tflite.remote import Leftover, Remote
+from mmdet2tflite.manifest import (
+    MANIFEST,
+    Damaged,
+    describe_files,
+    parse_manifest,
+    sealed,
+    write_manifest,
+)
+from mmdet2tflite.remote import Remote
 
 LOGS = "log"
 """Sub-folder of an artefact for what does not define it: logs, curves, reproduce.sh."""
 LAST = "last"
 """Sub-folder of the root with a file for each name that ``Store.remember`` was told."""
-REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 
 class Store:
@@ -56,21 +65,78 @@ class Store:
         self._place.check()
 
     def find(self, stage: str, key: str) -> Artifact | None:
-        """The finished artefact, or None."""
+        """The finished artefact, its files as its manifest describes them, or None.
+
+        A damaged one is set aside (rule 7).
+
+        Raises:
+            StoreError: it cannot be read, or is another version's.
+        """
         try:
-            return _value(json.loads(self._place.read(f"{stage}/{key}/{MANIFEST}")))
-        except FileNotFoundError:
+            return self._find(stage, key)
+        except Damaged:
+            with disk_errors(self._cache), exclusive(self._lock(stage, key)):
+                return self._find_or_set_aside(stage, key)
+
+    def _find(self, stage: str, key: str) -> Artifact | None:
+        """Raises Damaged."""
+        manifest = self._manifest(stage, key)
+        if manifest is None:
             return None
-        except (OSError, ValueError, KeyError) as error:
+        with disk_errors(self._cache):
+            self._place.check_artefact(stage, key, manifest)
+        return self._value(stage, key, manifest)
+
+    def _find_or_set_aside(self, stage: str, key: str) -> Artifact | None:
+        """Under the key's lock: another process may have made it anew meanwhile."""
+        try:
+            return self._find(stage, key)
+        except Damaged as damage:
+            what = f"damaged: {stage}/{key}: {damage}"
+            try:
+                aside = self._place.set_aside(stage, key)
+            except OSError as error:
+                raise StoreError(
+                    f"{what}; it cannot be set aside: {error.strerror}",
+                    "a store that this user may write to",
+                    f"delete {self.root}/{stage}/{key} and run again",
+                ) from None
+            print(f"{what}; set aside in {aside}, to be made anew", file=sys.stderr)
+            return None
+
+    def _manifest(self, stage: str, key: str) -> dict[str, Any] | None:
+        """What an artefact's manifest says; None if there is none. Raises Damaged."""
+        name = f"{stage}/{key}/{MANIFEST}"
+        try:
+            return parse_manifest(self._place.read(name))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except IsADirectoryError:
+            raise Damaged(f"{MANIFEST} is no file") from None
+        except OSError as error:
             raise StoreError(
-                f"{stage}/{key}/{MANIFEST} cannot be read: {error}",
+                f"{self.root}/{name} cannot be read: {error.strerror or error}",
+                "a manifest that this user may read",
+                "correct its permissions, or set `store` to another folder",
+            ) from None
+
+    def _value(self, stage: str, key: str, manifest: Mapping[str, Any]) -> Artifact:
+        try:
+            value = manifest["value"]
+            artifact = KINDS[value["kind"]].model_validate(value)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{stage}/{key}/{MANIFEST} cannot be read: {type(error).__name__}",
                 "a manifest that this version wrote",
                 f"delete {self.root}/{stage}/{key} and run again",
             ) from None
+        if (artifact.stage, artifact.key) != (stage, key):
+            raise Damaged(f"it is {artifact.stage}/{artifact.key}, in another one's place")
+        return artifact
 
     def remember(self, name: str, artifact: Artifact) -> None:
         """Let ``recall(name)`` find an artefact, in place of the one that it found before."""
-        with _disk_errors(self._cache):
+        with disk_errors(self._cache):
             self._place.write(f"{LAST}/{name}", f"{artifact.stage}/{artifact.key}".encode())
 
     def recall(self, name: str) -> Artifact | None:
@@ -78,6 +144,9 @@ class Store:
         try:
             stage, key = self._place.read(f"{LAST}/{name}").decode().split("/")
         except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            print(f"damaged: {LAST}/{name} names no artefact; left out", file=sys.stderr)
             return None
         return self.find(stage, key)
 
@@ -87,18 +156,29 @@ class Store:
 
     def manifest(self, artifact: Artifact) -> dict[str, Any]:
         """All that is known about how an artefact came about. Raises StoreError if it is gone."""
-        name = f"{artifact.stage}/{artifact.key}/{MANIFEST}"
         try:
-            return dict(json.loads(self._place.read(name)))
-        except FileNotFoundError:
+            manifest = self._manifest(artifact.stage, artifact.key)
+        except Damaged as damage:
+            raise self._unusable(artifact, damage) from None
+        if manifest is None:
             raise StoreError(
-                f"{self.root}/{name} is gone", "a complete artefact", "run again"
-            ) from None
+                f"{self.root}/{artifact.stage}/{artifact.key}/{MANIFEST} is gone",
+                "a complete artefact",
+                "run again",
+            )
+        return manifest
 
     def path(self, artifact: Artifact, name: str = "") -> Path:
-        """Local path of an artefact's file (or folder, without a name); fetched once if remote."""
-        with _disk_errors(self._cache):
-            folder = self._place.fetch(artifact)
+        """Local path of an artefact's file (or folder, without a name); fetched once if remote.
+
+        Raises:
+            StoreError: it is gone, or not what was made (rule 7).
+        """
+        with disk_errors(self._cache):
+            try:
+                folder = self._place.fetch(artifact)
+            except Damaged as damage:
+                raise self._unusable(artifact, damage) from None
         path = folder / name
         if not path.exists():
             raise StoreError(
@@ -106,10 +186,30 @@ class Store:
             )
         return path
 
+    def _unusable(self, artifact: Artifact, damage: Damaged) -> StoreError:
+        """Whoever asks has been told that it is there: it was damaged since, while this ran."""
+        return StoreError(
+            f"{self.root}/{artifact.stage}/{artifact.key}: {damage}",
+            "the files as they were made",
+            "run again: the damaged artefact is set aside and made anew",
+        )
+
+    def places(self) -> list[tuple[str, str]]:
+        """Stage and key of everything that has a manifest, be it damaged."""
+        return self._place.manifests()
+
     def finished(self) -> list[Artifact]:
-        """All artefacts."""
-        found = (self.find(stage, key) for stage, key in self._place.manifests())
-        return [artifact for artifact in found if artifact is not None]
+        """All artefacts whose manifest can be read; of each other one, why not is said."""
+        found = []
+        for stage, key in self.places():
+            try:
+                manifest = self._manifest(stage, key)
+                if manifest is not None:
+                    found.append(self._value(stage, key, manifest))
+            except (Damaged, StoreError) as error:
+                reason = error.found if isinstance(error, StoreError) else error
+                print(f"damaged: {stage}/{key}: {reason}; left alone", file=sys.stderr)
+        return found
 
     def remove(self, artifact: Artifact) -> None:
         """Delete an artefact, its manifest first: rule 4. It may be gone already."""
@@ -118,18 +218,15 @@ class Store:
             self._place.remove(artifact)
 
     def leftovers(self, changed_before: datetime) -> list[Leftover]:
-        """What ended before it was an artefact, on a remote root; nobody finds it.
-
-        On a local root all work is below ``work``, and replaced by the next attempt.
+        """What is no artefact (any more): damaged ones, and what ended half way; nobody finds it.
 
         Args:
             changed_before: with a time zone; an upload may be under way in what changed since.
         """
-        return self._place.leftovers(changed_before) if isinstance(self._place, Remote) else []
+        return self._place.leftovers(changed_before)
 
     def remove_leftover(self, leftover: Leftover) -> None:
         """Delete it."""
-        assert isinstance(self._place, Remote)
         self._place.remove_folder(leftover.folder)
 
     def build(
@@ -152,10 +249,10 @@ class Store:
         Raises:
             StoreError: the disk is full or the root cannot be written.
         """
-        with _disk_errors(self._cache):
+        with disk_errors(self._cache):
             work = self.work / stage / key
             with exclusive(self._lock(stage, key), on_wait):
-                found = self.find(stage, key)
+                found = self._find_or_set_aside(stage, key)
                 if found is not None:
                     return found
                 manifest = sealed(work)
@@ -167,7 +264,8 @@ class Store:
                     started = time.monotonic()
                     artifact = make(work)
                     manifest = _seal(work, stage, key, artifact, origin, started)
-                return _value(self._place.publish(work, stage, key, manifest))
+                published = self._place.publish(work, stage, key, manifest)
+                return self._value(stage, key, published)
 
     def _lock(self, stage: str, key: str) -> Path:
         return self.work / stage / f"{key}.lock"
@@ -185,12 +283,6 @@ def _place(root: str) -> Folder | Remote:
         ) from None
     protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
     return Folder(path) if "file" in protocols else Remote(root, fs)
-
-
-def _value(manifest: Mapping[str, Any]) -> Artifact:
-    """Raises KeyError or ValueError for a manifest of another version."""
-    value = manifest["value"]
-    return KINDS[value["kind"]].model_validate(value)
 
 
 def _seal(
@@ -218,20 +310,3 @@ def _seal(
 
 def _is_log(name: str) -> bool:
     return name.startswith(f"{LOGS}/")
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise disk_full(folder) from error
-        # A stage reads from many places: only what lies in the store is the store's problem.
-        if error.errno in REFUSALS and str(error.filename).startswith(str(folder)):
-            raise StoreError(
-                f"{error.filename} cannot be written: {error.strerror}",
-                "a folder that this user may write to",
-                "correct its permissions, or set `store` to another folder",
-            ) from error
-        raise

@@ -103,12 +103,17 @@ class OwnServer(threading.Thread):
         if self._answers(SECONDS_TO_ANSWER):
             self._has_answered, self._failed_starts = True, 0
             self._heard = self._at_work = now
-        elif worked != self._worked or not self._has_answered:
-            self._at_work = now  # or it waits for a database that another one is making
+        elif worked != self._worked or self._waits():
+            self._at_work = now
         self._worked = worked
         patience = SECONDS_TO_BE_SILENT if self._has_answered else SECONDS_TO_START
         hangs = now - self._at_work > SECONDS_TO_HANG or now - self._heard > patience
         return "does not answer any more" if hangs else ""
+
+    def _waits(self) -> bool:
+        """Whether it may be waiting for a database that another server is making."""
+        stopped = psutil.Process(self._server.pid).status() == psutil.STATUS_STOPPED
+        return not self._has_answered and not stopped
 
     def _answers(self, seconds: float) -> bool:
         with suppress(httpx.TransportError):
@@ -146,7 +151,5 @@ class OwnServer(threading.Thread):
 
 
 def _processor_time(pid: int) -> float:
-    with suppress(psutil.NoSuchProcess):
-        times = psutil.Process(pid).cpu_times()
-        return float(times.user + times.system)
-    return 0.0
+    times = psutil.Process(pid).cpu_times()  # of a zombie, too
+    return float(times.user + times.system)

@@ -1,6 +1,5 @@
 """Several machines at one store: what a manifest says is true, whoever else wrote meanwhile."""
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from mmdet2tflite.artifacts import Artifact, Report
 from mmdet2tflite.errors import StoreError
-from mmdet2tflite.manifest import MANIFEST
+from mmdet2tflite.manifest import MANIFEST, parse_manifest
 from mmdet2tflite.store import LOGS, Store
 from tests.store.building import build, files, never, report, writes
 
@@ -233,5 +232,5 @@ def test_a_local_store_has_no_leftovers(store: Store) -> None:
 def test_the_manifest_of_a_copy_is_that_of_the_store(machines: list[Store]) -> None:
     here, elsewhere = machines
     built = build(here, makes("content"))
-    copied = json.loads(elsewhere.path(built, MANIFEST).read_text())
+    copied = parse_manifest(elsewhere.path(built, MANIFEST).read_bytes())
     assert copied == elsewhere.manifest(built)

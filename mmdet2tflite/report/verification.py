@@ -1,0 +1,53 @@
+"""``mmdet2tflite doctor --store``: what a person reads of a store's verification."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from mmdet2tflite.config import Experiment
+from mmdet2tflite.experiment_file import load_experiment
+from mmdet2tflite.report.terminal import console, progress_bar
+from mmdet2tflite.store import Store
+from mmdet2tflite.verify import Verification, verify_store
+
+MEGABYTE = 1e6
+
+
+def print_verification(root: Path, place: str | None, *, as_json: bool) -> bool:
+    """Verify a store and say what was found.
+
+    Args:
+        root: of the project.
+        place: an experiment file, a store's folder or URL; by default that of an experiment.
+
+    Returns:
+        Whether every artefact is whole.
+    """
+    store = Store(_root_of_store(root, place))
+    with progress_bar("verify") as on_progress:
+        found = verify_store(store, lambda done, of: on_progress({"completed": done, "total": of}))
+    if as_json:
+        print(json.dumps({"store": store.root, **asdict(found)}, default=str, indent=1))
+    else:
+        for line in _lines(store, found):
+            console.print(line, soft_wrap=True, markup=False)
+    return not (found.damaged or found.unreadable)
+
+
+def _root_of_store(root: Path, place: str | None) -> str:
+    if place is None:
+        place = str(Experiment.model_fields["store"].default)
+    elif place.endswith((".yaml", ".yml")):
+        place = load_experiment(Path(place)).store
+    return place if "://" in place else str(root / place)
+
+
+def _lines(store: Store, found: Verification) -> list[str]:
+    lines = [f"{store.root}: {found.whole} artefacts are whole, {len(found.damaged)} damaged"]
+    lines += [f"  {place}: set aside; a run that needs it makes it anew" for place in found.damaged]
+    lines += [f"  {sentence}" for sentence in found.unreadable]
+    if found.leftovers:
+        size = sum(each.size for each in found.leftovers) / MEGABYTE
+        number = len(found.leftovers)
+        lines.append(f"  {number} leftovers take {size:.1f} MB: `clean-store` removes them in time")
+    return lines
