@@ -31,6 +31,7 @@ from tasks.config_to_dataset import config_to_dataset
 from tasks.model_to_report import model_to_report
 from tasks.registry import CHALLENGER, CHAMPION, DATASET, Registry, Version
 from tasks.reports_to_decision import reports_to_decision
+from tasks.tracking import ORIGIN
 
 
 @flow(name="retrain")
@@ -119,7 +120,8 @@ def _decide(
         return refuse_classes(row, in_use.head.classes, dataset.classes)
     stage, key = row["artefacts"]["report"]["folder"].split("/")
     candidate = Store(experiment.store).find(stage, key)
-    assert isinstance(candidate, Report)
+    if not isinstance(candidate, Report):
+        raise StoreError(f"{stage}/{key} is gone", "the candidate's report", "run again")
     report = model_to_report(experiment, in_use, dataset)
     champion = Outcome.measured(in_use, report)
     return reports_to_decision(experiment, dataset, champion, candidate, row)
@@ -165,7 +167,7 @@ def _tags(
     return {
         DATASET: dataset.digest,
         **{axis: row[axis] for axis in ("variant", "strategy", "converter", "precision")},
-        **{f"artefact.{stage}": folder for stage, folder in made_of.items()},
+        **{f"{ORIGIN}{stage}": folder for stage, folder in made_of.items()},
         **{f"decision.{name}": f"{value:.6g}" for name, value in decision.numbers.items()},
     }
 
@@ -177,7 +179,7 @@ def _weights(experiment: Experiment, champion: Version) -> Path:
 
 def _artefact[T: Artifact](experiment: Experiment, version: Version, kind: type[T]) -> T:
     """What a version was made of. Raises StoreError if it is gone."""
-    names = [tag.removeprefix("artefact.") for tag in version.tags if tag.startswith("artefact.")]
+    names = [tag.removeprefix(ORIGIN) for tag in version.tags if tag.startswith(ORIGIN)]
     store = Store(experiment.store)
     found = (store.find(*version.artefact(name)) for name in names)
     for artefact in found:

@@ -9,6 +9,8 @@ Rules:
 2. Whoever compared with a champion says which: if another one has taken its place, nothing changes.
 3. ``previous`` is written before ``champion``: whoever is killed in between leaves a champion, and
    a ``previous`` that is the same version and counts for nothing.
+4. A version's file is compared with the manifest that was tracked with it before it is promoted or
+   handed out.
 """
 
 import shutil
@@ -27,8 +29,10 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from mmdet2tflite.artifacts import TfliteModel
+from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.errors import RegistryError
-from tasks.tracking import use_tracking
+from mmdet2tflite.manifest import MANIFEST, Damaged, parse_manifest
+from tasks.tracking import MANIFESTS, ORIGIN, use_tracking
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 PROMOTION = "promotion"
@@ -54,7 +58,7 @@ class Version:
 
     def artefact(self, stage: str) -> tuple[str, str]:
         """Stage and key of an artefact that it was made of, for ``Store.find``."""
-        stage, key = self.tags[f"artefact.{stage}"].split("/")
+        stage, key = self.tags[f"{ORIGIN}{stage}"].split("/")
         return stage, key
 
 
@@ -91,7 +95,7 @@ class Registry:
             RegistryError: there is none.
         """
         parts = {stage: part["folder"] for stage, part in row["artefacts"].items()}
-        wanted = [f"tags.`artefact.{stage}` = '{folder}'" for stage, folder in parts.items()]
+        wanted = [f"tags.`{ORIGIN}{stage}` = '{folder}'" for stage, folder in parts.items()]
         found = mlflow.search_runs(
             experiment_names=[self.model],
             filter_string=" and ".join([*wanted, "attributes.status = 'FINISHED'"]),
@@ -142,8 +146,11 @@ class Registry:
             replacing: the champion that it was compared with.
 
         Raises:
-            RegistryError: it is the champion already, or the champion is another one by now.
+            RegistryError: it is the champion already, the champion is another one by now, or the
+                version's file is damaged.
         """
+        with tempfile.TemporaryDirectory() as folder:
+            self._download(version, folder)
         with self._locked():
             current = self.find(CHAMPION)
             if _number(current) != _number(replacing):
@@ -186,14 +193,53 @@ class Registry:
         return self._version(previous.number), self._version(current.number)
 
     def fetch(self, version: Version, target: Path) -> None:
-        """Write the TFLite file of a version. Raises OSError."""
+        """Write the TFLite file of a version. Raises OSError, RegistryError if it is damaged."""
         with tempfile.TemporaryDirectory() as folder:
-            uri = f"models:/{self.model}/{version.number}/{FILE}"
-            path = mlflow.artifacts.download_artifacts(uri, dst_path=folder)
+            path = self._download(version, folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(f".{target.name}.partial")
             shutil.copyfile(path, partial)
             partial.replace(target)
+
+    def _download(self, version: Version, folder: str) -> Path:
+        """Rule 4."""
+        uri = f"models:/{self.model}/{version.number}/{FILE}"
+        try:
+            path = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
+        except MlflowException as error:
+            raise RegistryError(
+                f"MLflow does not give the file of {self._name(version)}: {error.message}",
+                "the files that were tracked",
+                "run the experiment again: it is tracked anew; until then, another version",
+            ) from None
+        if file_sha256(path) != self._digest(version, folder):
+            raise RegistryError(
+                f"the file of {self._name(version)} is not the one that was tracked: it is damaged",
+                "the digest in the manifest that was tracked with it",
+                "run the experiment again: it is tracked anew; until then, another version",
+            )
+        return path
+
+    def _digest(self, version: Version, folder: str) -> str:
+        """SHA-256 of a version's file, by the manifest of the artefact that it is of."""
+        tags = self._client.get_run(version.run_id).data.tags
+        for stage in sorted(name.removeprefix(ORIGIN) for name in tags if name.startswith(ORIGIN)):
+            try:
+                path = mlflow.artifacts.download_artifacts(
+                    run_id=version.run_id,
+                    artifact_path=f"{MANIFESTS}/{stage}/{MANIFEST}",
+                    dst_path=folder,
+                )
+                manifest = parse_manifest(Path(path).read_bytes())
+            except (MlflowException, Damaged, OSError):
+                continue
+            if manifest["value"]["kind"] == TfliteModel.model_fields["kind"].default:
+                return str(manifest["files"][manifest["value"]["file"]]["sha256"])
+        raise RegistryError(
+            f"{self._name(version)} has no manifest that could be read in MLflow",
+            f"{MANIFESTS}/STAGE/{MANIFEST} among the files of its run",
+            "run the experiment again: it is tracked anew",
+        )
 
     def kept(self) -> list[Version]:
         """All versions that have an alias."""

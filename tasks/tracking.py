@@ -50,6 +50,10 @@ URI = "MLFLOW_TRACKING_URI"
 _own_uris: set[str] = set()
 METRICS_PER_CALL = 1000  # MLflow's limit for log_batch
 PROCESS, PARENT = "process", "mlflow.parentRunId"
+ORIGIN = "artefact."
+"""Begins the tags with stage and key of what a run is about."""
+MANIFESTS = "manifests"
+"""Folder of a run's files with the manifests of these artefacts, by stage."""
 TAG_LENGTH = 5000  # MLflow's own limit is 8000
 DESCRIPTION = "mlflow.note.content"  # Markdown at the top of a run's page
 
@@ -157,9 +161,9 @@ class Tracker:
         mlflow.log_artifact(str(self._store.path(artifact, name)))
 
     def _origin(self, artifact: Artifact) -> None:
-        mlflow.set_tag(f"artefact.{artifact.stage}", f"{artifact.stage}/{artifact.key}")
+        mlflow.set_tag(f"{ORIGIN}{artifact.stage}", f"{artifact.stage}/{artifact.key}")
         path = self._store.path(artifact, MANIFEST)
-        mlflow.log_artifact(str(path), artifact_path=f"manifests/{artifact.stage}")
+        mlflow.log_artifact(str(path), artifact_path=f"{MANIFESTS}/{artifact.stage}")
 
 
 @contextmanager

@@ -8,9 +8,7 @@ import mlflow
 
 from mmdet2tflite.errors import RegistryError
 from tasks.server import without_password
-from tasks.tracking import use_tracking
-
-PREFIX = "artefact."
+from tasks.tracking import ORIGIN, use_tracking
 
 
 def used_artefacts(tracking: Path, since: datetime) -> set[tuple[str, str]]:
@@ -47,6 +45,6 @@ def used_artefacts(tracking: Path, since: datetime) -> set[tuple[str, str]]:
 
 def _places(tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, value in tags.items():
-        if name.startswith(PREFIX):
+        if name.startswith(ORIGIN):
             stage, key = value.split("/")
             yield stage, key

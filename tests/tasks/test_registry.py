@@ -147,6 +147,7 @@ def command(tracked, monkeypatch, capsys):
     """Runs it in this process: status, standard output, standard error."""
 
     def run(*words: str, folder: Path | None = None) -> tuple[int, str, str]:
+        monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # as the command does
         place = str(folder or tracking(tracked))
         monkeypatch.setattr(sys, "argv", ["registry_command", *words, "--tracking", place])
         status = registry_command.main()
@@ -189,6 +190,42 @@ def test_mistakes_are_messages_with_status_2(registry, tracked, tmp_path, comman
     status, _, said = command(*given)
     assert status == 2
     assert message in said
+    assert not file.exists()
+    assert aliases(registry) == {"challenger": "1"}
+
+
+def files_of(tracked: Tracked, name: str) -> list[Path]:
+    """Of the run of the first file: MLflow's own copies."""
+    run = tracked.runs[FIRST]
+    models = [output.model_id for output in run.outputs.model_outputs]
+    ids = [run.info.run_id, *models]
+    return [p for p in tracking(tracked).rglob(name) if any(part in ids for part in p.parts)]
+
+
+@pytest.mark.parametrize(
+    ("name", "harm", "message"),
+    [
+        ("model.tflite", lambda path: path.write_bytes(path.read_bytes()[:-1] + b"?"), "damaged"),
+        ("model.tflite", Path.unlink, "does not give the file of"),
+        ("manifest.json", lambda path: path.write_text("null"), "no manifest that could be read"),
+    ],
+)
+def test_a_damaged_file_is_neither_promoted_nor_handed_out(
+    registry, tracked, tmp_path, command, name, harm, message
+):
+    add(registry, tracked)
+    kept = {path: path.read_bytes() for path in files_of(tracked, name)}
+    assert kept
+    file = tmp_path / "m.tflite"
+    try:
+        for path in kept:
+            harm(path)
+        for words in (("promote", f"{registry.model}@1"), ("pull", f"{registry.model}@1")):
+            status, _, said = command(*words, *(("--out", str(file)) if "pull" in words else ()))
+            assert (status, message in said) == (2, True)
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
     assert not file.exists()
     assert aliases(registry) == {"challenger": "1"}
 
