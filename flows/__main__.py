@@ -5,6 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import httpx
+
+from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.store import Store
@@ -21,14 +24,25 @@ def main() -> int:
 
 
 def run(experiment: str, overrides: Sequence[str]) -> None:
-    """Run an experiment. Raises what the flow raises, and StoreError before anything starts."""
+    """Run an experiment.
+
+    Raises what the flow raises, StoreError before anything starts, and ServiceError if a server
+    that the settings name is gone for longer than Prefect asks again.
+    """
     Store(load_experiment(Path(experiment), overrides).store).check()
     wait_for_server = start_server()
     # MLflow takes about as long to import as the server takes to start.
     from flows.detector_to_tflite import detector_to_tflite
 
     wait_for_server()
-    detector_to_tflite(experiment, overrides)
+    try:
+        detector_to_tflite(experiment, overrides)
+    except httpx.TransportError as error:
+        raise ServiceError(
+            f"Prefect's server has gone: {type(error).__name__}",
+            "a server as long as the run lasts",
+            "start it and run the same command again: finished stages are kept",
+        ) from error
 
 
 if __name__ == "__main__":

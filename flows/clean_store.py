@@ -16,7 +16,7 @@ from tasks.used import used_artefacts
 
 MEGABYTE = 1e6
 LONGEST_UPLOAD = timedelta(days=1)
-"""A folder without a manifest on a store that machines share may be an upload until then."""
+"""What has no manifest on a store that machines share may be an upload until then."""
 
 
 @flow(name="clean-store")
@@ -28,7 +28,7 @@ def clean_store(
 ) -> str:
     """Remove artefacts that neither a recent run nor a champion refers to.
 
-    What a kept artefact was made of is kept with it. What an upload that broke off left goes, too.
+    What a kept artefact was made of is kept with it. What is no artefact (any more) goes, too.
     Looks at all experiments of the tracking that the experiment names.
 
     Args:
@@ -59,15 +59,15 @@ def clean_store(
             store.remove_leftover(leftover)
     size = (sum(e.size for e in found) + sum(e.size for e in leftovers)) / MEGABYTE
     word = "would remove" if dry_run else "removed"
-    unfinished = f" and {len(leftovers)} unfinished ones" if leftovers else ""
-    sentence = f"{word} {len(found)} artefacts{unfinished}, {size:.1f} MB, from {store.root}"
+    and_more = f" and {len(leftovers)} leftovers" if leftovers else ""
+    sentence = f"{word} {len(found)} artefacts{and_more}, {size:.1f} MB, from {store.root}"
     rows = [
         f"| {each.artifact.stage}/{each.artifact.key} | {each.size / MEGABYTE:.1f} "
         f"| {each.created:%Y-%m-%d} |"
         for each in found
     ]
     rows += [
-        f"| {each.folder} (unfinished) | {each.size / MEGABYTE:.1f} | {each.changed:%Y-%m-%d} |"
+        f"| {each.folder} (leftover) | {each.size / MEGABYTE:.1f} | {each.changed:%Y-%m-%d} |"
         for each in leftovers
     ]
     table = ["| artefact | MB | made |", "| --- | --: | --- |", *rows]
