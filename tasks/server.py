@@ -23,6 +23,12 @@ import httpx
 
 from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.lock import exclusive
+from tasks.doors import Door, hosts, origins
+from tasks.password import (
+    check_prefect_password,
+    chosen_password,
+    run_password,
+)
 
 PASSWORD = re.compile(r"(://[^\s/@:]*:)[^\s/]*@")
 SECONDS_TO_START = 300
@@ -39,16 +45,15 @@ def start_server() -> Callable[[], None]:
 
     Returns:
         A function that waits until the server answers. It raises httpx.HTTPError if one of our own
-        never will, ServiceError if that of the settings does not.
+        never will, ServiceError if that of the settings does not, or wants another password.
     """
     from prefect.context import refresh_global_settings_context
     from prefect.settings import get_current_settings
 
     named = get_current_settings().api.url
     if named:
-        return lambda: check_server(
-            "Prefect", f"{named}/health", "start it, or correct PREFECT_API_URL"
-        )
+        return lambda: check_prefect(named)
+    os.environ.update(run_password().environment)
     with socket.create_server(("127.0.0.1", 0)) as place:  # whoever calls early waits in its queue
         url = f"http://127.0.0.1:{place.getsockname()[1]}/api"
         server = subprocess.Popen(
@@ -61,6 +66,12 @@ def start_server() -> Callable[[], None]:
     os.environ["PREFECT_API_URL"] = url
     refresh_global_settings_context()
     return lambda: _wait(url)
+
+
+def check_prefect(url: str) -> None:
+    """Raises ServiceError if no server answers there, or it wants another password."""
+    check_server("Prefect", f"{url}/health", "start it, or correct PREFECT_API_URL")
+    check_prefect_password(url)
 
 
 def check_server(name: str, health: str, remedy: str) -> None:
@@ -109,14 +120,24 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> None:
-    """Serve until told to end."""
+    """Serve until told to end. Raises RuntimeError where no password is set."""
+    place = socket.socket(fileno=int(sys.argv[1]))
+    names = hosts(place.getsockname()[1])
+    # Read when Prefect is imported. Its pages find their server by any of its names.
+    os.environ |= {
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins(names),
+        "PREFECT_UI_API_URL": "/api",
+    }
+
     import uvicorn
     from prefect.server.api.server import create_app
 
+    if not chosen_password():
+        raise RuntimeError("a server without a password: see tasks/password.py")
     _make_database()
-    app = create_app(ephemeral=sys.argv[2:] != ["service"], final=True)
+    app = Door(create_app(ephemeral=sys.argv[2:] != ["service"], final=True), names)
     config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=SECONDS_TO_STOP)
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+    uvicorn.Server(config).run(sockets=[place])
 
 
 if __name__ == "__main__":
