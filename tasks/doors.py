@@ -20,7 +20,6 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from mmdet2tflite.errors import ServiceError
 
@@ -95,7 +94,8 @@ class Door:
         return ""
 
     def _is_own(self, origin: str) -> bool:
-        return origin.startswith(("http://", "https://")) and urlsplit(origin).netloc in self._names
+        scheme, _, name = origin.partition("://")
+        return scheme in ("http", "https") and name in self._names
 
     def _knows_password(self, scope: _Scope) -> bool:
         if self._password is None or (scope["type"] == "http" and scope["path"] in OPEN):

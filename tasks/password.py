@@ -171,7 +171,7 @@ def _read_private(path: Path) -> str:
     except OSError as error:
         link = path.is_symlink()
         raise _unsafe(path, "is a link" if link else f"cannot be read: {error.strerror}") from None
-    with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise _unsafe(path, "is no file")
@@ -179,7 +179,9 @@ def _read_private(path: Path) -> str:
             raise _unsafe(path, "belongs to another user")
         if found.st_mode & 0o077:
             raise _unsafe(path, f"can be read by others (mode {stat.S_IMODE(found.st_mode):03o})")
-        return file.read(LONGEST).strip()
+        return os.read(descriptor, LONGEST).decode("ascii", errors="replace").strip()
+    finally:
+        os.close(descriptor)
 
 
 def _checked(password: str, place: str) -> str:

@@ -15,6 +15,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from mmdet2tflite.errors import ServiceError
 from tasks import server
+from tasks.password import FILE
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 30.0
@@ -25,7 +26,8 @@ from tasks.server import start_server
 wait = start_server()
 from prefect.settings import get_current_settings
 wait()
-print(get_current_settings().api.url, flush=True)
+settings = get_current_settings()
+print(settings.api.url, settings.api.auth_string.get_secret_value(), flush=True)
 time.sleep(600)
 """
 
@@ -67,9 +69,15 @@ def test_it_answers_where_the_settings_say_and_dies_with_a_run_that_is_killed(tm
         [sys.executable, "-c", RUN], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     ) as run:
         try:
-            url = run.stdout.readline().strip()
+            url, password = run.stdout.readline().split()
+            for asker, status in ((None, 401), (tuple(password.split(":")), 200)):
+                answer = httpx.get(f"{url}/admin/version", auth=asker, timeout=SECONDS)
+                assert answer.status_code == status
+            assert password not in " ".join(run.args)
             assert httpx.get(f"{url}/health", timeout=SECONDS).json() is True
             (child,) = psutil.Process(run.pid).children()
+            assert password not in " ".join(child.cmdline())
+            assert not (tmp_path / FILE).exists()
         finally:
             run.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + SECONDS
@@ -94,10 +102,11 @@ def test_runs_that_start_at_once_on_an_empty_database_all_have_a_server(tmp_path
         for _ in range(2)
     ]
     try:
-        urls = [run.stdout.readline().strip() for run in runs]
-        assert len(set(urls)) == 2
-        for url in urls:
-            answer = httpx.post(f"{url}/flows/count", json={}, timeout=SECONDS)
+        servers = dict(run.stdout.readline().split() for run in runs)
+        assert len(servers) == len(set(servers.values())) == 2
+        for url, password in servers.items():
+            asker = tuple(password.split(":"))
+            answer = httpx.post(f"{url}/flows/count", json={}, auth=asker, timeout=SECONDS)
             assert answer.json() == 0
     finally:
         for run in runs:
