@@ -222,7 +222,7 @@ def _start_worker(services: Services) -> None:
 
 
 def _announce(prefect: str, mlflow: str, logs: Path, password: Password) -> None:
-    shell = write_shell_file(f"{prefect}/api", password)
+    shell = write_shell_file(f"{prefect}/api", password, not os.environ.get(TRACKING_URI))
     for line in (
         f"Prefect  {prefect}  deployments, runs, schedules",
         f"MLflow   {without_password(mlflow)}  models, metrics, files",

@@ -117,8 +117,12 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
-def write_shell_file(prefect: str, password: Password) -> Path:
-    """What a shell needs to give commands to `make serve`. It names the password's file alone."""
+def write_shell_file(prefect: str, password: Password, mlflow: bool = True) -> Path:
+    """What a shell needs to give commands to `make serve`. It names the password's file alone.
+
+    Args:
+        mlflow: MLflow's server is one of ours, and has the same password.
+    """
     lines = [
         "# `make serve` writes this: the address of its Prefect, and the password of its servers.",
         f"export PREFECT_API_URL={shlex.quote(prefect)}",
@@ -126,9 +130,12 @@ def write_shell_file(prefect: str, password: Password) -> Path:
     if password.file:
         lines += [
             f"{CLIENT}=$(cat {shlex.quote(str(password.file))})",
-            f'MLFLOW_TRACKING_USERNAME="${{{CLIENT}%%:*}}"',
-            f'MLFLOW_TRACKING_PASSWORD="${{{CLIENT}#*:}}"',
-            f"export {CLIENT} MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD",
+            f"export {CLIENT}",
+        ]
+    if password.file and mlflow:
+        lines += [
+            f'export MLFLOW_TRACKING_USERNAME="${{{CLIENT}%%:*}}"',
+            f'export MLFLOW_TRACKING_PASSWORD="${{{CLIENT}#*:}}"',
         ]
     path = home() / SHELL
     write_private(path, "\n".join([*lines, ""]))

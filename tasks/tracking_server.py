@@ -15,6 +15,8 @@ from tasks.password import service_password
 from tasks.server import without_password
 
 SECONDS_TO_STOP = 10
+DATABASE = "MLFLOW_BACKEND_STORE_URI"
+"""MLflow's own variable for a database that is not in the folder; it may hold a password."""
 FILES = "./mlartifacts"
 """Where MLflow keeps what clients send it, unless told otherwise."""
 OWN_DOOR = {
@@ -30,7 +32,6 @@ def main() -> int:
     parser.add_argument("--host", default=HOST, help="address to listen at")
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("--tracking", type=Path, default=Path("mlruns"), help="folder")
-    parser.add_argument("--backend-store-uri", help="a database instead of that folder's")
     parser.add_argument("--artifacts-destination", default=FILES, help="of its clients' files")
     given = parser.parse_args()
     return run_and_report(lambda: serve(given))
@@ -44,7 +45,8 @@ def serve(given: argparse.Namespace) -> None:
         ServiceError: the port is taken.
     """
     password = service_password()
-    database = given.backend_store_uri or f"sqlite:///{given.tracking.absolute() / 'mlflow.db'}"
+    own = f"sqlite:///{given.tracking.absolute() / 'mlflow.db'}"
+    database = os.environ.get(DATABASE) or own
     place = listen(given.port, "MLflow", "--port, `make ui PORT=…`", given.host)
     given.tracking.mkdir(parents=True, exist_ok=True)
     import uvicorn  # before MLflow, which looks whether it is a server

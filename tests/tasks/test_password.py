@@ -146,6 +146,13 @@ def test_a_shell_that_sources_the_file_knows_server_and_password(home):
         assert done.stdout.split() == ["http://127.0.0.1:4200/api", made.value, user, secret]
 
 
+def test_that_file_leaves_the_password_of_a_teams_mlflow_alone():
+    made = password.service_password()
+    shell = password.write_shell_file("http://127.0.0.1:4200/api", made, mlflow=False)
+    assert CLIENT in shell.read_text()
+    assert "MLFLOW" not in shell.read_text()
+
+
 def test_that_file_says_nothing_of_a_password_that_the_user_chose():
     shell = password.write_shell_file("http://127.0.0.1:4200/api", Password("me:mine"))
     assert "mine" not in shell.read_text()
