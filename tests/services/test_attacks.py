@@ -34,7 +34,7 @@ def doors(service: Service) -> list[tuple[str, dict[str, Any]]]:
     return [(run, {"state": NEVER}), (experiment, {"name": "made-by-a-stranger"})]
 
 
-def runs(service: Service) -> int:
+def run_count(service: Service) -> int:
     return service.ask("POST", "flow_runs/count", {})
 
 
@@ -56,13 +56,13 @@ def runs(service: Service) -> int:
 def test_strangers_are_refused_and_nothing_happens(service, headers, password, status):
     user, right = service.password
     known = {"right": (user, right), "wrong": (user, "wrong"), None: None}[password]
-    before = runs(service)
+    before = run_count(service)
     for url, body in doors(service):
         sent = {"Content-Type": "application/json", **headers}
         answer = httpx.post(url, content=json.dumps(body), headers=sent, auth=known, timeout=60)
         assert (url, answer.status_code) == (url, status)
         assert "access-control-allow-origin" not in answer.headers
-    assert runs(service) == before
+    assert run_count(service) == before
     assert service.client().get_experiment_by_name("made-by-a-stranger") is None
 
 
