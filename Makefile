@@ -76,8 +76,7 @@ lint: install ## ruff, formatting and types
 
 .PHONY: ui
 ui: install ## MLflow on what was tracked; PORT=5000
-	$(PYTHON) -m mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1 \
-	    --port $(PORT) --workers 1
+	$(PYTHON) -m tasks.tracking_server --port $(PORT)
 
 .PHONY: serve
 serve: install ## Prefect with its deployments, a worker, and MLflow; PREFECT_PORT=4200 PORT=5000

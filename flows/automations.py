@@ -16,7 +16,7 @@ from prefect.settings import get_current_settings
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.project import project_root
-from tasks.server import check_server
+from tasks.server import check_prefect
 
 FOLDER = Path("configs", "automations")
 BLOCK = "mmdet2tflite"
@@ -37,7 +37,7 @@ def register(webhook: str) -> None:
 
     Raises:
         ConfigError: the URL is none, or PREFECT_API_URL is not set.
-        ServiceError: no server answers there.
+        ServiceError: no server answers there, or it wants another password.
     """
     if not webhook.startswith(("http://", "https://")):
         raise ConfigError(f"{webhook!r} is no address of a webhook", "http://… or https://…")
@@ -46,9 +46,9 @@ def register(webhook: str) -> None:
         raise ConfigError(
             "no Prefect server is named",
             "the one whose runs are watched",
-            "export PREFECT_API_URL=http://127.0.0.1:4200/api",
+            "source ~/.prefect/mmdet2tflite.sh, which `make serve` writes, or set PREFECT_API_URL",
         )
-    check_server("Prefect", f"{server}/health", "start it, or correct PREFECT_API_URL")
+    check_prefect(server)
     block = Webhook(url=webhook, headers={"Content-Type": "application/json"})  # type: ignore[arg-type]  # pydantic makes secrets of them
     number = block.save(BLOCK, overwrite=True)
     for path in sorted((project_root() / FOLDER).glob("*.yaml")):

@@ -18,8 +18,10 @@ from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
 
 from mmdet2tflite.digest import file_sha256, json_sha256
+from mmdet2tflite.errors import UserError
 from mmdet2tflite.interruption import interrupt
 from mmdet2tflite.report.terminal import console
+from tasks.password import check_prefect_password
 
 PACKAGES = ("flows", "tasks", "mmdet2tflite")
 SECONDS_TO_ANSWER = 10
@@ -96,8 +98,11 @@ def refusal(question: Question) -> str:
         return f"its store {root} is not that of this process"
     try:
         httpx.get(f"{question.prefect}/health", timeout=SECONDS_TO_ANSWER).raise_for_status()
+        check_prefect_password(question.prefect)
     except httpx.HTTPError as error:
         return f"no Prefect server answers there at {question.prefect}: {error}"
+    except UserError as error:
+        return error.found
     return ""
 
 

@@ -8,12 +8,13 @@ the server last, so that it hears what became of the runs.
 import argparse
 import json
 import os
+import shlex
 import signal
 import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,12 @@ from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.project import project_root
 from mmdet2tflite.report.terminal import console
 from mmdet2tflite.toolchain import run_python
+from tasks.doors import HOST, listen
 from tasks.own_server import SECONDS_TO_START
+from tasks.password import Password, service_password, write_shell_file
 from tasks.server import without_password
 
-HOST, POOL = "127.0.0.1", "local"
+POOL, TEMPLATE = "local", Path("configs", "work_pools", "local.json")
 DEPLOYMENTS = "prefect.yaml"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 SECONDS_TO_DEPLOY = 300.0
@@ -57,7 +60,7 @@ def serve(prefect_port: int, mlflow_port: int, tracking: Path) -> None:
     """Start all, deploy all, and wait for a signal.
 
     Raises:
-        ConfigError: a deployment names an experiment that is wrong.
+        ConfigError: a deployment names an experiment that is wrong, or the password is not safe.
         ServiceError: it runs already, a port is taken, or a server ended by itself; a worker may
             do so a few times, and is started again.
         ToolFailed: Prefect refused the deployments.
@@ -66,22 +69,26 @@ def serve(prefect_port: int, mlflow_port: int, tracking: Path) -> None:
     prefect, mlflow = f"http://{HOST}:{prefect_port}", f"http://{HOST}:{mlflow_port}"
     logs.mkdir(parents=True, exist_ok=True)
     check_deployments(root)
+    password = service_password()
+    # For all that is started here. Not among their own variables: those stand in reproduce.sh, too.
+    os.environ.update(password.environment)
     with ExitStack() as stack:
         stack.enter_context(_end_by_signal())
         stack.enter_context(_only_one({"Prefect": prefect, "folder": str(root)}))
         services = stack.enter_context(Services(logs, _environment(prefect)))
-        with _listen(prefect_port, "Prefect", "--prefect-port") as place:
+        with listen(prefect_port, "Prefect", "--prefect-port") as place:
             services.start(
                 "server", "tasks.server", str(place.fileno()), "service", keep=place.fileno()
             )
         if not os.environ.get(TRACKING_URI):
-            _listen(mlflow_port, "MLflow", "--mlflow-port").close()
-            services.start("mlflow", *_mlflow(mlflow_port, tracking))
+            listen(mlflow_port, "MLflow", "--mlflow-port").close()
+            words = ("--port", str(mlflow_port), "--tracking", str(tracking.absolute()))
+            services.start("mlflow", "tasks.tracking_server", *words)
         else:
             mlflow = os.environ[TRACKING_URI]
         console.print("starting; the first start takes half a minute")
         _wait_for(f"{prefect}/api/health", services)
-        _make_pool(services.environment)
+        _make_pool(root, services.environment)
         run_python(
             "prefect",
             "prefect",
@@ -93,7 +100,7 @@ def serve(prefect_port: int, mlflow_port: int, tracking: Path) -> None:
         _start_worker(services)
         if mlflow.startswith("http"):
             _wait_for(f"{mlflow}/health", services)
-        _announce(prefect, mlflow, logs)
+        _announce(prefect, mlflow, logs, password)
         while True:
             services.check()
             time.sleep(POLL_SECONDS)
@@ -123,17 +130,9 @@ def _environment(prefect: str) -> dict[str, str]:
         **FLOW_ENVIRONMENT,
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",  # the logs are files here
         "PREFECT_API_URL": f"{prefect}/api",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes for what nobody uses here
-        # `python` in prefect.yaml is this one.
+        # `python` in the work pool's command is this one.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
-
-
-def _mlflow(port: int, tracking: Path) -> tuple[str, ...]:
-    # Only tasks/ may import mlflow; this is its command.
-    database = f"sqlite:///{tracking.absolute() / 'mlflow.db'}"
-    place = ("--host", HOST, "--port", str(port), "--workers", "1")
-    return ("mlflow", "ui", "--backend-store-uri", database, *place)
 
 
 @contextmanager
@@ -177,18 +176,6 @@ def _only_one(what: dict[str, str]) -> Iterator[None]:
         lock.release()
 
 
-def _listen(port: int, name: str, option: str) -> socket.socket:
-    """An open socket. Raises ServiceError if another program has the port."""
-    try:
-        return socket.create_server((HOST, port))
-    except (OSError, OverflowError) as error:
-        raise ServiceError(
-            f"port {port} for {name} cannot be used: {error}",
-            "a free port",
-            f"stop what uses it, or choose another one with {option} (README, “As a service”)",
-        ) from None
-
-
 def _wait_for(health: str, services: Services) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline:
@@ -201,19 +188,23 @@ def _wait_for(health: str, services: Services) -> None:
     raise ServiceError(f"{health} did not answer within {SECONDS_TO_START} s", "an answer")
 
 
-def _make_pool(environment: dict[str, str]) -> None:
+def _make_pool(root: Path, environment: dict[str, str]) -> None:
+    """Or give the one of an earlier start this version's template: what runs is fixed there."""
     os.environ.update(environment)
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
     from prefect.context import refresh_global_settings_context
     from prefect.exceptions import ObjectAlreadyExists
-    from prefect.workers.process import ProcessWorker
 
     refresh_global_settings_context()
-    template: dict[str, Any] = ProcessWorker.get_default_base_job_template()
-    pool = WorkPoolCreate(name=POOL, type="process", base_job_template=template)
-    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
-        client.create_work_pool(pool)
+    template: dict[str, Any] = json.loads((root / TEMPLATE).read_text(encoding="utf-8"))
+    with get_client(sync_client=True) as client:
+        try:
+            client.create_work_pool(
+                WorkPoolCreate(name=POOL, type="process", base_job_template=template)
+            )
+        except ObjectAlreadyExists:
+            client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template))
 
 
 def _start_worker(services: Services) -> None:
@@ -231,13 +222,15 @@ def _start_worker(services: Services) -> None:
     services.start("worker", "prefect", *words, on_death=close_runs)
 
 
-def _announce(prefect: str, mlflow: str, logs: Path) -> None:
+def _announce(prefect: str, mlflow: str, logs: Path, password: Password) -> None:
+    shell = write_shell_file(f"{prefect}/api", password, not os.environ.get(TRACKING_URI))
     for line in (
         f"Prefect  {prefect}  deployments, runs, schedules",
         f"MLflow   {without_password(mlflow)}  models, metrics, files",
+        f"password {password.place}",
         f"logs     {logs}",
         "",
-        f"  export PREFECT_API_URL={prefect}/api",
+        f"  source {shlex.quote(str(shell))}",
         "  prefect deployment run detector-to-tflite/main --watch",
         "",
         "Ctrl-C stops all.",

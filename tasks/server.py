@@ -17,7 +17,9 @@ import httpx
 
 from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.lock import exclusive
+from tasks.doors import Door, hosts, origins
 from tasks.own_server import SECONDS_TO_STOP, OwnServer
+from tasks.password import check_prefect_password, chosen_password, run_password
 
 PASSWORD = re.compile(r"(://[^\s/@:]*:)[^\s/]*@")
 SECONDS_TO_ANSWER = 10
@@ -30,20 +32,25 @@ def start_server() -> Callable[[], None]:
 
     Returns:
         A function that waits until the server answers. It raises ServiceError if that of the
-        settings does not.
+        settings does not, or wants another password.
     """
     from prefect.context import refresh_global_settings_context
     from prefect.settings import get_current_settings
 
     named = get_current_settings().api.url
     if named:
-        return lambda: check_server(
-            "Prefect", f"{named}/health", "start it, or correct PREFECT_API_URL"
-        )
+        return lambda: check_prefect(named)
+    os.environ.update(run_password().environment)
     server = OwnServer()
     os.environ["PREFECT_API_URL"] = server.url
     refresh_global_settings_context()
     return server.wait
+
+
+def check_prefect(url: str) -> None:
+    """Raises ServiceError if no server answers there, or it wants another password."""
+    check_server("Prefect", f"{url}/health", "start it, or correct PREFECT_API_URL")
+    check_prefect_password(url)
 
 
 def check_server(name: str, health: str, remedy: str) -> None:
@@ -79,14 +86,24 @@ def _make_database() -> None:
 
 
 def main() -> None:
-    """Serve until told to end."""
+    """Serve until told to end. Raises RuntimeError where no password is set."""
+    place = socket.socket(fileno=int(sys.argv[1]))
+    names = hosts(place.getsockname()[1])
+    # Read when Prefect is imported. Its pages find their server by any of its names.
+    os.environ |= {
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins(names),
+        "PREFECT_UI_API_URL": "/api",
+    }
+
     import uvicorn
     from prefect.server.api.server import create_app
 
+    if not chosen_password():
+        raise RuntimeError("a server without a password: see tasks/password.py")
     _make_database()
-    app = create_app(ephemeral=sys.argv[2:] != ["service"], final=True)
+    app = Door(create_app(ephemeral=sys.argv[2:] != ["service"], final=True), names)
     config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=int(SECONDS_TO_STOP))
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+    uvicorn.Server(config).run(sockets=[place])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from mmdet2tflite.config import Experiment
 from mmdet2tflite.convert.layer_table import LAYERS
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.train import read_curves
+from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.evaluate.analysis import ANALYSIS
 from mmdet2tflite.evaluate.evaluate import MISTAKES, PICTURE, SHEET
 from mmdet2tflite.evaluate.results import DETECTIONS
@@ -43,7 +45,7 @@ from mmdet2tflite.report.stored import read_comparison
 from mmdet2tflite.store import LOGS, Store
 from tasks.processes import is_gone, this_process
 from tasks.pyfunc import log_detector
-from tasks.server import check_server
+from tasks.server import check_server, without_password
 
 DATABASE, DATABASE_LOCK, FILES = "mlflow.db", "mlflow.lock", "artifacts"
 URI = "MLFLOW_TRACKING_URI"
@@ -240,7 +242,8 @@ def use_tracking(folder: Path) -> bool:
     """Let MLflow use what MLFLOW_TRACKING_URI names (then True), or else the database in a folder.
 
     Raises:
-        ServiceError: a server is named and does not answer. MLflow itself would try for minutes.
+        ServiceError: a server is named and does not answer, for which MLflow itself would try for
+            minutes, or wants another password.
     """
     uri = named_tracking()
     if not uri:
@@ -253,7 +256,21 @@ def use_tracking(folder: Path) -> bool:
         return False
     if uri.startswith("http"):
         check_server("MLflow", f"{uri}/health", f"start it, or correct {URI}")
+        _check_password(uri)
     return True
+
+
+def _check_password(uri: str) -> None:
+    try:
+        mlflow.search_experiments(max_results=1)
+    except MlflowException as error:
+        if error.get_http_status_code() != HTTPStatus.UNAUTHORIZED:
+            raise
+        raise ServiceError(
+            without_password(f"the MLflow server at {uri} wants another user or password"),
+            "its own in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+            "ask who runs it (docs/remote.md)",
+        ) from None
 
 
 def named_tracking() -> str:

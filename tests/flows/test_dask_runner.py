@@ -22,6 +22,7 @@ from flows.task_runners import check_machines
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.errors import ConfigError, ServiceError
 from mmdet2tflite.experiment_file import parse_experiment
+from tasks.password import Password
 
 pytestmark = [pytest.mark.flow, pytest.mark.long]
 
@@ -43,6 +44,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "TMPDIR": str(folder),
+        **Password("me:s3cret").environment,
     }
     with socket.create_server(("127.0.0.1", 0)) as place:
         url = f"http://127.0.0.1:{place.getsockname()[1]}/api"

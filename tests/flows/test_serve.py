@@ -1,14 +1,13 @@
 """What `make serve` refuses before it starts anything."""
 
 import shutil
-import socket
 from pathlib import Path
 
 import pytest
 import yaml
 
 from flows import serve
-from mmdet2tflite.errors import ConfigError, ServiceError
+from mmdet2tflite.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,13 +43,3 @@ def test_a_setting_that_does_not_exist_is_refused_by_name(project):
     change(project, "store", overrides=["training.epoch=3"])
     with pytest.raises(ConfigError, match=r"deployment store: .*\n?.*the nearest known key is"):
         serve.check_deployments(project)
-
-
-def test_a_port_that_is_taken_or_does_not_exist_is_refused_with_the_option_that_changes_it():
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        with pytest.raises(ServiceError, match=f"port {port} for Prefect cannot be used") as caught:
-            serve._listen(port, "Prefect", "--prefect-port")
-    assert "--prefect-port" in caught.value.remedy
-    with pytest.raises(ServiceError, match="port 99999 for MLflow cannot be used"):
-        serve._listen(99999, "MLflow", "--mlflow-port")

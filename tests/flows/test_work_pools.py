@@ -1,5 +1,6 @@
 """Templates of work pools, and the image of their runs: whatever they name is there."""
 
+import asyncio
 import json
 import re
 import shlex
@@ -9,14 +10,19 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.workers.process import ProcessJobConfiguration
 
 from mmdet2tflite.experiment_file import load_experiment
 
 ROOT = Path(__file__).parents[2]
 POOLS = ROOT / "configs" / "work_pools"
 PLACEHOLDER = re.compile(r"{{\s*(\w+)\s*}}")
-OF_PREFECT = {"name", "command", "env", "labels"}
-"""What Prefect itself hands to every worker."""
+FIXED = {
+    *("command", "env", "working_dir", "labels", "image", "image_pull_policy"),
+    *("networks", "volumes", "namespace", "service_account_name", "secret"),
+}
+"""What decides which program runs, and what it can reach: the template's own, no run's."""
 
 
 @pytest.fixture(params=["docker", "kubernetes"])
@@ -27,7 +33,6 @@ def template(request: pytest.FixtureRequest) -> dict:
 def test_each_variable_is_used_and_each_one_used_is_there(template):
     used = set(PLACEHOLDER.findall(json.dumps(template["job_configuration"])))
     assert used == set(template["variables"]["properties"])
-    assert used >= OF_PREFECT
 
 
 def test_each_variable_has_a_default_that_fits_and_a_sentence_for_prefects_form(template):
@@ -40,12 +45,12 @@ def test_each_variable_has_a_default_that_fits_and_a_sentence_for_prefects_form(
 
 def test_runs_use_the_image_that_the_dockerfile_makes(template):
     (tag,) = re.findall(r"docker build -t (\S+) \.", (ROOT / "Dockerfile").read_text())
-    assert template["variables"]["properties"]["image"]["default"] == f"{tag}:latest"
+    assert f'"image": "{tag}:latest"' in json.dumps(template["job_configuration"])
 
 
 def test_what_outlives_a_docker_container_lies_where_the_project_writes():
-    volumes = json.loads((POOLS / "docker.json").read_text())["variables"]["properties"]["volumes"]
-    folders = {volume.split(":")[1] for volume in volumes["default"]}
+    volumes = json.loads((POOLS / "docker.json").read_text())["job_configuration"]["volumes"]
+    folders = {volume.split(":")[1] for volume in volumes}
     workdir = instructions("WORKDIR")[-1]
     assert folders == {f"{workdir}/artifacts", f"{workdir}/mlruns"}
 
@@ -95,3 +100,32 @@ def test_nothing_runs_as_root_and_python_is_that_of_the_project():
     assert user[-1] not in ("root", "0")
     version = (ROOT / ".python-version").read_text().strip()
     assert instructions("FROM")[0].startswith(f"python:{version}-slim")
+
+
+def test_whatever_a_run_asks_for_a_worker_of_this_machine_starts_the_same_command():
+    """Prefect refuses such runs; one that an older pool let through changes nothing."""
+    template = json.loads((POOLS / "local.json").read_text())
+    wanted = {
+        "command": "touch elsewhere",
+        "env": {"LD_PRELOAD": "elsewhere"},
+        "env.PATH": "elsewhere",
+        "working_dir": "/tmp",
+        "name": "elsewhere",
+    }
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        made = [
+            asyncio.run(
+                ProcessJobConfiguration.from_template_and_values(template, values, client=object())
+            )
+            for values in (wanted, {})
+        ]
+    assert made[0] == made[1]
+    assert made[0].command == "python -m mmdet2tflite.child prefect.engine"
+    assert (made[0].env, made[0].working_dir) == ({}, None)
+
+
+@pytest.mark.parametrize("name", ["local", "docker", "kubernetes"])
+def test_no_run_may_set_what_is_started_or_what_it_reaches(name):
+    variables = json.loads((POOLS / f"{name}.json").read_text())["variables"]
+    assert variables["additionalProperties"] is False
+    assert not set(variables["properties"]) & FIXED

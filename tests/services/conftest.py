@@ -10,10 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 import mlflow
 import psutil
 import pytest
+
+from tasks.password import CLIENT, FILE, SERVER, SHELL
 
 ROOT = Path(__file__).parents[2]
 SECONDS_TO_START = 600.0
@@ -34,10 +38,25 @@ class Service:
     """A running service and what a user does with it."""
 
     folder: Path
+    home: Path
+    """Prefect's."""
     process: subprocess.Popen[str]
     environment: dict[str, str]
     prefect: str
     mlflow: str
+
+    @property
+    def password(self) -> tuple[str, str]:
+        """User and password, as a client of HTTP takes them."""
+        user, _, password = (self.home / FILE).read_text().strip().partition(":")
+        return user, password
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Of Prefect's API."""
+        url = f"{self.prefect}/api/{path}"
+        answer = httpx.request(method, url, json=body, auth=self.password, timeout=60)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
 
     @property
     def tracking(self) -> Path:
@@ -74,7 +93,8 @@ class Service:
 
     def client(self) -> mlflow.MlflowClient:
         """MLflow's server answers it."""
-        return mlflow.MlflowClient(self.mlflow)
+        user, password = self.password
+        return mlflow.MlflowClient(self.mlflow.replace("://", f"://{user}:{password}@"))
 
     def runs(self, name: str) -> dict[str, mlflow.entities.Run]:
         """The newest run of each name in an MLflow experiment, asked of MLflow's server."""
@@ -86,6 +106,14 @@ class Service:
 
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
+
+
+def variables(shell: Path) -> dict[str, str]:
+    """What a shell exports that sources the file that `make serve` names."""
+    words = ["env", "-i", "PATH=/usr/bin:/bin", "sh", "-c", f". '{shell}' && env"]
+    lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    pairs = (line.partition("=") for line in lines)
+    return {name: value for name, _, value in pairs if name.startswith(("PREFECT_", "MLFLOW_"))}
 
 
 @contextmanager
@@ -110,8 +138,10 @@ def serving(folder: Path, environment: Mapping[str, str]) -> Iterator[Service]:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.5)
         prefect, tracking = (f"http://127.0.0.1:{port}" for port in ports)
-        user = {**environment, "PREFECT_API_URL": f"{prefect}/api"}
-        yield Service(folder, process, user, prefect, tracking)
+        home = Path(environment["PREFECT_HOME"])
+        user = {**environment, **variables(home / SHELL)}
+        assert user["PREFECT_API_URL"] == f"{prefect}/api"
+        yield Service(folder, home, process, user, prefect, tracking)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -131,7 +161,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
-    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
+    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", CLIENT, SERVER):
         environment.pop(name, None)
     with serving(folder, environment) as service:
         yield service

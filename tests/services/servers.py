@@ -21,11 +21,13 @@ from pathlib import Path
 
 import boto3
 import httpx
+import mlflow
 import psycopg2
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from flows.services import Services
+from tasks.password import CLIENT, SERVER, USER
 from tests.services.conftest import ROOT, SECONDS_TO_RUN, SECONDS_TO_START, free_ports
 
 STORE_BUCKET, MLFLOW_BUCKET = "artifacts", "mlflow"
@@ -48,6 +50,8 @@ class Servers:
     """Variables for the S3 server."""
     postgres: str
     """``user:password@host:port``"""
+    password: str
+    """Of Prefect and MLflow, for ``USER``."""
 
     def machine(self, name: str, **variables: str) -> dict[str, str]:
         """Environment of a machine of its own: an empty cache, an empty PREFECT_HOME."""
@@ -61,8 +65,15 @@ class Servers:
             "PREFECT_HOME": str(home / "prefect"),
             "PREFECT_API_URL": f"{self.prefect}/api",
             "MLFLOW_TRACKING_URI": self.mlflow,
+            CLIENT: f"{USER}:{self.password}",
+            "MLFLOW_TRACKING_USERNAME": USER,
+            "MLFLOW_TRACKING_PASSWORD": self.password,
             **variables,
         }
+
+    def client(self) -> mlflow.MlflowClient:
+        """MLflow's server answers it."""
+        return mlflow.MlflowClient(self.mlflow.replace("://", f"://{USER}:{self.password}@"))
 
     def database(self, name: str, password: str = "") -> str:
         """A database's URL, by default with the password that is right."""
@@ -122,21 +133,21 @@ def running_servers() -> Iterator[Servers]:
         prefect_port, mlflow_port = free_ports(2)
         database = stack.enter_context(running_postgres(postgres, folder))
         keys = stack.enter_context(running_s3(folder))
+        password = secrets.token_hex(16)
         environment = {
             **keys,
             "TMPDIR": str(folder),
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{database}/prefect",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_BACKEND_STORE_URI": f"postgresql+psycopg2://{database}/mlflow",
+            SERVER: f"{USER}:{password}",
         }
         services = stack.enter_context(Services(folder, environment))
         services.start(
             "mlflow",
-            "mlflow",
-            *("server", "--host", "127.0.0.1", "--port", str(mlflow_port), "--workers", "1"),
-            *("--backend-store-uri", f"postgresql+psycopg2://{database}/mlflow"),
-            *("--artifacts-destination", f"s3://{MLFLOW_BUCKET}"),
+            "tasks.tracking_server",
+            *("--port", str(mlflow_port), "--artifacts-destination", f"s3://{MLFLOW_BUCKET}"),
         )
         services.start(
             "prefect",
@@ -149,6 +160,7 @@ def running_servers() -> Iterator[Servers]:
             f"http://127.0.0.1:{mlflow_port}",
             keys,
             database,
+            password,
         )
         wait_for(f"{servers.mlflow}/health", services)
         wait_for(f"{servers.prefect}/api/health", services)

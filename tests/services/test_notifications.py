@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
 import pytest
 
+from tasks.password import CLIENT
 from tests.services.conftest import ROOT, SECONDS_TO_RUN, Service
 
 pytestmark = pytest.mark.services
@@ -83,13 +83,13 @@ def listener(service: Service) -> Iterator[Listener]:
             done = service.command("flows.automations", "--webhook", url)
             assert done.returncode == 0, done.stdout + done.stderr
         yield listener
-        for automation in httpx.post(f"{service.prefect}/api/automations/filter").json():
-            httpx.delete(f"{service.prefect}/api/automations/{automation['id']}")
+        for automation in service.ask("POST", "automations/filter"):
+            service.ask("DELETE", f"automations/{automation['id']}")
         listener.shutdown()
 
 
 def test_an_automation_that_is_registered_again_is_there_once(service, listener):
-    found = httpx.post(f"{service.prefect}/api/automations/filter").json()
+    found = service.ask("POST", "automations/filter")
     assert sorted(each["name"] for each in found) == [DECISION, FAILURE, SILENT]
 
 
@@ -134,19 +134,18 @@ def test_each_run_that_fails_and_each_decision_is_one_message(service, listener)
 
 
 def test_a_run_that_fell_silent_is_marked_as_crashed(service, listener):
-    api = f"{service.prefect}/api"
-    found = httpx.post(f"{api}/automations/filter").json()
+    found = service.ask("POST", "automations/filter")
     (automation,) = (each for each in found if each["name"] == SILENT)
     automation["trigger"]["within"] = 10  # seconds, the least that Prefect takes
     new = {name: automation[name] for name in ("name", "description", "trigger", "actions")}
-    httpx.put(f"{api}/automations/{automation['id']}", json=new).raise_for_status()
+    service.ask("PUT", f"automations/{automation['id']}", new)
 
     died = subprocess.run([sys.executable, "-c", DIES, "dead"], env=service.environment)
     assert died.returncode == -signal.SIGKILL
 
     def state() -> dict:
         wanted = {"flow_runs": {"name": {"any_": ["dead"]}}}
-        (run,) = httpx.post(f"{api}/flow_runs/filter", json=wanted).json()
+        (run,) = service.ask("POST", "flow_runs/filter", wanted)
         return run["state"]
 
     assert state()["type"] == "RUNNING"
@@ -168,6 +167,8 @@ def test_a_run_that_fell_silent_is_marked_as_crashed(service, listener):
             {"PREFECT_API_URL": "http://127.0.0.1:9/api"},
             "no Prefect server answers at http://127.0.0.1:9/api",
         ),
+        ("http://127.0.0.1:9", {CLIENT: ""}, "wants a password"),
+        ("http://127.0.0.1:9", {CLIENT: "me:wrong"}, "wants another password"),
     ],
 )
 def test_mistakes_are_messages_with_status_2(service, url, environment, message):

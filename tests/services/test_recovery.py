@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 
@@ -53,9 +52,7 @@ class Place:
         }
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
-        url = f"{self.service.prefect}/api/{path}"
-        answer = httpx.request(method, url, json=body or None, timeout=60)
-        return answer.raise_for_status().json()
+        return self.service.ask(method, path, body or None)
 
     def start(self, deployment: str, parameters: dict[str, Any]) -> str:
         """``prefect deployment run``; returns the run's id."""

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import mlflow
 import psycopg2
 import pytest
 
+from tasks.password import CLIENT
 from tests.services.conftest import EXPERIMENT, ROOT, free_ports, serving
 from tests.services.servers import (
     MLFLOW_BUCKET,
@@ -111,7 +111,7 @@ def test_what_was_made_lies_in_the_s3_store_and_is_what_the_manifests_say(server
 def test_postgresql_and_s3_hold_mlflows_runs_which_its_server_shows_without_keys(
     servers, first_run, tmp_path
 ):
-    client = mlflow.MlflowClient(servers.mlflow)
+    client = servers.client()
     experiment = client.get_experiment_by_name("shared")
     assert experiment is not None
     runs = {r.info.run_name: r for r in client.search_runs([experiment.experiment_id])}
@@ -231,8 +231,14 @@ def nowhere() -> str:
         ("s3://none/team", dict, "s3://none/team: The specified bucket does not exist"),
         (STORE, lambda: {"MLFLOW_TRACKING_URI": nowhere()}, "no MLflow server answers at "),
         (STORE, lambda: {"PREFECT_API_URL": f"{nowhere()}/api"}, "no Prefect server answers at "),
+        (STORE, lambda: {"MLFLOW_TRACKING_PASSWORD": "wrong"}, "wants another user or password"),
+        (STORE, lambda: {CLIENT: "me:wrong"}, "wants another password"),
+        (STORE, lambda: {CLIENT: ""}, "wants a password"),
     ],
-    ids=["secret", "key", "reader", "no key", "server", "bucket", "MLflow", "Prefect"],
+    ids=[
+        *("secret", "key", "reader", "no key", "server", "bucket", "MLflow", "Prefect"),
+        *("MLflow's password", "Prefect's password", "no password of Prefect"),
+    ],
 )
 def test_what_is_wrong_is_said_before_anything_is_made(
     servers, store: str, wrong: Callable[[], dict[str, str]], message: str
@@ -266,7 +272,8 @@ def test_make_serve_works_with_the_teams_servers_and_with_dask(servers, first_ru
         "six",
         PREFECT_API_DATABASE_CONNECTION_URL=database.replace("postgresql:", "postgresql+asyncpg:"),
     )
-    del environment["PREFECT_API_URL"]  # its own
+    for name in ("PREFECT_API_URL", CLIENT):  # its own
+        del environment[name]
     wanted = [*settings(SERVICE_STORE), "name=service", "runner.kind=dask", "runner.workers=2"]
     with serving(tmp_path, environment) as service:
         service.run("detector-to-tflite/main", overrides=json.dumps(wanted))
@@ -281,8 +288,6 @@ def test_make_serve_works_with_the_teams_servers_and_with_dask(servers, first_ru
     with psycopg2.connect(database) as connection, connection.cursor() as cursor:
         cursor.execute("select state_type from flow_run where state_type is not null")
         assert cursor.fetchall() == [("COMPLETED",)]
-    (experiment,) = mlflow.MlflowClient(servers.mlflow).search_experiments(
-        filter_string="name = 'service'"
-    )
+    (experiment,) = servers.client().search_experiments(filter_string="name = 'service'")
     assert experiment.artifact_location.startswith("mlflow-artifacts:")
     assert not (tmp_path / "mlruns" / "mlflow.db").exists()

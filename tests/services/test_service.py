@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 import torch
@@ -79,8 +78,7 @@ def champion(service: Service) -> dict:
 
 
 def ask(service: Service, path: str, **body: object) -> list[dict]:
-    answer = httpx.post(f"{service.prefect}/api/{path}", json=body, timeout=60)
-    return answer.raise_for_status().json()
+    return service.ask("POST", path, body)
 
 
 def test_every_deployment_is_there_with_a_form_for_its_parameters(service):

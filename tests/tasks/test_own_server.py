@@ -14,6 +14,8 @@ import httpx
 import psutil
 import pytest
 
+from tasks.password import FILE
+
 pytestmark = pytest.mark.flow
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +28,8 @@ from tasks.server import start_server
 wait = start_server()
 from prefect.settings import get_current_settings
 wait()
-print(get_current_settings().api.url, flush=True)
+settings = get_current_settings()
+print(settings.api.url, settings.api.auth_string.get_secret_value(), flush=True)
 time.sleep(600)
 """
 
@@ -56,9 +59,15 @@ def wait_for(condition: Callable[[], Any]) -> Any:
 def test_it_answers_where_the_settings_say_and_dies_with_a_run_that_is_killed(tmp_path):
     with start(tmp_path) as run:
         try:
-            url = run.stdout.readline().strip()
+            url, password = run.stdout.readline().split()
+            for asker, status in ((None, 401), (tuple(password.split(":")), 200)):
+                answer = httpx.get(f"{url}/admin/version", auth=asker, timeout=SECONDS)
+                assert answer.status_code == status
+            assert password not in " ".join(run.args)
             assert httpx.get(f"{url}/health", timeout=SECONDS).json() is True
             (child,) = psutil.Process(run.pid).children()
+            assert password not in " ".join(child.cmdline())
+            assert not (tmp_path / FILE).exists()
         finally:
             run.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + SECONDS
@@ -72,10 +81,11 @@ def test_it_answers_where_the_settings_say_and_dies_with_a_run_that_is_killed(tm
 def test_runs_that_start_at_once_on_an_empty_database_all_have_a_server(tmp_path):
     runs = [start(tmp_path) for _ in range(2)]
     try:
-        urls = [run.stdout.readline().strip() for run in runs]
-        assert len(set(urls)) == 2
-        for url in urls:
-            answer = httpx.post(f"{url}/flows/count", json={}, timeout=SECONDS)
+        servers = dict(run.stdout.readline().split() for run in runs)
+        assert len(servers) == len(set(servers.values())) == 2
+        for url, password in servers.items():
+            asker = tuple(password.split(":"))
+            answer = httpx.post(f"{url}/flows/count", json={}, auth=asker, timeout=SECONDS)
             assert answer.json() == 0
     finally:
         for run in runs:
@@ -93,7 +103,7 @@ def test_runs_that_start_at_once_on_an_empty_database_all_have_a_server(tmp_path
 def test_one_that_dies_or_hangs_is_started_again_at_the_same_place(tmp_path, harm, said):
     with start(tmp_path) as run:
         try:
-            url = run.stdout.readline().strip()
+            url, _ = run.stdout.readline().split()
             (first,) = psutil.Process(run.pid).children()
             time.sleep(2)  # it has been seen to answer
             first.send_signal(harm)
