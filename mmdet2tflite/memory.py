@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
-from mmdet2tflite.errors import ConfigError
+from mmdet2tflite.errors import ConfigError, UserError
 
 VARIABLE = "MMDET2TFLITE_MEMORY_GB"
 """Environment variable: the bound in GB (10^9 bytes); ``inf`` for none."""
@@ -144,25 +144,33 @@ def kill_first(pid: int) -> None:
 
 
 @contextmanager
-def growing_at_most(size: int) -> Iterator[None]:
+def growing_at_most(size: int, *, error: type[UserError]) -> Iterator[None]:
     """In here this process gets ``size`` more bytes of data; then allocations fail.
 
-    For short work of this process itself on what a stranger made: Python and numpy raise
-    MemoryError. The address space, which libraries reserve freely, is not limited
-    (``RLIMIT_DATA``, setrlimit(2)).
+    For short work of this process itself on what a stranger made. The address space, which
+    libraries reserve freely, is not limited (``RLIMIT_DATA``, setrlimit(2)).
+
+    Raises:
+        UserError: ``error``, in place of MemoryError.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = _data() + size
     known = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_DATA, (min([wanted, *known]), hard))
+    resource.setrlimit(resource.RLIMIT_DATA, (min([_data() + size, *known]), hard))
     try:
         yield
+    except MemoryError:
+        raise error(
+            f"more than {size / GB:.1f} GB of memory are needed to read what is given",
+            "a file whose sizes are those of its content",
+            "check that the file is complete and from a source that you trust",
+        ) from None
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def _data() -> int:
+    """Bytes that RLIMIT_DATA counts. Raises OSError where the system is not Linux."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmData:"):
             return int(line.split()[1]) * 1024
-    raise AssertionError("Linux states VmData")
+    raise OSError("/proc/self/status states no VmData")

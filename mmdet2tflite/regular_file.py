@@ -61,15 +61,16 @@ def read_regular(path: str | os.PathLike[str], *, limit: int, error: type[UserEr
     """The content of a file that ``open_regular`` accepts.
 
     Raises:
-        UserError: ``error``; also for one that grew meanwhile.
+        UserError: ``error``; also for one that grows meanwhile.
     """
     with open_regular(path, limit=limit, error=error) as file:
+        size = os.fstat(file.fileno()).st_size
         try:
-            content = file.read(limit + 1)
+            content = file.read(size + 1)  # read() takes as much memory as it is asked for
         except OSError as reason:
             raise error(f"{path} cannot be read: {reason.strerror}", "a file") from reason
-    if len(content) > limit:
-        raise _too_large(path, len(content), limit, error)
+    if len(content) > size:
+        raise error(f"{path} grows while it is read", "a complete file", "wait until it is written")
     return content
 
 

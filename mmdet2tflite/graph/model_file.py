@@ -12,6 +12,8 @@ from onnx_ir.passes.common import InlinePass, RemoveInitializersFromInputsPass
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.edit import describe, integers, is_op, readers
 from mmdet2tflite.graph.opset import upgrade
+from mmdet2tflite.graph.tensors import LIMIT, check_functions, check_tensors
+from mmdet2tflite.regular_file import read_regular
 
 QUANTISED_OPS = (
     "ConvInteger",
@@ -65,17 +67,16 @@ def save_model(model: ir.Model, path: Path) -> None:
 
 
 def _read(path: Path) -> onnx.ModelProto:
+    content = read_regular(path, limit=LIMIT, error=ModelError)
     try:
-        proto = onnx.load(path, format="protobuf", load_external_data=False)
-    except OSError as error:
-        raise ModelError(
-            f"{path} cannot be read: {error.strerror}", "an ONNX file", "check the path"
-        ) from error
+        proto = onnx.load_from_string(content)
     except DecodeError as error:
-        raise _not_onnx(path) from error
+        raise _not_onnx(path, content) from error
     # Protobuf takes an empty file, and now and then a random one, for an empty model.
     if not proto.ir_version or not proto.HasField("graph"):
-        raise _not_onnx(path)
+        raise _not_onnx(path, content)
+    check_tensors(path, proto)
+    check_functions(path, proto)
     try:
         load_external_data_for_model(proto, str(path.parent))
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
@@ -87,8 +88,8 @@ def _read(path: Path) -> onnx.ModelProto:
     return proto
 
 
-def _not_onnx(path: Path) -> ModelError:
-    is_tflite = path.read_bytes()[4:8] == b"TFL3"
+def _not_onnx(path: Path, content: bytes) -> ModelError:
+    is_tflite = content[4:8] == b"TFL3"
     return ModelError(
         f"{path} is {'a TensorFlow Lite file' if is_tflite else 'no ONNX model'}",
         "an ONNX model (protobuf)",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmdet2tflite import memory
-from mmdet2tflite.errors import ConfigError, ToolFailed, ToolKilled
+from mmdet2tflite.errors import ConfigError, ModelError, ToolFailed, ToolKilled
 
 MB = 10**6
 TAKES_ALL = "taken = []\nwhile True: taken.append(bytearray(20 * 10**6))"
@@ -94,8 +94,9 @@ def test_the_kernel_would_take_a_tool_before_anything_else(run: Callable[..., No
 
 
 def test_this_process_can_limit_itself_for_a_while() -> None:
-    with memory.growing_at_most(200 * MB):
-        with pytest.raises(MemoryError):
-            bytearray(300 * MB)
-        bytearray(50 * MB)
+    with (
+        pytest.raises(ModelError, match=r"more than 0\.2 GB of memory"),
+        memory.growing_at_most(200 * MB, error=ModelError),
+    ):
+        bytearray(300 * MB)
     bytearray(300 * MB)
