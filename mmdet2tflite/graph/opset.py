@@ -2,6 +2,7 @@
 
 import onnx
 import onnx.checker
+import onnx.shape_inference
 import onnx.version_converter
 import onnx_ir as ir
 
@@ -47,6 +48,7 @@ def upgrade(model: ir.Model) -> ir.Model:
         IndexError,
         onnx.checker.ValidationError,
         onnx.version_converter.ConvertError,
+        onnx.shape_inference.InferenceError,
     ) as error:
         raise ModelError(
             f"{found}, which onnx.version_converter cannot convert: {error}",

@@ -5,6 +5,7 @@
    these files.
 3. No tensor, and all of them together, have more than ``LIMIT`` bytes (what protobuf can hold).
 4. Functions do not contain themselves, and expand to at most ``MOST_NODES`` nodes.
+5. Names and texts are UTF-8; protobuf hands over others as bytes.
 """
 
 import os
@@ -35,6 +36,12 @@ TYPED_FIELDS = (
 def check_tensors(path: Path, proto: onnx.ModelProto) -> None:
     """Rules 1 to 3, of every tensor in the model. Raises ModelError."""
     total = 0
+    for sparse in proto.graph.sparse_initializer:
+        raise ModelError(
+            f"{path}: the tensor {sparse.values.name} is sparse",
+            "weights that are all stored",
+            "export the model with dense weights",
+        )
     for tensor in _tensors(proto):
         size = _size(path, tensor)
         total += size
@@ -78,6 +85,31 @@ def check_functions(path: Path, proto: onnx.ModelProto) -> None:
         raise ModelError(
             f"{path}: its functions expand to {count:,} nodes", f"at most {MOST_NODES:,}"
         )
+
+
+def check_texts(path: Path, proto: onnx.ModelProto) -> None:
+    """Rule 5. Raises ModelError."""
+    for node in _nodes(proto):
+        texts = [node.name, node.op_type, node.domain, *node.input, *node.output]
+        for attribute in node.attribute:
+            texts += [attribute.name, attribute.s, *attribute.strings]
+        for text in texts:
+            _check_text(path, text)
+    for value in (*proto.graph.input, *proto.graph.output, *proto.graph.value_info):
+        _check_text(path, value.name)
+    for tensor in _tensors(proto):
+        _check_text(path, tensor.name)
+
+
+def _check_text(path: Path, text: str | bytes) -> None:
+    try:
+        _ = text.decode() if isinstance(text, bytes) else text.encode()
+    except UnicodeError:
+        raise ModelError(
+            f"{path}: the text {text!r} is not UTF-8",
+            "names that ONNX allows",
+            "export the model again: this file is damaged",
+        ) from None
 
 
 def _size(path: Path, tensor: onnx.TensorProto) -> int:
@@ -167,30 +199,29 @@ def _impossible(path: Path, tensor: onnx.TensorProto, what: str, expected: str) 
 
 
 def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    yield from _tensors_of(proto.graph)
+    yield from proto.graph.initializer
+    for node in _nodes(proto):
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                if sparse.dims:
+                    yield from (sparse.values, sparse.indices)
+        for graph in _graphs_of(node):
+            yield from graph.initializer
+
+
+def _nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """All nodes, those of functions and of graphs inside nodes too."""
+    pending = [*proto.graph.node]
     for function in proto.functions:
-        for node in function.node:
-            yield from _tensors_of_node(node)
-
-
-def _tensors_of(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    for node in graph.node:
-        yield from _tensors_of_node(node)
-
-
-def _tensors_of_node(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
-    for attribute in node.attribute:
-        if attribute.HasField("t"):
-            yield attribute.t
-        yield from attribute.tensors
-        for sparse in [attribute.sparse_tensor, *attribute.sparse_tensors]:
-            if sparse.dims:
-                yield from (sparse.values, sparse.indices)
-    for graph in _graphs_of(node):
-        yield from _tensors_of(graph)
+        pending += function.node
+    while pending:
+        node = pending.pop()
+        yield node
+        for graph in _graphs_of(node):
+            pending += graph.node
 
 
 def _graphs_of(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
