@@ -191,11 +191,14 @@ def detect(
 
     The file must have been made by `run`: its passport says all that is needed.
     """
+    from mmdet2tflite.errors import ModelError
+    from mmdet2tflite.memory import bound, growing_at_most
     from mmdet2tflite.report.detection import detect_images, print_detections, print_json
     from mmdet2tflite.runtime import Detector
 
-    detector = Detector(model, threads=threads, score_threshold=threshold)
-    (print_json if as_json else print_detections)(detect_images(detector, images, out))
+    with growing_at_most(bound(), error=ModelError):
+        detector = Detector(model, threads=threads, score_threshold=threshold)
+        (print_json if as_json else print_detections)(detect_images(detector, images, out))
 
 
 @app.command()

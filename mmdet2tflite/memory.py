@@ -144,7 +144,7 @@ def kill_first(pid: int) -> None:
 
 
 @contextmanager
-def growing_at_most(size: int, *, error: type[UserError]) -> Iterator[None]:
+def growing_at_most(size: float, *, error: type[UserError]) -> Iterator[None]:
     """In here this process gets ``size`` more bytes of data; then allocations fail.
 
     For short work of this process itself on what a stranger made. The address space, which
@@ -155,7 +155,9 @@ def growing_at_most(size: int, *, error: type[UserError]) -> Iterator[None]:
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     known = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_DATA, (min([_data() + size, *known]), hard))
+    wanted = min([_data() + size, *known])
+    if math.isfinite(wanted):
+        resource.setrlimit(resource.RLIMIT_DATA, (int(wanted), hard))
     try:
         yield
     except MemoryError:

@@ -28,6 +28,7 @@ from mlflow.exceptions import MlflowException
 
 from mmdet2tflite.artifacts import TfliteModel
 from mmdet2tflite.errors import RegistryError
+from mmdet2tflite.passport import load_passport
 from tasks.tracking import use_tracking
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -186,10 +187,11 @@ class Registry:
         return self._version(previous.number), self._version(current.number)
 
     def fetch(self, version: Version, target: Path) -> None:
-        """Write the TFLite file of a version. Raises OSError."""
+        """Write the TFLite file of a version. Raises OSError, ModelError if it is damaged."""
         with tempfile.TemporaryDirectory() as folder:
             uri = f"models:/{self.model}/{version.number}/{FILE}"
             path = mlflow.artifacts.download_artifacts(uri, dst_path=folder)
+            load_passport(Path(path))
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(f".{target.name}.partial")
             shutil.copyfile(path, partial)

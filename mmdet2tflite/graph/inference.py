@@ -129,12 +129,13 @@ def evaluate(
         raise _contradiction(node, error) from error
 
 
-def _run(model: onnx.ModelProto, inputs: Mapping[str, Array]) -> list[Array]:
+def _run(model: onnx.ModelProto, inputs: Mapping[str, Array | None]) -> list[Array]:
     """ONNX Runtime wants the types, which the reference implementation does not."""
     import onnxruntime  # a quarter of a second, for nodes that are rarely constant
 
     for value in model.graph.input:
         array = inputs[value.name]
+        assert array is not None
         kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
         value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, array.shape))
     options = onnxruntime.SessionOptions()
