@@ -76,6 +76,7 @@ lint: install ## ruff, formatting and types
 
 .PHONY: ui
 ui: install ## MLflow on what was tracked; PORT=5000
+	$(PYTHON) -m tasks.databases mlruns
 	$(PYTHON) -m mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1 \
 	    --port $(PORT) --workers 1
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.store import Store
+from tasks.databases import check_databases
 from tasks.server import start_server
 
 
@@ -21,8 +22,13 @@ def main() -> int:
 
 
 def run(experiment: str, overrides: Sequence[str]) -> None:
-    """Run an experiment. Raises what the flow raises, and StoreError before anything starts."""
-    Store(load_experiment(Path(experiment), overrides).store).check()
+    """Run an experiment.
+
+    Raises what the flow raises; before anything starts, StoreError and ServiceError.
+    """
+    settings = load_experiment(Path(experiment), overrides)
+    Store(settings.store).check()
+    check_databases(settings.tracking)
     wait_for_server = start_server()
     # MLflow takes about as long to import as the server takes to start.
     from flows.detector_to_tflite import detector_to_tflite

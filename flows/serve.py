@@ -19,16 +19,18 @@ from typing import Any
 
 import httpx
 import yaml
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from flows.services import Services
 from mmdet2tflite.become import FLOW_ENVIRONMENT
 from mmdet2tflite.errors import ConfigError, ServiceError
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.experiment_file import load_experiment
+from mmdet2tflite.lock import file_lock
 from mmdet2tflite.project import project_root
 from mmdet2tflite.report.terminal import console
 from mmdet2tflite.toolchain import run_python
+from tasks.databases import check_databases
 from tasks.server import SECONDS_TO_START, without_password
 
 HOST, POOL = "127.0.0.1", "local"
@@ -57,14 +59,15 @@ def serve(prefect_port: int, mlflow_port: int, tracking: Path) -> None:
 
     Raises:
         ConfigError: a deployment names an experiment that is wrong.
-        ServiceError: it runs already, a port is taken, or a server ended by itself; a worker may
-            do so a few times, and is started again.
+        ServiceError: it runs already, a database cannot be used, a port is taken, or a server ended
+            by itself; a worker may do so a few times, and is started again.
         ToolFailed: Prefect refused the deployments.
     """
     root, logs = project_root(), tracking.absolute() / "serve"
     prefect, mlflow = f"http://{HOST}:{prefect_port}", f"http://{HOST}:{mlflow_port}"
     logs.mkdir(parents=True, exist_ok=True)
     check_deployments(root)
+    check_databases(tracking)
     with ExitStack() as stack:
         stack.enter_context(_end_by_signal())
         stack.enter_context(_only_one({"Prefect": prefect, "folder": str(root)}))
@@ -159,7 +162,7 @@ def _only_one(what: dict[str, str]) -> Iterator[None]:
 
     home = Path(get_current_settings().home)
     home.mkdir(parents=True, exist_ok=True)
-    note, lock = home / "mmdet2tflite-serve.json", FileLock(home / "mmdet2tflite-serve.lock")
+    note, lock = home / "mmdet2tflite-serve.json", file_lock(home / "mmdet2tflite-serve.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:

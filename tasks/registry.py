@@ -21,13 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from mmdet2tflite.artifacts import TfliteModel
 from mmdet2tflite.errors import RegistryError
+from mmdet2tflite.lock import file_lock
 from mmdet2tflite.passport import load_passport
 from tasks.tracking import use_tracking
 
@@ -260,7 +261,7 @@ class Registry:
         """Rule 1."""
         self._lock_file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self._lock_file, timeout=SECONDS_TO_WAIT):
+            with file_lock(self._lock_file).acquire(timeout=SECONDS_TO_WAIT):
                 yield
         except Timeout:
             raise RegistryError(
