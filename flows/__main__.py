@@ -11,6 +11,7 @@ from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.store import Store
+from tasks.databases import check_databases
 from tasks.server import start_server
 
 
@@ -26,10 +27,12 @@ def main() -> int:
 def run(experiment: str, overrides: Sequence[str]) -> None:
     """Run an experiment.
 
-    Raises what the flow raises, StoreError before anything starts, and ServiceError if a server
-    that the settings name is gone for longer than Prefect asks again.
+    Raises what the flow raises, StoreError and ServiceError before anything starts, and
+    ServiceError if a server that the settings name is gone for longer than Prefect asks again.
     """
-    Store(load_experiment(Path(experiment), overrides).store).check()
+    settings = load_experiment(Path(experiment), overrides)
+    Store(settings.store).check()
+    check_databases(settings.tracking)
     wait_for_server = start_server()
     # MLflow takes about as long to import as the server takes to start.
     from flows.detector_to_tflite import detector_to_tflite

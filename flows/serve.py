@@ -20,16 +20,18 @@ from typing import Any
 
 import httpx
 import yaml
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from flows.services import Services
 from mmdet2tflite.become import FLOW_ENVIRONMENT
 from mmdet2tflite.errors import ConfigError, ServiceError
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.experiment_file import load_experiment
+from mmdet2tflite.lock import file_lock
 from mmdet2tflite.project import project_root
 from mmdet2tflite.report.terminal import console
 from mmdet2tflite.toolchain import run_python
+from tasks.databases import check_databases
 from tasks.doors import HOST, listen
 from tasks.own_server import SECONDS_TO_START
 from tasks.password import Password, service_password, write_shell_file
@@ -61,14 +63,15 @@ def serve(prefect_port: int, mlflow_port: int, tracking: Path) -> None:
 
     Raises:
         ConfigError: a deployment names an experiment that is wrong, or the password is not safe.
-        ServiceError: it runs already, a port is taken, or a server ended by itself; a worker may
-            do so a few times, and is started again.
+        ServiceError: it runs already, a database cannot be used, a port is taken, or a server ended
+            by itself; a worker may do so a few times, and is started again.
         ToolFailed: Prefect refused the deployments.
     """
     root, logs = project_root(), tracking.absolute() / "serve"
     prefect, mlflow = f"http://{HOST}:{prefect_port}", f"http://{HOST}:{mlflow_port}"
     logs.mkdir(parents=True, exist_ok=True)
     check_deployments(root)
+    check_databases(tracking)
     password = service_password()
     # For all that is started here. Not among their own variables: those stand in reproduce.sh, too.
     os.environ.update(password.environment)
@@ -159,7 +162,7 @@ def _only_one(what: dict[str, str]) -> Iterator[None]:
 
     home = Path(get_current_settings().home)
     home.mkdir(parents=True, exist_ok=True)
-    note, lock = home / "mmdet2tflite-serve.json", FileLock(home / "mmdet2tflite-serve.lock")
+    note, lock = home / "mmdet2tflite-serve.json", file_lock(home / "mmdet2tflite-serve.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -145,16 +145,20 @@ def marks(
         ),
     ],
     overrides: Overrides = None,
+    trust_config: Annotated[
+        bool, typer.Option("--trust-config", help="Run a checkpoint's config.py from elsewhere.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List where a detector can be cut: name, tensors, type and shape of every mark.
 
-    Two of them are a cut, which a deploy config names (docs/detectors.md).
+    Two of them are a cut, which a deploy config names (docs/detectors.md). The config.py of a
+    checkpoint is a program, and runs: one that is not from this project's store must be trusted.
     """
     from mmdet2tflite.detector import marks
     from mmdet2tflite.report.marks import print_marks
 
-    found = marks.find_marks(model, overrides or ())
+    found = marks.find_marks(model, overrides or (), trust_config=trust_config)
     if as_json:
         print(marks.as_json(found))
     else:
@@ -191,11 +195,14 @@ def detect(
 
     The file must have been made by `run`: its passport says all that is needed.
     """
+    from mmdet2tflite.errors import ModelError
+    from mmdet2tflite.memory import bound, growing_at_most
     from mmdet2tflite.report.detection import detect_images, print_detections, print_json
     from mmdet2tflite.runtime import Detector
 
-    detector = Detector(model, threads=threads, score_threshold=threshold)
-    (print_json if as_json else print_detections)(detect_images(detector, images, out))
+    with growing_at_most(bound(), error=ModelError):
+        detector = Detector(model, threads=threads, score_threshold=threshold)
+        (print_json if as_json else print_detections)(detect_images(detector, images, out))
 
 
 @app.command()

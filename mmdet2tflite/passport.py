@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport_checks import check_outputs, check_part, shown, text
+from mmdet2tflite.regular_file import read_regular
 
 PASSPORT = "mmdet2tflite"
 """Name of the metadata entry that holds the passport (JSON, UTF-8)."""
 VERSION = 1
+LARGEST_FILE = 2**31 - 1
+"""Bytes; an offset in a flatbuffer reaches no farther."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,7 @@ def load_passport(path: Path) -> Passport:
         ModelError: the file is missing, broken or no TFLite file; it has no passport, one of
             another version, or one that cannot be understood.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}", "a TFLite file") from None
+    content = read_regular(path, limit=LARGEST_FILE, error=ModelError)
     from mmdet2tflite.convert.flatbuffer import find_metadata  # LiteRT's schema: not for the types
 
     entry = find_metadata(content, PASSPORT, str(path))
@@ -93,39 +94,46 @@ def load_passport(path: Path) -> Passport:
     try:
         document = json.loads(entry)
         version = document["version"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _not_understood(path, error) from None
     if version != VERSION:
         raise ModelError(
-            f"{path} has a passport of version {version}",
+            f"{path} has a passport of version {shown(version)}",
             f"version {VERSION}",
             "it was made by a newer mmdet2tflite: upgrade this one",
         )
     try:
         return _passport(document)
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise _not_understood(path, error) from None
 
 
 def _passport(document: Any) -> Passport:
     head, preprocessing = document["head"], document["preprocessing"]
+    outputs = tuple(_part(Output, output) for output in document["outputs"])
+    rotation = _part(Rotation, document["rotation"])
+    check_outputs([output.name for output in outputs], rotation.outputs)
+    if not text(document["strategy"]):
+        raise ValueError(f"strategy {shown(document['strategy'])}")
     return Passport(
         head=None if head is None else _part(Head, head),
         preprocessing=None if preprocessing is None else _part(Preprocessing, preprocessing),
-        outputs=tuple(_part(Output, output) for output in document["outputs"]),
-        rotation=_part(Rotation, document["rotation"]),
+        outputs=outputs,
+        rotation=rotation,
         strategy=document["strategy"],
     )
 
 
 def _part[T](kind: type[T], fields: Any) -> T:
     """Exactly the fields of ``kind``: one that is not known could change what the others mean."""
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    check_part(kind.__name__, values)
+    return kind(**values)
 
 
 def _not_understood(path: Path, error: Exception) -> ModelError:
     return ModelError(
-        f"the passport of {path} cannot be understood: {error!r}",
+        f"the passport of {path} cannot be understood: {shown(error)}",
         "what mmdet2tflite writes",
         "convert the model again, or upgrade mmdet2tflite if a newer one made the file",
     )

@@ -68,7 +68,8 @@ class Detector:
 
     Raises:
         ModelError: the file is missing, broken or does not load; it has no passport, one of a newer
-            version, or one without a head: then it was converted alone and is no detector.
+            version, one that does not fit the file, or one without a head: then it was converted
+            alone and is no detector.
         ConfigError: the threshold is no probability.
     """
 
@@ -156,6 +157,15 @@ def _detector_parts(passport: Passport, path: Path) -> tuple[Head, Preprocessing
             f"one of {', '.join(FAMILIES)}",
             "it was made by a newer mmdet2tflite: upgrade this one",
         )
+    for output in passport.outputs:
+        channels = output.shape[-1 if output.layout == "nhwc" else 1] if output.shape[1:] else 0
+        if output.name.startswith("cls_") and channels != len(head.classes):
+            raise ModelError(
+                f"the passport of {path} names {len(head.classes)} classes, {output.name} has "
+                f"{channels} channels",
+                "a channel for each class",
+                "convert the model again",
+            )
     return head, preprocessing
 
 

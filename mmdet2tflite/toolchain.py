@@ -22,6 +22,7 @@ from typing import Any
 from mmdet2tflite import errors
 from mmdet2tflite.errors import ToolFailed, ToolKilled, UserError
 from mmdet2tflite.interruption import check_interruption
+from mmdet2tflite.memory import Watch, bound, kill_first
 
 PROGRESS = "PROGRESS "
 USER_ERROR = "USER_ERROR "
@@ -87,26 +88,29 @@ def run_python(
         warm: a child to run it in, started with the same ``environment``.
 
     Raises:
-        ToolFailed: the child ended with an error, was killed, or ran into a time-out.
+        ToolFailed: the child ended with an error, was killed, or ran into a time-out or the limit
+            of memory (``memory.bound``).
         ToolKilled: it was killed by SIGKILL, and not from here.
         UserError: the one that the child raised.
+        ConfigError: as ``memory.bound``.
         OSError: the log cannot be written.
         KeyboardInterrupt: the main thread was interrupted.
     """
-    words = [str(argument) for argument in arguments]
+    words, limit = [str(argument) for argument in arguments], bound()
     log.parent.mkdir(parents=True, exist_ok=True)
     script = log.with_suffix(".reproduce.sh")
     _write_script(script, module, words, environment or {})
     child = warm.use([module, *words]) if warm else _start([module, *words], environment or {})
-    reader = _Reader(child, log, on_progress)
+    reader, watch = _Reader(child, log, on_progress), Watch(child.pid, limit)
     try:
-        reason = _wait(child, reader, timeout, silence)
+        reason = _wait(child, reader, watch, timeout, silence)
     except BaseException:
         _stop(child)
         raise
     finally:
         _kill_group(child)  # whatever the child left running would keep the pipe open
         child.wait()
+        watch.end()
         reader.join(SECONDS_TO_DIE)  # a daemon that left the group may keep it open for ever
     if reader.error:
         raise reader.error
@@ -119,7 +123,7 @@ def run_python(
 def _start(
     words: Sequence[str], environment: Mapping[str, str], stdin: int = subprocess.DEVNULL
 ) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    child = subprocess.Popen(
         [sys.executable, "-m", "mmdet2tflite.child", *words],
         stdin=stdin,
         stdout=subprocess.PIPE,
@@ -129,6 +133,8 @@ def _start(
         env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
         start_new_session=True,
     )
+    kill_first(child.pid)
+    return child
 
 
 def progress(**message: Any) -> None:
@@ -187,7 +193,11 @@ def _message(line: str, prefix: str) -> dict[str, Any] | None:
 
 
 def _wait(
-    child: subprocess.Popen[str], reader: _Reader, timeout: float | None, silence: float | None
+    child: subprocess.Popen[str],
+    reader: _Reader,
+    watch: Watch,
+    timeout: float | None,
+    silence: float | None,
 ) -> str:
     """Wait for the child; the reason is empty unless it had to be stopped."""
     started = time.monotonic()
@@ -198,6 +208,9 @@ def _wait(
         except subprocess.TimeoutExpired:
             now = time.monotonic()
         check_interruption()
+        if excess := watch.excess():
+            _kill_group(child)  # it would take more while it is asked to end
+            return excess
         if timeout is not None and now - started > timeout:
             _stop(child)
             return f"was stopped after its time-out of {timeout:g} s"

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -31,7 +31,9 @@ from mlflow.exceptions import MlflowException
 from mmdet2tflite.artifacts import TfliteModel
 from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.errors import RegistryError
+from mmdet2tflite.lock import file_lock
 from mmdet2tflite.manifest import MANIFEST, Damaged, parse_manifest
+from mmdet2tflite.passport import load_passport
 from tasks.tracking import MANIFESTS, ORIGIN, use_tracking
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -193,9 +195,16 @@ class Registry:
         return self._version(previous.number), self._version(current.number)
 
     def fetch(self, version: Version, target: Path) -> None:
-        """Write the TFLite file of a version. Raises OSError, RegistryError if it is damaged."""
+        """Write the TFLite file of a version.
+
+        Raises:
+            OSError: it cannot be written.
+            RegistryError: it is damaged.
+            ModelError: its passport is none.
+        """
         with tempfile.TemporaryDirectory() as folder:
             path = self._download(version, folder)
+            load_passport(path)
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(f".{target.name}.partial")
             shutil.copyfile(path, partial)
@@ -304,7 +313,7 @@ class Registry:
         """Rule 1."""
         self._lock_file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self._lock_file, timeout=SECONDS_TO_WAIT):
+            with file_lock(self._lock_file).acquire(timeout=SECONDS_TO_WAIT):
                 yield
         except Timeout:
             raise RegistryError(

@@ -9,8 +9,9 @@ from typing import Any
 from mmdet2tflite.errors import RegistryError, StoreError
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.project import project_root
+from tasks.databases import DATABASE
 from tasks.registry import CHALLENGER, CHAMPION, PROMOTION, Registry, Version
-from tasks.tracking import DATABASE, URI, named_tracking
+from tasks.tracking import URI, named_tracking
 
 SHOWN = ("map", "latency_ms", "size_mb")
 
@@ -56,7 +57,7 @@ def run(given: argparse.Namespace) -> None:
 def _tracking(folder: Path | None) -> Path:
     """Raises RegistryError where nothing was tracked, so that no empty database is made."""
     folder = folder or project_root() / "mlruns"
-    if not named_tracking() and not (folder / DATABASE).is_file():
+    if not named_tracking() and not (folder / DATABASE).exists():
         raise RegistryError(
             f"nothing was tracked in {folder.absolute()} yet",
             f"MLflow's {DATABASE}",

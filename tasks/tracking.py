@@ -43,11 +43,12 @@ from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.rows import uniform_metrics
 from mmdet2tflite.report.stored import read_comparison
 from mmdet2tflite.store import LOGS, Store
+from tasks.databases import DATABASE, check_mlflow
 from tasks.processes import is_gone, this_process
 from tasks.pyfunc import log_detector
 from tasks.server import check_server, without_password
 
-DATABASE, DATABASE_LOCK, FILES = "mlflow.db", "mlflow.lock", "artifacts"
+DATABASE_LOCK, FILES = "mlflow.lock", "artifacts"
 URI = "MLFLOW_TRACKING_URI"
 _own_uris: set[str] = set()
 METRICS_PER_CALL = 1000  # MLflow's limit for log_batch
@@ -242,8 +243,8 @@ def use_tracking(folder: Path) -> bool:
     """Let MLflow use what MLFLOW_TRACKING_URI names (then True), or else the database in a folder.
 
     Raises:
-        ServiceError: a server is named and does not answer, for which MLflow itself would try for
-            minutes, or wants another password.
+        ServiceError: a server is named and does not answer (MLflow itself would try for minutes) or
+            wants another password; or the database cannot be used.
     """
     uri = named_tracking()
     if not uri:
@@ -252,6 +253,7 @@ def use_tracking(folder: Path) -> bool:
         mlflow.set_tracking_uri(own)
         _own_uris.add(own)
         with exclusive(folder / DATABASE_LOCK):  # two runs must not make its tables at once
+            check_mlflow(folder / DATABASE)
             mlflow.search_experiments(max_results=1)
         return False
     if uri.startswith("http"):

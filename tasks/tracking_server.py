@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 from mmdet2tflite.exit_status import run_and_report
+from tasks import databases
+from tasks.databases import check_mlflow
 from tasks.doors import HOST, Door, hosts, listen
 from tasks.password import service_password
 from tasks.server import without_password
@@ -42,13 +44,11 @@ def serve(given: argparse.Namespace) -> None:
 
     Raises:
         ConfigError: the file of the password is not safe, or the user's own has a wrong form.
-        ServiceError: the port is taken.
+        ServiceError: the port is taken, or the database cannot be used.
     """
     password = service_password()
-    own = f"sqlite:///{given.tracking.absolute() / 'mlflow.db'}"
-    database = os.environ.get(DATABASE) or own
+    database = os.environ.get(DATABASE) or _own_database(given.tracking)
     place = listen(given.port, "MLflow", "--port, `make ui PORT=…`", given.host)
-    given.tracking.mkdir(parents=True, exist_ok=True)
     import uvicorn  # before MLflow, which looks whether it is a server
 
     _name_stores(database, given.artifacts_destination)
@@ -59,6 +59,12 @@ def serve(given: argparse.Namespace) -> None:
     door = Door(app, hosts(given.port), password.value)
     config = uvicorn.Config(door, log_level="error", timeout_graceful_shutdown=SECONDS_TO_STOP)
     uvicorn.Server(config).run(sockets=[place])
+
+
+def _own_database(tracking: Path) -> str:
+    check_mlflow(tracking / databases.DATABASE)
+    tracking.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{tracking.absolute() / databases.DATABASE}"
 
 
 def _name_stores(database: str, files: str) -> None:

@@ -77,7 +77,7 @@ def test_the_threshold_is_the_callers_or_three_tenths(folder, options, found):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.tflite", "light"], "Model: cannot read none.tflite"),
+        (["none.tflite", "light"], "Model: none.tflite cannot be read"),
         (["m.tflite", "none.png"], "Image: none.png does not exist"),
         (["m.tflite", "dark/notes.txt"], "Image: dark/notes.txt: cannot be decoded"),
         (["m.tflite", "light", "--threads", "0"], "Usage:"),

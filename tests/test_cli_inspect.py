@@ -155,7 +155,7 @@ def test_a_file_without_a_passport_says_so_and_has_no_empty_tables(tmp_path, wri
 def test_a_missing_file_is_a_message_and_status_2(tmp_path):
     done = command("m.tflite", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("Model: cannot read m.tflite: No such file")
+    assert done.stderr.startswith("Model: m.tflite cannot be read: No such file")
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 

@@ -103,7 +103,7 @@ def test_a_file_without_a_passport_is_refused(tmp_path: Path):
 def test_a_file_that_is_missing_of_another_kind_or_cut_off_is_refused(tmp_path: Path):
     path = write_detector(tmp_path / "m.tflite")
     content = serialise(read_model(path))
-    with pytest.raises(ModelError, match=r"cannot read .*none\.tflite: No such file"):
+    with pytest.raises(ModelError, match=r"none\.tflite cannot be read: No such file"):
         load_passport(tmp_path / "none.tflite")
     path.write_bytes(b"PK\x03\x04 a zip archive")
     with pytest.raises(ModelError, match="is not a TFLite file"):

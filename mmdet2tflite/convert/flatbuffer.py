@@ -16,10 +16,20 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport import LARGEST_FILE
+from mmdet2tflite.regular_file import read_regular
 
 IDENTIFIER = b"TFL3"
 """Bytes 4..8 of the file (``file_identifier`` of TFLite's schema.fbs)."""
-UNPACKING_ERRORS = (struct.error, TypeError, ValueError, IndexError)
+UNPACKING_ERRORS = (
+    struct.error,
+    AttributeError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 """What the generated code raises for bytes that make no sense."""
 ALIGNMENT = 16
 """Bytes to which the content of a buffer is aligned (``force_align`` of ``Buffer.data``)."""
@@ -42,11 +52,7 @@ def read_model(path: Path) -> schema.ModelT:
     Raises:
         ModelError: it is missing, broken or not TFLite.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}", "a TFLite file") from None
-    return parse_model(content, str(path))
+    return parse_model(read_regular(path, limit=LARGEST_FILE, error=ModelError), str(path))
 
 
 def parse_model(content: bytes, what: str) -> schema.ModelT:
@@ -67,7 +73,39 @@ def parse_model(content: bytes, what: str) -> schema.ModelT:
                 raise _broken(what, "a buffer ends behind its end")
             buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
         buffer.offset = buffer.size = 0
+    try:
+        _check_references(model)
+    except UNPACKING_ERRORS as error:
+        raise _broken(what, str(error)) from None
     return model
+
+
+def _check_references(model: schema.ModelT) -> None:
+    """Numbers that name something else name what is there, and constants have their size.
+
+    Raises:
+        ValueError: one does not; or one of ``UNPACKING_ERRORS``.
+    """
+    for graph in model.subgraphs:
+        count = len(graph.tensors)
+        for tensor in graph.tensors:
+            tensor.name.decode()
+            data = model.buffers[tensor.buffer].data
+            if data is not None and len(data):
+                constant(model, tensor)
+        numbers = [*graph.inputs, *graph.outputs]
+        for operator in graph.operators or ():
+            operator_name(model, operator)
+            numbers += [*(n for n in _list(operator.inputs) if n != -1), *_list(operator.outputs)]
+        if any(not 0 <= number < count for number in numbers):
+            raise ValueError(f"a tensor of a number that is none of the {count}")
+    for entry in model.metadata or ():
+        if not 0 <= entry.buffer < len(model.buffers):
+            raise ValueError(f"no buffer {entry.buffer}")
+
+
+def _list(values: Any) -> list[int]:
+    return [] if values is None else [int(value) for value in values]
 
 
 def _check_identifier(content: bytes, what: str) -> None:
@@ -107,7 +145,7 @@ class _AligningBuilder(flatbuffers.Builder):
 def read_metadata(model: schema.ModelT, name: str) -> bytes | None:
     """The content of a metadata entry, or None if there is none of that name."""
     for entry in model.metadata or ():
-        if entry.name.decode() == name:
+        if entry.name == name.encode():
             data = model.buffers[entry.buffer].data
             return b"" if data is None else bytes(data)
     return None
@@ -141,7 +179,7 @@ def write_metadata(model: schema.ModelT, name: str, content: bytes) -> None:
     buffer.data = np.frombuffer(content, np.uint8)
     entries = list(model.metadata or ())
     for entry in entries:
-        if entry.name.decode() == name:
+        if entry.name == name.encode():
             model.buffers[entry.buffer] = buffer
             return
     entry = schema.MetadataT()

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.errors import ConfigError
+from mmdet2tflite.regular_file import check_regular
+
+LARGEST_FILE = 10**7
 
 
 def config_digests(path: Path) -> dict[str, str]:
@@ -27,10 +30,12 @@ def config_digests(path: Path) -> dict[str, str]:
 
 def _digest(path: Path) -> str:
     try:
+        check_regular(path, limit=LARGEST_FILE, error=ConfigError)
         return file_sha256(path)
-    except OSError as error:
+    except (OSError, ConfigError) as error:
+        reason = error.found if isinstance(error, ConfigError) else error.strerror
         raise ConfigError(
-            f"the config file {path} cannot be read: {error.strerror}",
+            f"the config file {path} cannot be read: {reason}",
             "an mmdet or mmdeploy config file",
             "check detector.config and export.deploy_config",
         ) from None
@@ -39,10 +44,10 @@ def _digest(path: Path) -> str:
 def _bases(path: Path) -> list[str]:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError) as error:
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_base_":
+                value = ast.literal_eval(node.value)
+                return [value] if isinstance(value, str) else [str(base) for base in value]
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ConfigError(f"{path} is not Python: {error}", "an mmdet config file") from None
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_base_":
-            value = ast.literal_eval(node.value)
-            return [value] if isinstance(value, str) else list(value)
     return []

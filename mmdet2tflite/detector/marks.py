@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.config import Timeouts
+from mmdet2tflite.config import Experiment, Timeouts
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.errors import ConfigError, ToolFailed
 from mmdet2tflite.experiment_file import load_experiment
@@ -25,6 +25,7 @@ from mmdet2tflite.toolchain import run_python
 
 CONFIG = "config.py"
 """The complete mmdet config beside the weights of a checkpoint of this project."""
+STORE = Experiment.model_fields["store"].default
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ class Mark:
     shape: tuple[int, ...]
 
 
-def find_marks(source: Path, overrides: Sequence[str] = ()) -> list[Mark]:
+def find_marks(
+    source: Path, overrides: Sequence[str] = (), *, trust_config: bool = False
+) -> list[Mark]:
     """Every mark of a model, in the order of its graph.
 
     The network is traced as for an export, with weights that do not matter, in a child process.
@@ -54,9 +57,12 @@ def find_marks(source: Path, overrides: Sequence[str] = ()) -> list[Mark]:
             classes; or a checkpoint of this project: the ``.pth`` file beside its ``config.py``, or
             the folder of both.
         overrides: of an experiment's settings.
+        trust_config: run the ``config.py`` of a checkpoint wherever it is from. mmengine executes
+            it as a program, so without this only one in the project's own store is.
 
     Raises:
-        UserError: there is no such file, it is neither, or the network cannot be traced.
+        UserError: there is no such file, it is neither, its config is not to be trusted, or the
+            network cannot be traced.
     """
     if source.suffix in (".yaml", ".yml"):
         network = _of_experiment(source, overrides)
@@ -65,7 +71,10 @@ def find_marks(source: Path, overrides: Sequence[str] = ()) -> list[Mark]:
             f"--set for {source}", "an experiment file (.yaml): a checkpoint's settings are made"
         )
     else:
-        network = {"config": str(_config_of(source)), "timeout": Timeouts().export}
+        config = _config_of(source)
+        if not trust_config:
+            _check_origin(config)
+        network = {"config": str(config), "timeout": Timeouts().export}
     return _trace(network)
 
 
@@ -97,6 +106,20 @@ def _config_of(checkpoint: Path) -> Path:
             "for weights alone, name the experiment that they belong to",
         )
     return config.absolute()
+
+
+def _check_origin(config: Path) -> None:
+    """Raises ConfigError for a file that this project did not write."""
+    try:
+        store = (project_root() / STORE).resolve()
+    except ConfigError:  # only the library is installed
+        store = None
+    if store is None or not config.resolve().is_relative_to(store):
+        raise ConfigError(
+            f"{config} is a program, which would be run, and not from this project's store",
+            f"a checkpoint below {store or STORE}, or one that you trust",
+            "read the file, and give --trust-config if it does nothing but describe a network",
+        )
 
 
 def _trace(network: dict[str, Any]) -> list[Mark]:

@@ -4,16 +4,15 @@ A ``.pth`` of mmdet, or a YOLOX network in ONNX (``onnx_weights``). Where a trai
 weights may be of other classes: the layers that know of classes start anew then.
 """
 
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.runner.checkpoint import _load_checkpoint
 
 from mmdet2tflite.artifacts import Preprocessing
+from mmdet2tflite.detector.checkpoint_file import load_checkpoint
 from mmdet2tflite.detector.mmdet_config import head_of
 from mmdet2tflite.detector.onnx_weights import OnnxWeights, take_over
 from mmdet2tflite.errors import ModelError
@@ -34,27 +33,9 @@ class Start:
 def read_checkpoint(path: Path) -> Start:
     """Read a ``.pth`` file without running code from it. Raises ModelError."""
     _check_exists(path)
-    try:
-        checkpoint = _load_checkpoint(str(path), map_location="cpu")
-        state_dict = checkpoint["state_dict"]
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{path} holds more than weights: {str(error).splitlines()[0]}",
-            "tensors and plain values only; anything else could run code when it is loaded",
-            "save it again with torch.save({'state_dict': …, 'meta': …}) on a machine you trust",
-        ) from error
-    except Exception as error:
-        raise ModelError(
-            f"{path} is no readable checkpoint: {type(error).__name__}: {error}",
-            "a file that torch.save wrote, with a `state_dict`, or a .onnx file",
-        ) from error
-    meta = checkpoint.get("meta") or {}
-    dataset = meta.get("dataset_meta") or {}
-    found = dataset.get("classes") or dataset.get("CLASSES")
-    names = tuple(found) if found else None
-    return Start(
-        path, state_dict, int(meta.get("epoch") or 0), names, len(names) if names else None
-    )
+    found = load_checkpoint(path)
+    count = len(found.classes) if found.classes else None
+    return Start(path, found.state_dict, found.epoch, found.classes, count)
 
 
 def read_onnx(
@@ -146,7 +127,7 @@ def _build(cfg: Config, classes: int | None = None) -> torch.nn.Module:
 
 
 def _check_exists(path: Path) -> None:
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(
             f"there is no checkpoint {path}", "a .pth or .onnx file", "check training.checkpoint"
         )

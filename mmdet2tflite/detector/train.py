@@ -90,6 +90,7 @@ TRAIN: Stage[Checkpoint] = Stage(
     sources=(
         "mmdet2tflite.detector.augment",
         "mmdet2tflite.detector.cached_dataset",
+        "mmdet2tflite.detector.checkpoint_file",
         "mmdet2tflite.detector.conv_pairs",
         "mmdet2tflite.detector.layers",
         "mmdet2tflite.detector.mmdet_config",

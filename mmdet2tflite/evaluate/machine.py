@@ -12,6 +12,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from mmdet2tflite.interruption import acquire, check_interruption
+from mmdet2tflite.lock import file_lock
 
 POLL_SECONDS = 0.1
 INSTRUCTION_SETS = (
@@ -102,7 +103,7 @@ def _lock(name: str | int) -> FileLock:
     """A lock of the kernel: it is gone with the process that held it."""
     # One per user: Linux forbids opening another user's file in a shared /tmp for writing.
     user = os.getuid() if hasattr(os, "getuid") else "all"
-    return FileLock(Path(tempfile.gettempdir()) / f"mmdet2tflite-{user}-{name}.lock")
+    return file_lock(Path(tempfile.gettempdir()) / f"mmdet2tflite-{user}-{name}.lock")
 
 
 def _one_taken(gate: FileLock, all_cores: Sequence[FileLock]) -> bool:

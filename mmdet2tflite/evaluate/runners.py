@@ -103,6 +103,7 @@ class TfliteRunner:
         resolver = (
             OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         )
+        self._path = path
         try:
             self._interpreter = (open_flagged if honour_flags else Interpreter)(
                 str(path), num_threads=threads, experimental_op_resolver_type=resolver
@@ -123,15 +124,47 @@ class TfliteRunner:
         ranks = {name: len(detail["shape"]) for name, detail in self._outputs.items()}
         self._nhwc = [name for name in (outputs if nhwc is None else nhwc) if ranks[name] == 4]
 
+    def check_shapes(self, stated: Mapping[str, Sequence[int]]) -> None:
+        """Compare with what the file has: by output's name, "" stands for the input.
+
+        Raises:
+            ModelError: they differ.
+        """
+        for name, shape in stated.items():
+            detail = self._outputs[name] if name else self._input
+            found = [int(side) for side in detail["shape"]]
+            if found != list(shape):
+                raise ModelError(
+                    f"{self._path}: {name or 'the input'} has the shape {found}, the passport "
+                    f"says {list(shape)}",
+                    "a passport that belongs to the file",
+                    "convert the model again",
+                )
+
     def infer(self, tensor: Floats) -> dict[str, Floats]:
         """Raw outputs by name, maps as NCHW, and float32 whatever the file has."""
-        self.bind(tensor)()
+        invoke = self.bind(tensor)
+        try:
+            invoke()
+        except RuntimeError as error:
+            raise ModelError(
+                f"{self._path} does not run in LiteRT: {error}",
+                "a complete file",
+                "copy or convert it again",
+            ) from error
         return {name: self._read(name, detail) for name, detail in self._outputs.items()}
 
     def bind(self, tensor: Floats) -> Callable[[], object]:
         """Set the input; the function invokes the interpreter, without any copying."""
         value = np.ascontiguousarray(tensor.transpose(0, 2, 3, 1))
-        self._interpreter.set_tensor(self._input["index"], quantise(value, self._input))
+        try:
+            self._interpreter.set_tensor(self._input["index"], quantise(value, self._input))
+        except ValueError as error:
+            raise ModelError(
+                f"{self._path} takes no input of {list(value.shape)}: {error}",
+                "the input size that its passport says",
+                "convert the model again",
+            ) from error
         return self._interpreter.invoke
 
     def _read(self, name: str, detail: Mapping[str, Any]) -> Floats:
@@ -148,7 +181,7 @@ def open_tflite(
     """The file as its passport says that it must be run: turned, or with its flags honoured.
 
     Raises:
-        ModelError: as ``TfliteRunner``.
+        ModelError: as ``TfliteRunner``; or the shapes of the file are others.
     """
     runner = TfliteRunner(
         path,
@@ -158,6 +191,10 @@ def open_tflite(
         nhwc=[output.name for output in model.outputs if output.layout == "nhwc"],
         honour_flags=model.strategy == "engine",
     )
+    shapes = {output.name: output.shape for output in model.outputs}
+    if model.preprocessing:
+        shapes[""] = (1, model.preprocessing.height, model.preprocessing.width, 3)
+    runner.check_shapes(shapes)
     return TurnedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
 
 

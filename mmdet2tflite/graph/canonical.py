@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
 from mmdet2tflite.graph.passes.batch_normalization import FoldBatchNormalization
 from mmdet2tflite.graph.passes.ceil_mode import ResolveCeilMode
@@ -17,6 +18,7 @@ from mmdet2tflite.graph.passes.pads import MergePads
 from mmdet2tflite.graph.passes.plain_forms import SpellOut
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 from mmdet2tflite.graph.passes.unused import RemoveUnused
+from mmdet2tflite.memory import growing_at_most
 
 PASSES: tuple[type[ReportingPass], ...] = (
     NameNodes,
@@ -35,6 +37,9 @@ PASSES: tuple[type[ReportingPass], ...] = (
     NameNodes,
 )
 """In this order: the first three make the graph readable for the rest, the last two tidy up."""
+
+MOST_MEMORY, TIMES_FILE = 10**9, 8
+"""Bytes that the passes may take, and of those that the weights have."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +73,15 @@ def canonicalise(model: ir.Model) -> tuple[Change, ...]:
         What was done, by the passes that had something to do.
 
     Raises:
-        ModelError: control flow that is not constant, or a value without a static shape.
+        ModelError: control flow that is not constant, a value without a static shape, or constants
+            that take too much memory.
     """
     changes = []
-    for kind in PASSES:
-        step = kind()
-        step(model)
-        if step.sentences:
-            changes.append(Change(kind.__name__, tuple(step.sentences)))
+    own = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value)
+    with growing_at_most(MOST_MEMORY + TIMES_FILE * own, error=ModelError):
+        for kind in PASSES:
+            step = kind()
+            step(model)
+            if step.sentences:
+                changes.append(Change(kind.__name__, tuple(step.sentences)))
     return tuple(changes)

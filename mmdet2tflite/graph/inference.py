@@ -24,6 +24,22 @@ from mmdet2tflite.graph.geometry import same_output
 
 LARGEST_SHAPE_OPERAND = 1024
 """Elements of a constant that can say something about a shape; weights have more."""
+LARGEST_VALUE = 2**29
+"""Elements of what a node computes: 2 GB of float32."""
+SLOW = (
+    "AveragePool",
+    "Col2Im",
+    "ConvTranspose",
+    "DeformConv",
+    "GridSample",
+    "LpPool",
+    "MaxPool",
+    "NonMaxSuppression",
+    "Resize",
+    "RoiAlign",
+    "Upsample",
+)
+"""Operators that the reference implementation computes element by element, in Python."""
 
 
 def infer_shapes(node: ir.Node, opset: int) -> None:
@@ -37,7 +53,7 @@ def infer_shapes(node: ir.Node, opset: int) -> None:
     5. What cannot be inferred stays as it was declared.
 
     Raises:
-        ModelError: the shapes of the inputs contradict the operator.
+        ModelError: the shapes of the inputs contradict the operator, or an output is too large.
     """
     for output, inferred in zip(node.outputs, _infer(node, opset), strict=True):
         if inferred is None:
@@ -52,12 +68,35 @@ def infer_shapes(node: ir.Node, opset: int) -> None:
         _correct_same(node)
     if is_op(node, "Reshape"):
         _check_elements(node)
+    for output in node.outputs:
+        elements = prod(static_shape(output) or ())
+        if elements > LARGEST_VALUE:
+            raise ModelError(
+                f"{describe(node)} gives {elements:,} elements ({output.shape})",
+                f"at most {LARGEST_VALUE:,}",
+                "export the network for a smaller input, or give a smaller --input-size",
+            )
+
+
+def constant_elements(node: ir.Node, opset: int) -> int:
+    """How many elements ``evaluate`` would give, as far as ONNX's inference can tell.
+
+    Raises:
+        ModelError: the shapes of the inputs contradict the operator.
+    """
+    found = 0
+    for inferred in _infer(node, opset):
+        if inferred is not None and inferred.tensor_type.HasField("shape"):
+            sides = inferred.tensor_type.shape.dim
+            if all(side.HasField("dim_value") for side in sides):
+                found += prod(side.dim_value for side in sides)
+    return found
 
 
 def evaluate(
     node: ir.Node, opset: int, values: Mapping[ir.Value, Array] | None = None
 ) -> list[Array]:
-    """The outputs of a node, by ONNX's reference implementation.
+    """The outputs of a node, by ONNX's reference implementation; of ``SLOW`` ones, ONNX Runtime.
 
     Args:
         node: its inputs are constant, or among ``values``.
@@ -81,9 +120,31 @@ def evaluate(
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
     try:
+        if is_op(node, *SLOW):
+            return _run(model, inputs)
         return list(ReferenceEvaluator(model).run(None, inputs))
+    except MemoryError:
+        raise
     except Exception as error:  # the implementation is numpy code: it can raise anything
         raise _contradiction(node, error) from error
+
+
+def _run(model: onnx.ModelProto, inputs: Mapping[str, Array | None]) -> list[Array]:
+    """ONNX Runtime wants the types, which the reference implementation does not."""
+    import onnxruntime  # a quarter of a second, for nodes that are rarely constant
+
+    for value in model.graph.input:
+        array = inputs[value.name]
+        assert array is not None
+        kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+        value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, array.shape))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    model.ir_version = 10
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return list(session.run(None, dict(inputs)))
 
 
 def ceil_output(size: int, span: int, stride: int, begin: int, end: int) -> int:

@@ -12,6 +12,8 @@ from onnx_ir.passes.common import InlinePass, RemoveInitializersFromInputsPass
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.edit import describe, integers, is_op, readers
 from mmdet2tflite.graph.opset import upgrade
+from mmdet2tflite.graph.soundness import LIMIT, check_functions, check_tensors, check_texts
+from mmdet2tflite.regular_file import read_regular
 
 QUANTISED_OPS = (
     "ConvInteger",
@@ -40,11 +42,14 @@ def load_model(path: Path, input_size: tuple[int, int] | None = None) -> ir.Mode
 
     Raises:
         ModelError: no such file, no valid ONNX, quantised or custom operators, no convolution,
-            several inputs, or an input of another type, layout, batch or size.
+            no outputs, several inputs, or an input of another type, layout, batch or size.
     """
     proto = _read(path)
     _check(path, proto)
-    model = ir.from_proto(proto)
+    try:
+        model = ir.from_proto(proto)
+    except ir.serde.SerdeError as error:
+        raise _invalid(path, error) from error
     InlinePass()(model)
     RemoveInitializersFromInputsPass()(model)
     _check_operators(path, model)
@@ -65,17 +70,17 @@ def save_model(model: ir.Model, path: Path) -> None:
 
 
 def _read(path: Path) -> onnx.ModelProto:
+    content = read_regular(path, limit=LIMIT, error=ModelError)
     try:
-        proto = onnx.load(path, format="protobuf", load_external_data=False)
-    except OSError as error:
-        raise ModelError(
-            f"{path} cannot be read: {error.strerror}", "an ONNX file", "check the path"
-        ) from error
+        proto = onnx.load_from_string(content)
     except DecodeError as error:
-        raise _not_onnx(path) from error
+        raise _not_onnx(path, content) from error
     # Protobuf takes an empty file, and now and then a random one, for an empty model.
     if not proto.ir_version or not proto.HasField("graph"):
-        raise _not_onnx(path)
+        raise _not_onnx(path, content)
+    check_tensors(path, proto)
+    check_functions(path, proto)
+    check_texts(path, proto)
     try:
         load_external_data_for_model(proto, str(path.parent))
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
@@ -87,8 +92,8 @@ def _read(path: Path) -> onnx.ModelProto:
     return proto
 
 
-def _not_onnx(path: Path) -> ModelError:
-    is_tflite = path.read_bytes()[4:8] == b"TFL3"
+def _not_onnx(path: Path, content: bytes) -> ModelError:
+    is_tflite = content[4:8] == b"TFL3"
     return ModelError(
         f"{path} is {'a TensorFlow Lite file' if is_tflite else 'no ONNX model'}",
         "an ONNX model (protobuf)",
@@ -100,14 +105,20 @@ def _check(path: Path, proto: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(proto)
     except (ValueError, onnx.checker.ValidationError) as error:
-        raise ModelError(
-            f"{path} is no valid ONNX model: {error}",
-            "a model that onnx.checker accepts",
-            "export it again, with a newer exporter",
-        ) from error
+        raise _invalid(path, error) from error
+
+
+def _invalid(path: Path, error: Exception) -> ModelError:
+    return ModelError(
+        f"{path} is no valid ONNX model: {error}",
+        "a model that onnx.checker accepts",
+        "export it again, with a newer exporter",
+    )
 
 
 def _check_operators(path: Path, model: ir.Model) -> None:
+    if not model.graph.outputs:
+        raise ModelError(f"{path} has no outputs", "a network that computes something")
     nodes = list(ir.traversal.RecursiveGraphIterator(model.graph))
     for node in nodes:
         if node.domain not in ("", "ai.onnx"):

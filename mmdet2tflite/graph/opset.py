@@ -2,6 +2,7 @@
 
 import onnx
 import onnx.checker
+import onnx.shape_inference
 import onnx.version_converter
 import onnx_ir as ir
 
@@ -10,6 +11,8 @@ from mmdet2tflite.graph.edit import constant, describe, is_op, string
 
 OLDEST, WANTED, NEWEST = 7, 13, 21
 """Opsets that can be read, and between them the one that older models are brought up to."""
+
+IR_OF_CONSTANTS = 4
 
 
 def upgrade(model: ir.Model) -> ir.Model:
@@ -25,12 +28,14 @@ def upgrade(model: ir.Model) -> ir.Model:
     Raises:
         ModelError: another opset, or the converter cannot convert an operator.
     """
-    opset = model.opset_imports[""]
+    opset = model.opset_imports.get("", 0)
     if WANTED <= opset <= NEWEST:
         return model
     found, remedy = f"the model has opset {opset}", f"export it with opset {WANTED} to {NEWEST}"
     if not OLDEST <= opset <= NEWEST:
         raise ModelError(found, f"opset {OLDEST} to {NEWEST}", remedy)
+    # Before this version every initializer is a graph input, which ours no longer are.
+    model.ir_version = max(model.ir_version, IR_OF_CONSTANTS)
     for node in model.graph:
         if is_op(node, "Pad") and string(node, "mode", "constant") != "constant":
             node.attributes.pop("value", None)  # rule 2
@@ -40,8 +45,10 @@ def upgrade(model: ir.Model) -> ir.Model:
     except (
         RuntimeError,
         ValueError,
+        IndexError,
         onnx.checker.ValidationError,
         onnx.version_converter.ConvertError,
+        onnx.shape_inference.InferenceError,
     ) as error:
         raise ModelError(
             f"{found}, which onnx.version_converter cannot convert: {error}",

@@ -13,10 +13,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from mmdet2tflite.convert.engine_flag import Pads, read_flags
-from mmdet2tflite.convert.flatbuffer import constant, operator_name, read_metadata, read_model
+from mmdet2tflite.convert.flatbuffer import (
+    UNPACKING_ERRORS,
+    constant,
+    operator_name,
+    parse_model,
+    read_metadata,
+)
 from mmdet2tflite.convert.windows import CONVOLUTIONS, window_of
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.evaluate.census import tflite_ops
+from mmdet2tflite.evaluate.census import operators
 from mmdet2tflite.evaluate.pads import (
     PADDING_OPERATORS,
     TYPE_NAMES,
@@ -25,7 +31,13 @@ from mmdet2tflite.evaluate.pads import (
     find_pads,
     scale_and_zero_point,
 )
-from mmdet2tflite.passport import PASSPORT
+from mmdet2tflite.memory import growing_at_most
+from mmdet2tflite.passport import LARGEST_FILE, PASSPORT
+from mmdet2tflite.passport_checks import shown
+from mmdet2tflite.regular_file import read_regular
+
+MOST_MEMORY, TIMES_FILE = 10**9, 8
+"""Bytes that reading a file may take, and of those that it has."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +85,26 @@ class Inspection:
 
 def inspect(path: Path) -> Inspection:
     """Read a file. Raises ModelError if it is missing or broken, or its metadata is."""
-    model = read_model(path)
+    content = read_regular(path, limit=LARGEST_FILE, error=ModelError)
+    with growing_at_most(MOST_MEMORY + TIMES_FILE * len(content), error=ModelError):
+        try:
+            return _inspect(parse_model(content, str(path)), path, len(content))
+        except UNPACKING_ERRORS as error:  # what operators and tensors say may contradict itself
+            raise ModelError(
+                f"{path} is broken: {shown(error)}",
+                "a complete TFLite file",
+                "copy or convert it again",
+            ) from error
+
+
+def _inspect(model: schema.ModelT, path: Path, size: int) -> Inspection:
     graph = model.subgraphs[0]
     return Inspection(
         file=str(path),
-        size=path.stat().st_size,
+        size=size,
         inputs=[_described(graph.tensors[index]) for index in graph.inputs],
         outputs=[_described(graph.tensors[index]) for index in graph.outputs],
-        operators=dict(tflite_ops(path).most_common()),
+        operators=dict(operators(model).most_common()),
         strided_convolutions=_strided(model),
         pads=find_pads(model),
         transposes=_transposes(model),
@@ -130,7 +154,7 @@ def _passport(model: schema.ModelT, path: Path) -> dict[str, Any] | None:
         return None
     try:
         return dict(json.loads(content))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ModelError(f"the passport of {path} cannot be read: {error}", "JSON") from None
 
 

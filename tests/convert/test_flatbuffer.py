@@ -131,7 +131,7 @@ def test_an_operator_whose_code_needs_more_than_one_byte_keeps_its_name():
 
 def test_a_file_that_is_missing_of_another_kind_or_cut_off_is_refused(tmp_path):
     path = tmp_path / "m.tflite"
-    with pytest.raises(ModelError, match=r"cannot read .*m\.tflite: No such file"):
+    with pytest.raises(ModelError, match=r"m\.tflite cannot be read: No such file"):
         read_model(path)
     path.write_bytes(b"PK\x03\x04 a zip archive")
     with pytest.raises(ModelError, match="is not a TFLite file"):

@@ -39,12 +39,34 @@ def checkpoint(tmp_path):
 
 
 def test_a_checkpoint_is_its_weights_or_its_folder(traced, checkpoint):
-    assert find_marks(checkpoint) == find_marks(checkpoint / "weights.pth") == MARKS
+    for source in (checkpoint, checkpoint / "weights.pth"):
+        assert find_marks(source, trust_config=True) == MARKS
     assert [spec["config"] for spec in traced] == [str(checkpoint / "config.py")] * 2
 
 
+def test_a_config_of_a_stranger_is_not_run(traced, checkpoint):
+    with pytest.raises(ConfigError, match=r"config\.py is a program") as error:
+        find_marks(checkpoint / "weights.pth")
+    assert "--trust-config" in error.value.remedy
+    assert not traced
+
+
+def test_a_config_of_the_own_store_is_run_and_a_link_out_of_it_is_not(
+    traced, checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(marks, "project_root", lambda: tmp_path / "project")
+    own = tmp_path / "project" / "artifacts" / "checkpoint" / "key"
+    own.mkdir(parents=True)
+    (own / "config.py").touch()
+    assert find_marks(own) == MARKS
+    (own / "config.py").unlink()
+    (own / "config.py").symlink_to(checkpoint / "config.py")
+    with pytest.raises(ConfigError, match="is a program"):
+        find_marks(own)
+
+
 def test_nothing_is_left_in_the_temporary_folder(traced, checkpoint, own_lock, tmp_path):
-    find_marks(checkpoint)
+    find_marks(checkpoint, trust_config=True)
     assert list(tmp_path.glob("mmdet2tflite-marks-*")) == []
 
 
@@ -55,7 +77,7 @@ def test_the_log_that_a_failure_names_is_kept(monkeypatch, checkpoint, own_lock,
 
     monkeypatch.setattr(marks, "run_python", fail)
     with pytest.raises(ToolFailed):
-        find_marks(checkpoint)
+        find_marks(checkpoint, trust_config=True)
     (log,) = tmp_path.glob("mmdet2tflite-marks-*/marks.log")
     assert log.read_text() == "why"
 

@@ -144,7 +144,7 @@ def test_a_missing_file_is_refused(file: Path) -> None:
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="cannot be read: Is a directory"):
+    with pytest.raises(ModelError, match="cannot be read: it is a folder"):
         load_model(tmp_path)
 
 

@@ -16,7 +16,7 @@ from mmdet2tflite.graph.edit import (
     new_constant,
     static_shape,
 )
-from mmdet2tflite.graph.inference import evaluate, infer_shapes
+from mmdet2tflite.graph.inference import constant_elements, evaluate, infer_shapes
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 
 RANDOM = (
@@ -28,6 +28,10 @@ RANDOM = (
     "RandomUniformLike",
 )
 """Operators that give other numbers every time."""
+MOST_COMPUTED = 2**26
+"""Elements of all constants that are computed, where the file's own are not more."""
+TIMES_FILE = 8
+"""As many elements as the file has may be computed so often: transposed, cast, reshaped …"""
 
 
 class FoldConstants(ReportingPass):
@@ -39,20 +43,24 @@ class FoldConstants(ReportingPass):
     4. ``If`` with a constant condition is replaced by the nodes of the branch taken.
     5. Of any other node the shapes of the outputs are inferred anew.
     6. A graph output stays the output of a node.
+    7. What rule 3 computes is bounded: a few bytes can ask for more than any memory holds.
 
     Raises:
-        ModelError: control flow that is not constant, or the first value without a static shape.
+        ModelError: control flow that is not constant, the first value without a static shape, or
+            constants that are too large.
     """
 
     def rewrite(self, model: ir.Model) -> None:
         """See the class."""
         graph, opset = model.graph, model.opset_imports[""]
+        own = sum(v.const_value.size for v in graph.initializers.values() if v.const_value)
+        self._left = max(MOST_COMPUTED, TIMES_FILE * own)
         for node in graph:
             if is_op(node, "If"):
                 self._inline_branch(graph, node)
             elif any(True for _ in _subgraphs(node)):
                 raise _control_flow(node, "no loops")
-            elif (arrays := _constants(node, opset)) is not None:
+            elif (arrays := self._constants(node, opset)) is not None:
                 self._replace(graph, node, arrays)
             else:
                 infer_shapes(node, opset)
@@ -71,6 +79,42 @@ class FoldConstants(ReportingPass):
         is_constant = is_op(node, "Constant")
         self.changed("" if is_constant else f"computed the constant {describe(node)}")
         graph.remove(node, safe=True)
+
+    def _constants(self, node: ir.Node, opset: int) -> list[Array] | None:
+        """What the node gives, where rules 1 to 3 hold."""
+        # Rule 6.
+        if any(output.is_graph_output() for output in node.outputs):
+            return None
+        if is_op(node, "Constant"):
+            array = constant(node.outputs[0])
+            return None if array is None else [array]
+        if is_op(node, "Shape", "Size"):
+            assert node.inputs[0] is not None
+            shape = static_shape(node.inputs[0])
+            if shape is None:
+                return None
+            if node.op_type == "Size":
+                return [np.array(np.prod(shape, dtype=np.int64))]
+            start, end = integer(node, "start", 0), integer(node, "end", len(shape))
+            return [np.array(shape[start:end], np.int64)]
+        inputs = [constant(value) for value in node.inputs if value is not None]
+        if not inputs or any(array is None for array in inputs) or is_op(node, *RANDOM):
+            return None
+        self._take(node, constant_elements(node, opset))
+        arrays = evaluate(node, opset)
+        if not all(isinstance(array, np.ndarray | np.generic) for array in arrays):
+            return None  # a sequence
+        return arrays
+
+    def _take(self, node: ir.Node, elements: int) -> None:
+        """Rule 7."""
+        self._left -= elements
+        if self._left < 0:
+            raise ModelError(
+                f"{describe(node)} is constant and has {elements:,} elements",
+                f"at most {MOST_COMPUTED:,} in constants that must be computed",
+                "export the network with its constants computed, and without unused ones",
+            )
 
     def _inline_branch(self, graph: ir.Graph, node: ir.Node) -> None:
         """Rule 4. What a branch reads from outside it reads by reference, so nodes just move."""
@@ -100,29 +144,6 @@ class FoldConstants(ReportingPass):
             output.replace_all_uses_with(copy.outputs[0], replace_graph_outputs=True)
         graph.remove(node, safe=True)
         self.changed(f"replaced {describe(node)} by its {name}")
-
-
-def _constants(node: ir.Node, opset: int) -> list[Array] | None:
-    """What the node gives, where rules 1 to 3 hold."""
-    # Rule 6.
-    if any(output.is_graph_output() for output in node.outputs):
-        return None
-    if is_op(node, "Constant"):
-        array = constant(node.outputs[0])
-        return None if array is None else [array]
-    if is_op(node, "Shape", "Size"):
-        assert node.inputs[0] is not None
-        shape = static_shape(node.inputs[0])
-        if shape is None:
-            return None
-        if node.op_type == "Size":
-            return [np.array(np.prod(shape, dtype=np.int64))]
-        start, end = integer(node, "start", 0), integer(node, "end", len(shape))
-        return [np.array(shape[start:end], np.int64)]
-    inputs = [constant(value) for value in node.inputs if value is not None]
-    if not inputs or any(array is None for array in inputs) or is_op(node, *RANDOM):
-        return None
-    return evaluate(node, opset)
 
 
 def _subgraphs(node: ir.Node) -> Iterator[ir.Graph]:

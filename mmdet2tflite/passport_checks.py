@@ -1,0 +1,101 @@
+"""Whether a passport's values can be: a stranger may have written them, and code computes on them.
+
+Plain Python, as ``passport`` is what a user ships. Every check raises ValueError with the name of
+the field; ``passport`` says of which file.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+LARGEST_SIDE = 2**15
+"""Pixels."""
+MOST_CLASSES, MOST_DETECTIONS = 100_000, 1_000_000
+LARGEST_NUMBER = 1e6
+"""Of what is computed with pixels of 0 to 255."""
+
+type Check = Callable[[Any], bool]
+
+
+def integer(low: int, high: int) -> Check:
+    """Whole numbers; True and False are none."""
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def real(low: float, high: float) -> Check:
+    """Finite numbers."""
+    return lambda value: (
+        type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+    )
+
+
+def text(value: Any) -> bool:
+    """A text of a possible length, which a terminal can show."""
+    return isinstance(value, str) and len(value) <= 1000
+
+
+def optional(check: Check) -> Check:
+    """None as well."""
+    return lambda value: value is None or check(value)
+
+
+def several(check: Check, low: int, high: int, *, unique: bool = False) -> Check:
+    """A list (read as a tuple) of so many values."""
+    return lambda value: (
+        isinstance(value, tuple)
+        and low <= len(value) <= high
+        and all(check(each) for each in value)
+        and (not unique or len(set(value)) == len(value))
+    )
+
+
+CHECKS: dict[str, dict[str, Check]] = {
+    "Head": {
+        "family": optional(text),
+        "classes": several(text, 1, MOST_CLASSES),
+        "strides": several(integer(1, LARGEST_SIDE), 0, 16, unique=True),
+        "score_threshold": real(0, 1),
+        "nms_iou": real(0, 1),
+        "max_detections": integer(1, MOST_DETECTIONS),
+        "max_candidates": optional(integer(1, MOST_DETECTIONS)),
+    },
+    "Preprocessing": {
+        "width": integer(1, LARGEST_SIDE),
+        "height": integer(1, LARGEST_SIDE),
+        "colour_order": lambda value: value in ("bgr", "rgb"),
+        "pad_value": real(-LARGEST_NUMBER, LARGEST_NUMBER),
+        "mean": several(real(-LARGEST_NUMBER, LARGEST_NUMBER), 3, 3),
+        "std": several(real(1 / LARGEST_NUMBER, LARGEST_NUMBER), 3, 3),
+    },
+    "Output": {
+        "name": text,
+        "shape": several(integer(1, 2**31 - 1), 0, 8),
+        "layout": lambda value: value in ("nhwc", "onnx"),
+    },
+    "Rotation": {
+        "input": lambda value: type(value) is bool,
+        "outputs": several(text, 0, 1000, unique=True),
+    },
+}
+"""By part of the passport and field."""
+
+
+def check_part(part: str, fields: dict[str, Any]) -> None:
+    """Raises ValueError for the first field that cannot be."""
+    for name, check in CHECKS[part].items():
+        if name in fields and not check(fields[name]):
+            raise ValueError(f"{name} {shown(fields[name])}")
+
+
+def check_outputs(names: Sequence[str], rotated: Sequence[str]) -> None:
+    """Raises ValueError if an output is named twice, or a turned one is none."""
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"outputs {shown(names)}")
+    if not set(rotated) <= set(names):
+        raise ValueError(f"rotation.outputs {shown(rotated)}")
+
+
+def shown(value: Any) -> str:
+    """A value in a message; one that is too long is cut off."""
+    content = repr(value)
+    return content if len(content) <= 80 else f"{content[:80]}…"
