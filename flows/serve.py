@@ -28,8 +28,9 @@ from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.project import project_root
 from mmdet2tflite.report.terminal import console
+from mmdet2tflite.safe_text import without_password
 from mmdet2tflite.toolchain import run_python
-from tasks.server import SECONDS_TO_START, without_password
+from tasks.server import SECONDS_TO_START
 
 HOST, POOL = "127.0.0.1", "local"
 DEPLOYMENTS = "prefect.yaml"

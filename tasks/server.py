@@ -11,7 +11,6 @@ flow's modules are imported, and dies with the run.
 import asyncio
 import atexit
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -23,8 +22,8 @@ import httpx
 
 from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.lock import exclusive
+from mmdet2tflite.safe_text import without_password
 
-PASSWORD = re.compile(r"(://[^\s/@:]*:)[^\s/]*@")
 SECONDS_TO_START = 300
 """The first start, on an empty database, takes 20 s on a machine that is not busy."""
 SECONDS_TO_ANSWER = 10
@@ -77,11 +76,6 @@ def check_server(name: str, health: str, remedy: str) -> None:
         "a server that runs, at an address that this machine reaches",
         remedy,
     )
-
-
-def without_password(text: str) -> str:
-    """A text for eyes and logs: the addresses in it keep their user, ``https://me:***@host``."""
-    return PASSWORD.sub(r"\1***@", text)
 
 
 def _wait(url: str) -> None:
