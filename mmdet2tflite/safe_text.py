@@ -77,9 +77,13 @@ def without_password(text: str) -> str:
 
 
 def _without_userinfo(found: re.Match[str]) -> str:
-    word = found.group()
+    word = _without_secret_before_host(found.group())
     if "%3a%2f%2f" in word.lower():  # rule 5
-        word = unquote(word)
+        word = _without_secret_before_host(unquote(word))
+    return word
+
+
+def _without_secret_before_host(word: str) -> str:
     start = 0
     while (scheme := word.find("://", start)) >= 0:
         start = scheme + len("://")

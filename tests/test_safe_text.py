@@ -67,7 +67,7 @@ KEYS = [
 
 
 @given(
-    key=st.sampled_from([*KEYS, "X-Amz-Security-Token", "access_token", "pwd", "auth"]),
+    key=st.sampled_from([*KEYS, "X-Amz-Security-Token", "access_token", "pwd", "auth", "api_key"]),
     value=passwords(st.text(PRINTED.translate({ord(c): None for c in "&'\""}), max_size=12)),
 )
 @settings(max_examples=200, deadline=None, derandomize=True)
