@@ -14,36 +14,50 @@ HIDDEN = "***"
 CONTROLS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of what is obeyed and not seen: escapes, directions, halves of characters,
 line breaks."""
+LONGEST = 200
+"""Characters of a name in a message."""
 JOINERS = "\u200c\u200d"
 """Persian words and many emoji are written with them."""
 
 SECRET = (
     r"password|passwd|passphrase|pwd|secret|token|credential|signature|api[_-]?key|access[_-]?key"
 )
-ADDRESS = re.compile(r"\S*(?:://|%3a%2f%2f)\S+", re.IGNORECASE)
+"""Words in a name of what is secret. What is around them is bounded: no text takes long."""
+WORD = re.compile(r"\S+")
 HOST_AND_PORT = re.compile(r"(?:localhost|\[[^]]+\]|[^:@]*\.[^:@]*):\d{1,5}")
 ASSIGNED = re.compile(
-    rf"([\w.-]*(?:{SECRET})[\w.-]*(?:=|%3d))('[^']*'|\"[^\"]*\"|(?:(?!%26)[^\s&])+)", re.IGNORECASE
+    rf"((?:{SECRET})[\w.-]{{0,40}}(?:=|%3d))('[^']*'|\"[^\"]*\"|(?:(?!%26)[^\s&])+)", re.IGNORECASE
 )
 """``password=…`` in an address or a text."""
 QUOTED_KEY = re.compile(
-    rf"((['\"])[\w.-]*(?:{SECRET})[\w.-]*\2\s*:\s*)('[^']*'|\"[^\"]*\"|[^\s,}}]+)", re.IGNORECASE
+    rf"((['\"])[\w.-]{{0,40}}(?:{SECRET})[\w.-]{{0,40}}\2\s*:\s*)('[^']*'|\"[^\"]*\"|[^\s,}}]+)",
+    re.IGNORECASE,
 )
 """``'secret': '…'``, as options are written in Python and JSON."""
 SHORT_KEY = re.compile(r"([?&](?:sig|key|auth|pass|code)=)[^&\s]+", re.IGNORECASE)
 """Names that mean a secret in an address only."""
+MOST_ADDRESSES = 100
+"""In a word; what is behind them is hidden."""
 NO_PASSWORD = ("", "x-oauth-basic")
 """Stands where a password would: what is before it is the secret."""
 
 
 def visible(text: str) -> str:
     """One line of a stranger's text: what cannot be seen is written as Python writes it."""
+    if text.isprintable():
+        return text
     return "".join(character if _is_seen(character) else _escaped(character) for character in text)
 
 
 def visible_lines(text: str) -> str:
     """As ``visible``, of a text whose line breaks are ours."""
     return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """As ``visible``, with dots for the middle of a name that would fill the screen."""
+    text = visible(text)
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most // 2) :]}"
 
 
 def _is_seen(character: str) -> bool:
@@ -70,7 +84,7 @@ def without_password(text: str) -> str:
 
     A blank ends an address: a password with one must be written ``%20``, as everywhere.
     """
-    text = ADDRESS.sub(_without_userinfo, text)
+    text = WORD.sub(_without_userinfo, text)
     text = ASSIGNED.sub(rf"\1{HIDDEN}", text)
     text = QUOTED_KEY.sub(rf"\1'{HIDDEN}'", text)
     return SHORT_KEY.sub(rf"\1{HIDDEN}", text)
@@ -85,11 +99,12 @@ def _without_userinfo(found: re.Match[str]) -> str:
 
 def _without_secret_before_host(word: str) -> str:
     start = 0
-    while (scheme := word.find("://", start)) >= 0:
-        start = scheme + len("://")
-        body, at, host = word[start:].rpartition("@")
-        if not at:
-            break
+    for _ in range(MOST_ADDRESSES):
+        before, scheme, after = word[start:].partition("://")
+        body, at, host = after.rpartition("@")
+        if not scheme or not at:
+            return word
+        start += len(before) + len(scheme)
         if any(
             "@" in value.group() for key in (ASSIGNED, SHORT_KEY) for value in key.finditer(word)
         ):
@@ -104,4 +119,4 @@ def _without_secret_before_host(word: str) -> str:
         if "@" in authority:
             host = authority.rpartition("@")[2]
             word = f"{word[:start]}{HIDDEN}@{host}{word[start + len(authority) :]}"
-    return word
+    return f"{word[:start]}{HIDDEN}"

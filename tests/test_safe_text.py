@@ -2,6 +2,7 @@
 
 import json
 import string
+import time
 from urllib.parse import quote
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mmdet2tflite.errors import StoreError
-from mmdet2tflite.safe_text import visible, visible_lines, without_password
+from mmdet2tflite.safe_text import shortened, visible, visible_lines, without_password
 
 MARK = "Zq9"
 """Stands in every password, and nowhere else."""
@@ -147,3 +148,17 @@ def test_no_control_character_of_an_error_reaches_the_terminal(found, expected, 
 
 def test_line_breaks_of_ours_stay():
     assert visible_lines("a\n    b\x1b") == "a\n    b\\x1b"
+
+
+def test_a_name_that_would_fill_the_screen_is_cut_in_its_middle():
+    assert shortened("cat") == "cat"
+    assert shortened("a" * 10**6 + "\n") == "a" * 100 + "…" + "a" * 98 + r"\n"
+
+
+@pytest.mark.parametrize(
+    "part", ["a", "token", "://", "token='", "x://a/b", "%3a%2f%2f", "'a':", "@:/"]
+)
+def test_no_text_takes_long(part):
+    started = time.process_time()
+    without_password(part * 100_000 + "@")
+    assert time.process_time() - started < 10  # a search that is quadratic takes many minutes

@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 
 from mmdet2tflite.errors import ConfigError, ImageError
-from mmdet2tflite.evaluate.images import SUFFIXES, images_in, read_image
+from mmdet2tflite.evaluate.images import images_in, read_image
+from mmdet2tflite.image_file import SUFFIXES
 from mmdet2tflite.report.pictures import Picture, draw
 from mmdet2tflite.runtime import Detector, NamedDetections
 
