@@ -72,10 +72,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if (key.tag, key.value) in seen:
-                    raise _Refused(
-                        problem=f"the key '{shortened(key.value)}' twice",
-                        problem_mark=key.start_mark,
-                    )
+                    raise _Refused(f"the key '{shortened(key.value)}' twice", key)
                 seen.add((key.tag, key.value))
         return node
 

@@ -202,7 +202,7 @@ def test_a_missing_file_is_named() -> None:
     [
         (b"a: [1, 2", "cannot be read"),
         (b"\xff\xfe\x00", "cannot be read"),
-        (b"", "holds NoneType"),
+        (b"", "holds nothing"),
         (b"- a\n- b\n", "holds list"),
     ],
 )
