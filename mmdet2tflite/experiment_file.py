@@ -1,6 +1,7 @@
 """Reads an experiment from YAML with ``dotted.key=value`` overrides; every mistake is explained."""
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +14,9 @@ from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.safe_text import shortened
 from mmdet2tflite.user_file import read_user_text
 from mmdet2tflite.yaml_file import LONGEST, read_yaml
+
+LONGEST_PART, LONGEST_PATH = 255, 4000
+"""Bytes that Linux's file systems take, with some room for what comes behind."""
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -35,7 +39,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
 def parse_experiment(values: Mapping[str, Any], origin: str = "experiment") -> Experiment:
     """Check a mapping against the experiment's schema. Raises ConfigError."""
     try:
-        return Experiment.model_validate(values)
+        experiment = Experiment.model_validate(values)
     except ValidationError as error:
         problems = [_explain(item) for item in error.errors() if not _is_of_another_member(item)]
         raise ConfigError(
@@ -43,6 +47,24 @@ def parse_experiment(values: Mapping[str, Any], origin: str = "experiment") -> E
             "the keys and values described in mmdet2tflite/config.py and data/config.py",
             "correct the file or the --set override named above",
         ) from None
+    _check_paths(experiment, origin)
+    return experiment
+
+
+def _check_paths(section: BaseModel, origin: str) -> None:
+    """Raises ConfigError for a path, or a part of one, that no file system takes."""
+    for key, value in section:
+        if isinstance(value, BaseModel):
+            _check_paths(value, origin)
+        for path in value if isinstance(value, tuple) else (value,):
+            text = str(path) if isinstance(path, Path) or key == "store" else ""
+            parts = [len(os.fsencode(part)) for part in text.split("/")]
+            if max(parts) > LONGEST_PART or sum(parts) > LONGEST_PATH:
+                raise ConfigError(
+                    f"{origin}: '{key}': {shortened(text)} is too long for a path",
+                    f"{LONGEST_PATH} bytes, {LONGEST_PART} between two slashes",
+                    "shorten it in the file or the --set override",
+                )
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -44,6 +44,7 @@ type Box = tuple[float, float, float, float]
 BOX_COLUMNS = 5
 OUTLINE_COLUMNS = 7
 """The fewest that an outline has: a class and three points."""
+LARGEST_CLASS = 1_000_000
 FARTHEST = 2.0
 """A value beyond it is in pixels: a box that is partly in the image, and no wider than two images,
 has none."""
@@ -133,8 +134,8 @@ def parse_line(line: str) -> tuple[int, Box]:
             f"{len(values)} columns: neither a box (class, x, y, width, height) nor an outline "
             "(class and points)"
         )
-    if not values[0].is_integer():
-        raise ValueError(f"the class is {texts[0]}, no whole number")
+    if not values[0].is_integer() or abs(values[0]) > LARGEST_CLASS:
+        raise ValueError(f"the class is {texts[0]}, no whole number up to {LARGEST_CLASS}")
     if any(FARTHEST < abs(value) < math.inf for value in values[1:]):
         raise ValueError(f"'{line}' is not in fractions of the image's sides: pixels?")
     return int(values[0]), _around(values[1:]) if is_outline else _from_centre(*values[1:])
