@@ -36,13 +36,16 @@ def open_user_file(path: Path, most: int) -> Iterator[BinaryIO]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except ValueError:  # a zero, or half of a character
         raise OSError(errno.EINVAL, "no file can have this name", str(path)) from None
-    with open(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             kind = KINDS.get(stat.S_IFMT(status.st_mode), "something else")
             raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
         _check_size(status.st_size, most, path)
-        yield file
+        with open(descriptor, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(descriptor)
 
 
 def read_user_file(path: Path, most: int) -> bytes:

@@ -119,7 +119,7 @@ def test_a_device_is_not_read_even_where_its_folder_is_allowed(source, store) ->
     (source.root / "images/b.png").unlink()
     (source.root / "images/b.png").symlink_to("/dev/zero")
     config = source.save().config().model_copy(update={"allowed_folders": (Path("/dev"),)})
-    with pytest.raises(DataError, match="missing_file.*it is a device"):
+    with pytest.raises(DataError, match=r"missing_file.*it is a device"):
         DATASET.build(store, config, timeout=60)
 
 
