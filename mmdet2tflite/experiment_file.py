@@ -58,8 +58,8 @@ def _check_paths(section: BaseModel, origin: str) -> None:
             _check_paths(value, origin)
         for path in value if isinstance(value, tuple) else (value,):
             text = str(path) if isinstance(path, Path) or key == "store" else ""
-            parts = [len(os.fsencode(part)) for part in text.split("/")]
-            if max(parts) > LONGEST_PART or sum(parts) > LONGEST_PATH:
+            longest = max(len(os.fsencode(part)) for part in text.split("/"))
+            if longest > LONGEST_PART or len(os.fsencode(text)) > LONGEST_PATH:
                 raise ConfigError(
                     f"{origin}: '{key}': {shortened(text)} is too long for a path",
                     f"{LONGEST_PATH} bytes, {LONGEST_PART} between two slashes",
