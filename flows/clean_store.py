@@ -10,7 +10,9 @@ from prefect.artifacts import create_markdown_artifact
 from mmdet2tflite.cleaning import unneeded
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.experiment_file import load_experiment
+from mmdet2tflite.report.markdown import plain
 from mmdet2tflite.report.terminal import console
+from mmdet2tflite.safe_text import without_password
 from mmdet2tflite.store import Store
 from tasks.used import used_artefacts
 
@@ -60,17 +62,19 @@ def clean_store(
     size = (sum(e.size for e in found) + sum(e.size for e in leftovers)) / MEGABYTE
     word = "would remove" if dry_run else "removed"
     and_more = f" and {len(leftovers)} leftovers" if leftovers else ""
-    sentence = f"{word} {len(found)} artefacts{and_more}, {size:.1f} MB, from {store.root}"
+    root = without_password(store.root)
+    sentence = f"{word} {len(found)} artefacts{and_more}, {size:.1f} MB, from {root}"
     rows = [
-        f"| {each.artifact.stage}/{each.artifact.key} | {each.size / MEGABYTE:.1f} "
+        f"| {plain(f'{each.artifact.stage}/{each.artifact.key}')} | {each.size / MEGABYTE:.1f} "
         f"| {each.created:%Y-%m-%d} |"
         for each in found
     ]
     rows += [
-        f"| {each.folder} (leftover) | {each.size / MEGABYTE:.1f} | {each.changed:%Y-%m-%d} |"
+        f"| {plain(each.folder)} (leftover) | {each.size / MEGABYTE:.1f} "
+        f"| {each.changed:%Y-%m-%d} |"
         for each in leftovers
     ]
     table = ["| artefact | MB | made |", "| --- | --: | --- |", *rows]
-    create_markdown_artifact("\n".join([sentence, "", *table]), key="clean-store")
+    create_markdown_artifact("\n".join([plain(sentence), "", *table]), key="clean-store")
     console.print(sentence, soft_wrap=True, markup=False)
     return sentence

@@ -23,6 +23,7 @@ from mmdet2tflite.evaluate.promotion import (
     refuse_classes,
 )
 from mmdet2tflite.experiment_file import load_experiment
+from mmdet2tflite.report.markdown import plain
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.stored import read_comparison
 from mmdet2tflite.report.terminal import console
@@ -195,6 +196,6 @@ def _artefact[T: Artifact](experiment: Experiment, version: Version, kind: type[
 def _publish(experiment: Experiment, sentence: str, details: str = "") -> str:
     """Tell it on the terminal, and as an artefact of the flow run."""
     key = re.sub("[^a-z0-9]+", "-", experiment.name.lower()).strip("-")
-    create_markdown_artifact(f"{sentence}\n\n{details}".strip(), key=f"promotion-{key}")
+    create_markdown_artifact(f"{plain(sentence)}\n\n{details}".strip(), key=f"promotion-{key}")
     console.print(sentence, soft_wrap=True, markup=False)
     return sentence

@@ -30,12 +30,12 @@ from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.lock import file_lock
 from mmdet2tflite.project import project_root
 from mmdet2tflite.report.terminal import console
+from mmdet2tflite.safe_text import without_password
 from mmdet2tflite.toolchain import run_python
 from tasks.databases import check_databases
 from tasks.doors import HOST, listen
 from tasks.own_server import SECONDS_TO_START
 from tasks.password import Password, service_password, write_shell_file
-from tasks.server import without_password
 
 POOL, TEMPLATE = "local", Path("configs", "work_pools", "local.json")
 DEPLOYMENTS = "prefect.yaml"

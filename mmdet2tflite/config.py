@@ -227,7 +227,8 @@ Runner = Annotated[Threads | Dask, Field(discriminator="kind")]
 class Experiment(Section):
     """A complete description of a run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
+    """Also of folders, of MLflow's experiment and model, and in the keys of Prefect's artefacts."""
     dataset: DatasetConfig
     detector: Detector = Detector()
     training: Training = Training()

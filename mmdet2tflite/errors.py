@@ -6,6 +6,8 @@ that escapes is a bug of ours and keeps its traceback.
 
 import errno
 
+from mmdet2tflite.safe_text import visible_lines, without_password
+
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """``OSError.errno`` of what ``disk_full`` explains."""
 QUOTED = "    | "
@@ -14,6 +16,8 @@ QUOTED = "    | "
 
 class UserError(Exception):
     """Something outside the program is not as it must be.
+
+    Its text has neither control characters nor passwords, whatever its parts hold.
 
     Args:
         found: what is there, with names (file, key, id) and values.
@@ -33,7 +37,7 @@ class UserError(Exception):
             lines.append(f"  expected: {self.expected}")
         if self.remedy:
             lines.append(f"  to do:    {self.remedy}")
-        return "\n".join(lines)
+        return without_password(visible_lines("\n".join(lines)))
 
 
 class ConfigError(UserError):

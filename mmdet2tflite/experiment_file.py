@@ -1,16 +1,22 @@
 """Reads an experiment from YAML with ``dotted.key=value`` overrides; every mistake is explained."""
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.errors import ConfigError
+from mmdet2tflite.regular_file import read_user_text
+from mmdet2tflite.safe_text import shortened, without_password
+from mmdet2tflite.yaml_file import LONGEST, read_yaml
+
+LONGEST_PART, LONGEST_PATH = 255, 4000
+"""Bytes that Linux's file systems take, with some room for what comes behind."""
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -24,7 +30,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         ConfigError: no such file, not YAML, an unknown key (with the nearest known one) or a value
             that does not fit.
     """
-    values = _read_yaml(path)
+    values = _read_settings(path)
     for override in overrides:
         _apply(values, override)
     return parse_experiment(values, origin=str(path))
@@ -33,7 +39,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
 def parse_experiment(values: Mapping[str, Any], origin: str = "experiment") -> Experiment:
     """Check a mapping against the experiment's schema. Raises ConfigError."""
     try:
-        return Experiment.model_validate(values)
+        experiment = Experiment.model_validate(values)
     except ValidationError as error:
         problems = [_explain(item) for item in error.errors() if not _is_of_another_member(item)]
         raise ConfigError(
@@ -41,21 +47,57 @@ def parse_experiment(values: Mapping[str, Any], origin: str = "experiment") -> E
             "the keys and values described in mmdet2tflite/config.py and data/config.py",
             "correct the file or the --set override named above",
         ) from None
+    _check_paths(experiment, origin)
+    if without_password(experiment.store) != experiment.store:
+        raise ConfigError(
+            f"{origin}: 'store': {experiment.store} holds a password, which manifests would keep",
+            "an address without one",
+            "for S3, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (docs/remote.md); for others, "
+            "FSSPEC_<PROTOCOL>_PASSWORD",
+        )
+    return experiment
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _check_paths(section: BaseModel, origin: str) -> None:
+    """Raises ConfigError for a path, or a part of one, that no file system takes."""
+    for key, value in section:
+        if isinstance(value, BaseModel):
+            _check_paths(value, origin)
+        for path in value if isinstance(value, tuple) else (value,):
+            text = str(path) if isinstance(path, Path) or key == "store" else ""
+            longest = max(len(os.fsencode(part)) for part in text.split("/"))
+            if longest > LONGEST_PART or len(os.fsencode(text)) > LONGEST_PATH:
+                raise ConfigError(
+                    f"{origin}: '{key}': {shortened(text)} is too long for a path",
+                    f"{LONGEST_PATH} bytes, {LONGEST_PART} between two slashes",
+                    "shorten it in the file or the --set override",
+                )
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(read_user_text(path, LONGEST))
     except FileNotFoundError:
         raise ConfigError(
             f"there is no experiment file {path}",
             "a YAML file such as configs/experiments/digits.yaml",
             "check the path",
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", "a YAML file") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}", "a YAML file", "check the path"
+        ) from None
+    except ValueError as error:  # no UTF-8, no YAML, or more of it than is read
+        raise ConfigError(
+            f"{path} cannot be read: {error}", "a plain YAML file", "correct it there"
+        ) from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds {type(values).__name__}", "a mapping of settings")
+        what = "nothing" if values is None else type(values).__name__
+        raise ConfigError(
+            f"{path} holds {what}",
+            "a mapping of settings",
+            "start from configs/experiments/digits.yaml",
+        )
     return values
 
 
@@ -73,9 +115,11 @@ def _apply(values: dict[str, Any], override: str) -> None:
             child = node[parent] = {}
         node = child
     try:
-        node[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {key}: {text!r} is not YAML ({error})", "a YAML value") from None
+        node[last] = read_yaml(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"--set {shortened(key)}: {shortened(text)!r} is not YAML ({error})", "a YAML value"
+        ) from None
 
 
 def _explain(item: ErrorDetails) -> str:
@@ -85,12 +129,12 @@ def _explain(item: ErrorDetails) -> str:
         known = sorted({name for model in models for name in model.model_fields})
         near = difflib.get_close_matches(str(unknown), known, n=1, cutoff=0.0)
         suggestion = f"; the nearest known key is '{near[0]}'" if near else ""
-        return f"unknown key '{'.'.join([*keys, str(unknown)])}'{suggestion}"
+        return f"unknown key '{shortened('.'.join([*keys, str(unknown)]))}'{suggestion}"
     key = ".".join(_enter(item["loc"])[0])
     if item["type"] == "missing":
         return f"'{key}' is missing"
     message = item["msg"].removeprefix("Value error, ")
-    return f"'{key}': {message} (found {item['input']!r})" if key else message
+    return f"'{key}': {message} (found {shortened(repr(item['input']))})" if key else message
 
 
 def _is_of_another_member(item: ErrorDetails) -> bool:

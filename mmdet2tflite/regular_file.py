@@ -1,92 +1,100 @@
-"""Opening a file that a stranger may have made: a regular one of a bounded size, or a UserError.
+"""Opens a file of a user's, or of a stranger's: a regular one, and not more of it than is stated.
 
-A FIFO would wait for ever, a device never end. Both look like any other path to ``open``.
+A named pipe would be waited for without end, a device never ends, and both look like any other path
+to ``open``. Every reader of users' files opens them here. All that is wrong is an OSError whose
+``strerror`` says what, or the UserError that the caller names.
 """
 
+import errno
 import os
 import stat
+from pathlib import Path
 from typing import BinaryIO
 
 from mmdet2tflite.errors import UserError
 
-KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
+KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+"""What is no file, by its type in ``st_mode``."""
+MB = 1_000_000
+
+
+def open_user_file(path: str | os.PathLike[str], most: int | None) -> BinaryIO:
+    """Open a regular file of at most so many bytes, without waiting for anybody.
+
+    Args:
+        path: may be a symbolic link; what it leads to counts.
+        most: None for any number.
+
+    Raises:
+        OSError: there is none, or it is a folder, a pipe, a socket or a device, or larger, or its
+            name is none that a file can have.
+    """
+    try:
+        # Opening a pipe would wait for a writer; and what was looked at first could change.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except ValueError:  # a zero, or half of a character
+        raise OSError(errno.EINVAL, "no file can have this name", str(path)) from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            kind = KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+            raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+        if most is not None and status.st_size > most:
+            size, limit = status.st_size / MB, most / MB
+            raise OSError(
+                errno.EFBIG, f"it has {size:,.1f} MB; {limit:,.1f} MB are read", str(path)
+            )
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_user_file(path: str | os.PathLike[str], most: int) -> bytes:
+    """The content of a regular file of at most so many bytes. Raises as ``open_user_file``."""
+    with open_user_file(path, most) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(size + 1)  # read() takes as much memory as it is asked for
+    if len(content) > size:
+        raise OSError(errno.EFBIG, "it grows while it is read", str(path))
+    return content
+
+
+def read_user_text(path: Path, most: int) -> str:
+    """As ``read_user_file``, of a text in UTF-8. Raises ValueError, too: it is none."""
+    return read_user_file(path, most).decode("utf-8-sig")
 
 
 def open_regular(
     path: str | os.PathLike[str], *, limit: int | None, error: type[UserError]
 ) -> BinaryIO:
-    """Open a regular file for reading, without waiting for anybody.
-
-    Args:
-        path: may be a symbolic link; what it leads to counts.
-        limit: most bytes that the file may have; None for any number.
-        error: raised if it is missing, not to be read, no regular file, or larger.
-
-    Raises:
-        UserError: ``error``.
-    """
+    """As ``open_user_file``; ``error`` is raised in place of an OSError."""
     try:
-        # Without O_NONBLOCK, the open of a FIFO waits until somebody writes to it.
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as reason:  # ValueError: a NUL byte in the path
-        said = getattr(reason, "strerror", None) or str(reason)
-        raise error(f"{path} cannot be read: {said}", "a file", "check the path") from reason
-    try:
-        found = os.fstat(number)
-        _check(path, found, limit, error)
-        return os.fdopen(number, "rb")
-    except BaseException:
-        os.close(number)
-        raise
+        return open_user_file(path, limit)
+    except OSError as reason:
+        raise _as(error, path, reason) from reason
 
 
 def check_regular(
     path: str | os.PathLike[str], *, limit: int | None, error: type[UserError]
 ) -> None:
-    """What ``open_regular`` checks, for a file that a library opens by its name.
-
-    Raises:
-        UserError: ``error``.
-    """
+    """What ``open_regular`` checks, for a file that a library opens by its name."""
     open_regular(path, limit=limit, error=error).close()
 
 
 def read_regular(path: str | os.PathLike[str], *, limit: int, error: type[UserError]) -> bytes:
-    """The content of a file that ``open_regular`` accepts.
-
-    Raises:
-        UserError: ``error``; also for one that grows meanwhile.
-    """
-    with open_regular(path, limit=limit, error=error) as file:
-        size = os.fstat(file.fileno()).st_size
-        try:
-            content = file.read(size + 1)  # read() takes as much memory as it is asked for
-        except OSError as reason:
-            raise error(f"{path} cannot be read: {reason.strerror}", "a file") from reason
-    if len(content) > size:
-        raise error(f"{path} grows while it is read", "a complete file", "wait until it is written")
-    return content
+    """As ``read_user_file``; ``error`` is raised in place of an OSError."""
+    try:
+        return read_user_file(path, limit)
+    except OSError as reason:
+        raise _as(error, path, reason) from reason
 
 
-def _check(
-    path: str | os.PathLike[str], found: os.stat_result, limit: int | None, error: type[UserError]
-) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        kind = next((name for is_kind, name in KINDS if is_kind(found.st_mode)), "no regular file")
-        raise error(f"{path} cannot be read: it is {kind}", "a file", "check the path")
-    if limit is not None and found.st_size > limit:
-        raise _too_large(path, found.st_size, limit, error)
-
-
-def _too_large(
-    path: str | os.PathLike[str], size: int, limit: int, error: type[UserError]
-) -> UserError:
-    return error(
-        f"{path} has {size:,} bytes", f"at most {limit:,}", "check that it is the file you mean"
-    )
+def _as(error: type[UserError], path: str | os.PathLike[str], reason: OSError) -> UserError:
+    return error(f"{path} cannot be read: {reason.strerror}", "a file", "check the path")

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ConfigError, DataError, ImageError, ModelError
 from mmdet2tflite.evaluate.decode import FAMILIES, Detections, decode, letterbox
-from mmdet2tflite.evaluate.images import decode_image, read_image
+from mmdet2tflite.evaluate.images import read_image
 from mmdet2tflite.evaluate.runners import open_tflite
+from mmdet2tflite.image_file import decode_image
 from mmdet2tflite.passport import Head, Passport, Preprocessing, load_passport
 
 ColourOrder = Literal["bgr", "rgb"]
@@ -109,7 +110,8 @@ class Detector:
             colour_order: of arrays. A file knows its own.
 
         Raises:
-            ImageError: an image cannot be read or decoded; an array has another type, 1 or 4
+            ImageError: an image cannot be read or decoded, or its header claims more pixels than
+                ``image_file.MOST_PIXELS``; an array has another type, 1 or 4
                 channels, or no pixels; or it is so narrow that scaling leaves nothing of it.
             ConfigError: the colour order is another one.
             ModelError: the outputs are not what the passport says.
@@ -174,7 +176,7 @@ def _bgr(image: Any, colour_order: str) -> NDArray[np.uint8]:
     if isinstance(image, str | Path):
         return read_image(Path(image))
     if isinstance(image, bytes):
-        return decode_image(np.frombuffer(image, np.uint8))
+        return decode_image(image)
     if not isinstance(image, np.ndarray):
         raise DataError(
             f"an object of the type {type(image).__name__}",

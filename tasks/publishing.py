@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from mmdet2tflite.artifacts import Comparison, Dataset
 from mmdet2tflite.data.prepare import PROBLEM, REPORT
 from mmdet2tflite.report.columns import COLUMNS, cell
-from mmdet2tflite.report.markdown import markdown
+from mmdet2tflite.report.markdown import markdown, plain
 from mmdet2tflite.report.stored import read_comparison, remember_comparison
 from mmdet2tflite.report.terminal import announce_problems, print_comparison
 from mmdet2tflite.store import Store
@@ -43,5 +43,6 @@ def publish(store: Store, comparison: Comparison) -> None:
         | {"failed": row["failure"]}
         for row in values["rows"]
     ]
-    create_table_artifact(table, key=f"comparison-{key}", description=comparison.summary)
-    create_markdown_artifact(f"{markdown(values)}\n\nreport: {page}", key=f"summary-{key}")
+    create_table_artifact(table, key=f"comparison-{key}", description=plain(comparison.summary))
+    text = f"{markdown(values)}\n\nreport: {plain(str(page))}"
+    create_markdown_artifact(text, key=f"summary-{key}")

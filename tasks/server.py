@@ -6,7 +6,6 @@ with the user interface, schedules and all.
 
 import asyncio
 import os
-import re
 import socket
 import sys
 import time
@@ -17,11 +16,11 @@ import httpx
 
 from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.lock import exclusive
+from mmdet2tflite.safe_text import without_password
 from tasks.doors import Door, hosts, origins
 from tasks.own_server import SECONDS_TO_STOP, OwnServer
 from tasks.password import check_prefect_password, chosen_password, run_password
 
-PASSWORD = re.compile(r"(://[^\s/@:]*:)[^\s/]*@")
 SECONDS_TO_ANSWER = 10
 ATTEMPTS = 3
 DATABASE_LOCK = "mmdet2tflite-database.lock"
@@ -67,11 +66,6 @@ def check_server(name: str, health: str, remedy: str) -> None:
         "a server that runs, at an address that this machine reaches",
         remedy,
     )
-
-
-def without_password(text: str) -> str:
-    """A text for eyes and logs: the addresses in it keep their user, ``https://me:***@host``."""
-    return PASSWORD.sub(r"\1***@", text)
 
 
 def _make_database() -> None:

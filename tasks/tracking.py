@@ -38,15 +38,16 @@ from mmdet2tflite.evaluate.results import DETECTIONS
 from mmdet2tflite.evaluate.spec import REPORT
 from mmdet2tflite.lock import exclusive
 from mmdet2tflite.manifest import MANIFEST
-from mmdet2tflite.report.markdown import markdown
+from mmdet2tflite.report.markdown import markdown, quoted
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.rows import uniform_metrics
 from mmdet2tflite.report.stored import read_comparison
+from mmdet2tflite.safe_text import without_password
 from mmdet2tflite.store import LOGS, Store
 from tasks.databases import DATABASE, check_mlflow
 from tasks.processes import is_gone, this_process
 from tasks.pyfunc import log_detector
-from tasks.server import check_server, without_password
+from tasks.server import check_server
 
 DATABASE_LOCK, FILES = "mlflow.lock", "artifacts"
 URI = "MLFLOW_TRACKING_URI"
@@ -177,7 +178,8 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
     tags = {PROCESS: this_process()}
     with _lost_server(), mlflow.start_run(run_name=experiment.name, tags=tags) as run:
         values = experiment.model_dump(mode="json")
-        mlflow.log_text(yaml.safe_dump(values, sort_keys=False), "experiment.yaml")
+        text = without_password(yaml.safe_dump(values, sort_keys=False))
+        mlflow.log_text(text, "experiment.yaml")
         mlflow.log_params(
             {
                 "detector": experiment.detector.config.stem,
@@ -189,7 +191,8 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
         try:
             yield Tracker(experiment, run.info.run_id)
         except BaseException as error:
-            mlflow.set_tag("failed", f"{type(error).__name__}: {error}"[:TAG_LENGTH])
+            reason = without_password(f"{type(error).__name__}: {error}")
+            mlflow.set_tag("failed", reason[:TAG_LENGTH])
             raise
 
 
@@ -301,7 +304,8 @@ def _curve(name: str) -> str:
 
 def _reason(text: str) -> dict[str, str]:
     """Tags that tell why a run failed, one of them shown at the top of its page."""
-    return {"failed": text[:TAG_LENGTH], DESCRIPTION: f"```\n{text}"[:TAG_LENGTH]}
+    text = without_password(text)[: TAG_LENGTH // 2]
+    return {"failed": text, DESCRIPTION: quoted(text)}
 
 
 def _short(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

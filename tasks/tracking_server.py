@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 from mmdet2tflite.exit_status import run_and_report
+from mmdet2tflite.safe_text import without_password
 from tasks import databases
 from tasks.databases import check_mlflow
 from tasks.doors import HOST, Door, hosts, listen
 from tasks.password import service_password
-from tasks.server import without_password
 
 SECONDS_TO_STOP = 10
 DATABASE = "MLFLOW_BACKEND_STORE_URI"

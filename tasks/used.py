@@ -7,7 +7,7 @@ from pathlib import Path
 import mlflow
 
 from mmdet2tflite.errors import RegistryError
-from tasks.server import without_password
+from mmdet2tflite.safe_text import without_password
 from tasks.tracking import ORIGIN, use_tracking
 
 

@@ -1,5 +1,6 @@
 """Reading an experiment: defaults, overrides, and an explanation for every mistake."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,7 @@ def test_a_missing_file_is_named() -> None:
     [
         (b"a: [1, 2", "cannot be read"),
         (b"\xff\xfe\x00", "cannot be read"),
-        (b"", "holds NoneType"),
+        (b"", "holds nothing"),
         (b"- a\n- b\n", "holds list"),
     ],
 )
@@ -218,3 +219,57 @@ def test_a_file_that_is_no_yaml_mapping_is_refused(
 def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_experiment(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "..", "-x", "a/b", "a\n", "\x1b", "猫", "n" * 101])
+def test_a_name_that_is_no_folders_or_too_long_for_mlflow_is_refused(name: str) -> None:
+    assert "'name': String should" in mistake(experiment(name=name))
+
+
+def test_a_name_of_a_hundred_characters_is_taken() -> None:
+    assert parse_experiment(experiment(name="n" * 100)).name == "n" * 100
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"store": "ü" * 130},
+        {"tracking": "a" * 256},
+        {"tracking": "a/" * 3000},
+        {"training": {"checkpoint": "猫" * 86}},
+        {"dataset": {**COCO, "root": "a" * 300}},
+        {"dataset": {**COCO, "allowed_folders": ["a" * 300]}},
+    ],
+)
+def test_a_path_that_no_file_system_takes_is_refused_before_anything_is_made(
+    sections: dict[str, Any],
+) -> None:
+    assert "is too long for a path" in mistake(experiment(**sections))
+
+
+def test_a_store_may_have_a_long_url_of_short_parts() -> None:
+    url = "s3://bucket/" + "part/" * 100
+    assert parse_experiment(experiment(store=url)).store == url
+
+
+def test_of_a_value_that_fills_the_screen_a_part_is_shown() -> None:
+    assert len(mistake(experiment(training={"epochs": "x" * 10**6}))) < 1000
+
+
+def test_a_pipe_or_a_device_is_no_experiment(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path, kind in ((tmp_path / "pipe.yaml", "a named pipe"), (Path("/dev/zero"), "a device")):
+        with pytest.raises(ConfigError, match=f"cannot be read: it is {kind}"):
+            load_experiment(path)
+
+
+def test_aliases_that_multiply_are_refused_in_overrides_too(file: Path) -> None:
+    with pytest.raises(ConfigError, match="is not YAML"):
+        load_experiment(file, ["training.seed=&a [*a]"])
+
+
+def test_a_store_with_a_password_in_its_address_is_refused_without_showing_it() -> None:
+    """The library behind the address would repeat a part of it in its own words."""
+    with pytest.raises(ConfigError, match="holds a password") as caught:
+        parse_experiment(experiment(store="s3://AKIA:wJal/rX@bucket"))
+    assert "wJal" not in str(caught.value)

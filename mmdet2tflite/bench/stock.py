@@ -123,5 +123,6 @@ STOCK: Stage[TfliteModel | OnnxModel] = Stage(
         "mmdet2tflite.convert.tflite_file",
         "mmdet2tflite.evaluate.decode",
         "mmdet2tflite.evaluate.images",
+        "mmdet2tflite.image_file",
     ),
 )

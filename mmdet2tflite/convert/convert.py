@@ -119,5 +119,6 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.evaluate.promise",
         "mmdet2tflite.evaluate.runners",
         "mmdet2tflite.evaluate.runtimes",
+        "mmdet2tflite.image_file",
     ),
 )

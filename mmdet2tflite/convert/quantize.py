@@ -119,5 +119,6 @@ QUANTIZE: Stage[TfliteModel] = Stage(
         "mmdet2tflite.evaluate.parity",
         "mmdet2tflite.evaluate.promise",
         "mmdet2tflite.evaluate.runners",
+        "mmdet2tflite.image_file",
     ),
 )

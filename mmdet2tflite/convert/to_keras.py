@@ -120,5 +120,6 @@ KERAS: Stage[KerasModel] = Stage(
         "mmdet2tflite.evaluate.promise",
         "mmdet2tflite.evaluate.runners",
         "mmdet2tflite.evaluate.runtimes",
+        "mmdet2tflite.image_file",
     ),
 )

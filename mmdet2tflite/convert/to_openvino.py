@@ -62,5 +62,6 @@ OPENVINO: Stage[OpenvinoModel] = Stage(
         "mmdet2tflite.evaluate.parity",
         "mmdet2tflite.evaluate.promise",
         "mmdet2tflite.evaluate.runners",
+        "mmdet2tflite.image_file",
     ),
 )

@@ -4,7 +4,8 @@ Rules, in this order:
 
 1. An image id names one image: an entry that is there twice is left out the second time
    (``duplicate_id``); two files under one id make their boxes ambiguous (``ambiguous_id``).
-2. Every image file is there (``missing_file``), decodes (``undecodable``) and has the size that
+2. Every image file lies in the data set's folders (``outside_folder``), is there
+   (``missing_file``), decodes (``undecodable``) and has the size that
    the labels give, if any (``size``). An image that fails is left out with its boxes.
 3. A box belongs to an image (``unknown_image``) and a category (``unknown_category``) of its split,
    and its annotation id is its own (``duplicate_id``).
@@ -23,15 +24,15 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import cv2
-import numpy as np
-
 from mmdet2tflite.data.coco import Annotation, Coco, Image, Unchecked
+from mmdet2tflite.data.files import where_outside
 from mmdet2tflite.data.problems import Findings
 from mmdet2tflite.errors import DataError
+from mmdet2tflite.image_file import decode_image, read_image_file
 from mmdet2tflite.section import Size
 from mmdet2tflite.stage import Job
 
@@ -45,7 +46,7 @@ class Picture:
 
     sha256: str = ""
     size: Size = (0, 0)
-    flaw: Literal["missing_file", "undecodable"] | None = None
+    flaw: Literal["outside_folder", "missing_file", "undecodable"] | None = None
     message: str = ""
 
 
@@ -74,7 +75,8 @@ def check_split(part: Unchecked, findings: Findings, job: Job) -> Checked:
         DataError: it took longer.
     """
     entries = _distinct_images(part.coco.images, findings)
-    found = look_at_pictures([part.folder / image.file_name for image in entries], job)
+    paths = [part.folder / image.file_name for image in entries]
+    found = look_at_pictures(paths, part.allowed, job)
     sound = list(_sound_images(zip(entries, found, strict=True), findings))
     images = tuple(image for image, _ in sound)
     annotations = tuple(_sound_annotations(part, sound, findings))
@@ -82,12 +84,17 @@ def check_split(part: Unchecked, findings: Findings, job: Job) -> Checked:
     return Checked(mended, tuple(picture for _, picture in sound))
 
 
-def look_at_pictures(paths: Sequence[Path], job: Job) -> list[Picture]:
-    """Read and decode every file, on all cores. Raises DataError when the time is up."""
+def look_at_pictures(paths: Sequence[Path], allowed: Sequence[Path], job: Job) -> list[Picture]:
+    """Read and decode every file, on all cores. Raises DataError when the time is up.
+
+    Args:
+        allowed: folders that the files must lie in, as ``files.real`` gives them.
+    """
+    look = partial(_look_at, allowed=allowed)
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         pictures = []
-        for picture in pool.map(_look_at, paths, timeout=job.timeout):
+        for picture in pool.map(look, paths, timeout=job.timeout):
             pictures.append(picture)
             progress = {"completed": len(pictures), "total": len(paths)}
             job.on_progress({"description": "reading images", **progress})
@@ -141,17 +148,19 @@ def _distinct_images(images: Iterable[Image], findings: Findings) -> list[Image]
     return list(first.values())
 
 
-def _look_at(path: Path) -> Picture:
+def _look_at(path: Path, allowed: Sequence[Path]) -> Picture:
+    if place := where_outside(path, allowed):
+        return Picture(flaw="outside_folder", message=place)
     try:
-        content = path.read_bytes()
+        content = read_image_file(path)
+        pixels = decode_image(content)
     except OSError as error:
-        return Picture(flaw="missing_file", message=f"{path} cannot be read: {error.strerror}")
-    try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:  # an empty file, or one that claims to be larger than memory
-        pixels = None
-    if pixels is None:
-        return Picture(flaw="undecodable", message="OpenCV cannot decode it: damaged, or no image")
+        message = f"{path} cannot be read: {error.strerror}"
+        if "\\" in path.name:
+            message += " (folders are separated by /)"
+        return Picture(flaw="missing_file", message=message)
+    except DataError as error:
+        return Picture(flaw="undecodable", message=f"{error.found}; {error.remedy}")
     height, width = pixels.shape[:2]
     return Picture(hashlib.sha256(content).hexdigest(), (width, height))
 

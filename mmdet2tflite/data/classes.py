@@ -12,6 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from mmdet2tflite.data.checks import Place
 from mmdet2tflite.data.coco import Category, Unchecked
 from mmdet2tflite.data.problems import Findings
+from mmdet2tflite.safe_text import shortened, visible
+
+LONGEST_NAME = 100
+"""Characters of a class."""
 
 
 def check_classes(
@@ -25,6 +29,7 @@ def check_classes(
     """
     for split, part in parts.items():
         _check_distinct(part.coco.categories, findings[split])
+        _check_names(part, findings[split])
     categories = sorted(parts["train"].coco.categories, key=lambda c: c.id)
     names = [category.name for category in categories]
     for category in parts["val"].coco.categories:
@@ -54,6 +59,16 @@ def _place_of_category(part: Unchecked, category: Category) -> Place:
         if annotation.category_id == category.id and annotation.id in part.places:
             return Place(part.places[annotation.id], None)
     return Place("categories", category.id)
+
+
+def _check_names(part: Unchecked, findings: Findings) -> None:
+    """A name stands in tables, pictures and in the file: one short line without control codes."""
+    for category in part.coco.categories:
+        name = category.name
+        if not name.strip() or len(name) > LONGEST_NAME or name != visible(name):
+            message = f"the name '{shortened(name)}': not 1 to {LONGEST_NAME} visible characters"
+            place = _place_of_category(part, category)
+            findings.add("class_name", place.file, message, place.id)
 
 
 def _check_distinct(categories: Sequence[Category], findings: Findings) -> None:

@@ -4,18 +4,25 @@ Class ids are indices from 0 in the order of the classes. Image ids are kept. An
 kept as well, unless one is below 1 or there twice: pycocotools takes 0 for "not matched".
 """
 
+import codecs
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from mmdet2tflite.data.config import CocoData
-from mmdet2tflite.data.files import SplitName
+from mmdet2tflite.data.config import CocoData, VocData
+from mmdet2tflite.data.files import MOST_JSON, SplitName, absolute, real
 from mmdet2tflite.data.problems import Findings
+from mmdet2tflite.regular_file import read_user_file
+
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""What pycocotools can count with."""
 
 
 class _Entry(BaseModel):
@@ -27,36 +34,36 @@ class _Entry(BaseModel):
 class Image(_Entry):
     """``width`` and ``height`` in pixels, as the json has them."""
 
-    id: int
+    id: Whole
     file_name: str
-    width: int | None = None
-    height: int | None = None
+    width: Whole | None = None
+    height: Whole | None = None
 
 
 class Annotation(_Entry):
     """``bbox``: x, y of the top-left corner, width, height, in pixels. ``area``: of the outline."""
 
-    id: int
-    image_id: int
-    category_id: int
+    id: Whole
+    image_id: Whole
+    category_id: Whole
     bbox: tuple[float, float, float, float]
     area: float | None = None
-    iscrowd: int = 0
+    iscrowd: Whole = 0
 
 
 class Category(_Entry):
     """A class; ``id`` is any number that annotations refer to."""
 
-    id: int
+    id: Whole
     name: str
 
 
 class Coco(_Entry):
-    """One COCO json."""
+    """One COCO json. Of many wrong entries, the first of each list is reported."""
 
-    images: tuple[Image, ...]
-    annotations: tuple[Annotation, ...]
-    categories: tuple[Category, ...]
+    images: Annotated[tuple[Image, ...], FailFast()]
+    annotations: Annotated[tuple[Annotation, ...], FailFast()]
+    categories: Annotated[tuple[Category, ...], FailFast()]
 
     @property
     def boxes(self) -> int:
@@ -71,12 +78,14 @@ class Unchecked:
     Args:
         coco: images and boxes.
         folder: absolute; what the ``file_name`` entries are relative to.
+        allowed: folders that the images must lie in, as ``files.real`` gives them.
         places: annotation id → file and line or object, where ids are ours and not the user's.
         normalised: boxes are in fractions of the image's sides.
     """
 
     coco: Coco
     folder: Path
+    allowed: tuple[Path, ...]
     places: Mapping[int, str] = field(default_factory=dict)
     normalised: bool = False
 
@@ -85,7 +94,16 @@ def read(config: CocoData, split: SplitName, findings: Findings) -> Unchecked | 
     """Read a split; None if it cannot be used, and then ``findings`` say why."""
     path, folder = _paths(config, split)
     coco = read_coco(path, findings)
-    return None if coco is None else Unchecked(coco, folder)
+    return None if coco is None else Unchecked(coco, folder, allowed(folder, config))
+
+
+def allowed(images: Path, config: CocoData | VocData) -> tuple[Path, ...]:
+    """The split's image folder, what the user calls the data set's root, and what else is named.
+
+    The default root is the whole project, which is nobody's data set.
+    """
+    roots = [] if config.root == Path() else [absolute(config.root)]
+    return real([images, *roots, *map(absolute, config.allowed_folders)])
 
 
 def files(config: CocoData, split: SplitName) -> list[Path]:
@@ -98,18 +116,16 @@ def files(config: CocoData, split: SplitName) -> list[Path]:
 def read_coco(path: Path, findings: Findings) -> Coco | None:
     """Read a COCO json; None if its form is wrong, and then ``findings`` say how."""
     try:
-        values = json.loads(path.read_bytes())
+        content = read_user_file(path, MOST_JSON).removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         findings.add("missing_annotations", path.name, f"{path} cannot be read: {error.strerror}")
         return None
-    except ValueError as error:
-        findings.add("corrupt_json", path.name, f"{path} is not JSON: {error}")
-        return None
     try:
-        return Coco.model_validate(values)
+        return Coco.model_validate_json(content)
     except ValidationError as error:
+        is_json = all(item["type"] != "json_invalid" for item in error.errors(include_input=False))
         for message in wrong_entries(error):
-            findings.add("not_coco", path.name, message)
+            findings.add("not_coco" if is_json else "corrupt_json", path.name, message)
         return None
 
 
@@ -153,5 +169,5 @@ def write_coco(coco: Coco, path: Path) -> None:
 
 def _paths(config: CocoData, split: SplitName) -> tuple[Path, Path]:
     """Absolute paths of a split's json and image folder."""
-    root, part = config.root.expanduser().absolute(), getattr(config, split)
-    return root / part.annotations, (root / part.images).resolve()
+    root, part = absolute(config.root), getattr(config, split)
+    return root / part.annotations, Path(os.path.realpath(root / part.images))

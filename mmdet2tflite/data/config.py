@@ -23,6 +23,19 @@ class DigitsData(Section):
     seed: int = 0
 
 
+class FilesOfData(Section):
+    """What the formats that are read from files have in common."""
+
+    classes: tuple[str, ...] | None = None
+    """Classes to learn, in this order; by default all that the training split names: COCO's by
+    their ids, VOC's in alphabetical order, YOLO's in that of ``data``."""
+    fix: tuple[Fix, ...] = ()
+    """Problems to mend automatically; any other problem found stops the run with a report."""
+    allowed_folders: tuple[Path, ...] = ()
+    """Further folders that images and labels may lie in, also behind symbolic links; by default
+    only the data set's own (docs/datasets.md)."""
+
+
 class CocoSplit(Section):
     """One COCO json and the folder that its ``file_name`` entries are relative to."""
 
@@ -30,7 +43,7 @@ class CocoSplit(Section):
     images: Path = Path(".")
 
 
-class CocoData(Section):
+class CocoData(FilesOfData):
     """Any data set in COCO format."""
 
     kind: Literal["coco"]
@@ -38,10 +51,6 @@ class CocoData(Section):
     """Folder that the paths of ``train`` and ``val`` are relative to."""
     train: CocoSplit
     val: CocoSplit
-    classes: tuple[str, ...] | None = None
-    """Classes to learn, in this order; by default all categories of the training json."""
-    fix: tuple[Fix, ...] = ()
-    """Problems to mend automatically; any other problem found stops the run with a report."""
 
 
 class VocSplit(Section):
@@ -54,7 +63,7 @@ class VocSplit(Section):
     images: Path = Path("JPEGImages")
 
 
-class VocData(Section):
+class VocData(FilesOfData):
     """Any data set in Pascal VOC format: one XML file per image."""
 
     kind: Literal["voc"]
@@ -64,20 +73,14 @@ class VocData(Section):
     val: VocSplit
     first_pixel: Literal[0, 1] = 1
     """Where ``xmin`` and ``ymin`` count from: 1 as Pascal VOC does, 0 as many annotation tools."""
-    classes: tuple[str, ...] | None = None
-    """Classes to learn, in this order; by default all names of the training split, sorted."""
-    fix: tuple[Fix, ...] = ()
 
 
-class YoloData(Section):
+class YoloData(FilesOfData):
     """Any data set in YOLO format: one text file per image, and a ``data.yaml``."""
 
     kind: Literal["yolo"]
     data: Path
     """The ``data.yaml``: names of the classes, and where the splits are."""
-    classes: tuple[str, ...] | None = None
-    """Classes to learn, in this order; by default all names of ``data``."""
-    fix: tuple[Fix, ...] = ()
 
 
 DatasetConfig = Annotated[DigitsData | CocoData | VocData | YoloData, Field(discriminator="kind")]

@@ -1,6 +1,8 @@
 """Where the files of a data set lie: those of a user's, and those of a checked one."""
 
 import json
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -9,8 +11,39 @@ from mmdet2tflite.store import Store
 
 type SplitName = Literal["train", "val"]
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Of the files that are images, in either case; OpenCV decodes all of them."""
+
+MOST_TEXT = 8_000_000
+"""Bytes of a file that describes one image (XML, labels), and of a list of VOC's."""
+MOST_LIST = 100_000_000
+"""Of a list of YOLO's, which names whole paths."""
+MOST_JSON = 500_000_000
+"""Of a COCO json; that of COCO 2017 has 470 MB."""
+
+
+def absolute(path: Path) -> Path:
+    """``~`` is the user's home, if there is such a user."""
+    return Path(os.path.expanduser(path)).absolute()
+
+
+def real(folders: Iterable[Path]) -> tuple[Path, ...]:
+    """Folders as the file system knows them, whatever symbolic links lead there."""
+    return tuple(Path(os.path.realpath(folder)) for folder in folders)
+
+
+def where_outside(path: Path, folders: Sequence[Path]) -> str:
+    """Where a path leads that is in none of the ``real`` folders, in words; "" if it is in one.
+
+    Symbolic links are followed; no file is opened. That a name is none that a file can have is left
+    to who opens it.
+    """
+    try:
+        place = os.path.realpath(path)
+    except ValueError:
+        return ""
+    if any(Path(place).is_relative_to(folder) for folder in folders):
+        return ""
+    link = "" if str(path) == place else f"{path} leads to "
+    return f"{link}{place}, which is not in {' or '.join(map(str, folders))}"
 
 
 def split_paths(store: Store, dataset: Dataset, split: SplitName) -> tuple[Path, Path]:

@@ -10,9 +10,12 @@ from typing import Literal, get_args
 from mmdet2tflite.artifacts import Frozen
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.names import Fix
+from mmdet2tflite.safe_text import shortened
 
 Unmendable = Literal[
     "missing_annotations",
+    "outside_folder",
+    "class_name",
     "corrupt_json",
     "corrupt_xml",
     "corrupt_yaml",
@@ -43,6 +46,7 @@ MENDS: dict[Fix, str] = {
 """What happens to a problem whose kind is named in ``dataset.fix``."""
 
 SHOWN = 10
+LONGEST_MESSAGE = 600
 
 
 class Problem(Frozen):
@@ -60,7 +64,8 @@ class Problem(Frozen):
 
     def __str__(self) -> str:
         entry = "" if self.id is None else f" (id {self.id})"
-        return f"{self.kind}: {self.split}: {self.file}{entry}: {self.message}"
+        file, message = shortened(self.file), shortened(self.message, LONGEST_MESSAGE)
+        return f"{self.kind}: {self.split}: {file}{entry}: {message}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,9 @@ def _remedy(found: Collection[Kind], fix: Collection[Fix]) -> str:
         entries = ",".join(kind for kind in MENDS if kind in mendable or kind in fix)
         steps.append(f"--set dataset.fix=[{entries}]")
         steps += [f"    {kind}: {MENDS[kind]}" for kind in mendable]
-    others = [kind for kind in found if kind not in MENDS]
+    if "outside_folder" in found:
+        steps.append("move the files there, or name their folder: dataset.allowed_folders=[FOLDER]")
+    others = [kind for kind in found if kind not in MENDS and kind != "outside_folder"]
     if others:
         steps.append(f"correct by hand what cannot be mended: {', '.join(others)}")
     return "\n    ".join(steps)

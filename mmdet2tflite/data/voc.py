@@ -15,21 +15,27 @@ Rules:
 http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html describes the format.
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import parse
+from defusedxml.ElementTree import fromstring
 
-from mmdet2tflite.data.coco import Annotation, Category, Coco, Image, Unchecked
+from mmdet2tflite.data.coco import Annotation, Category, Coco, Image, Unchecked, allowed
 from mmdet2tflite.data.config import VocData, VocSplit
-from mmdet2tflite.data.files import IMAGE_SUFFIXES, SplitName
+from mmdet2tflite.data.files import MOST_TEXT, SplitName, absolute, real, where_outside
 from mmdet2tflite.data.problems import Findings
+from mmdet2tflite.image_file import SUFFIXES
+from mmdet2tflite.regular_file import read_user_file, read_user_text
 
+MOST_DIGITS = 9
+"""Of a size in pixels."""
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -59,8 +65,9 @@ def read(config: VocData, split: SplitName, findings: Findings) -> Unchecked | N
         return None
     candidates = _images_by_name(images)
     found: list[tuple[str, _Labels]] = []
+    within = allowed(images, config)
     for name in names:
-        labels = _read_xml(annotations / f"{name}.xml", findings)
+        labels = _read_xml(annotations / f"{name}.xml", [*real([annotations]), *within], findings)
         if len(candidates[name]) > 1:
             message = f"{' and '.join(candidates[name])} have that name: whose boxes are they?"
             findings.add("ambiguous_image", f"{name}.xml", message)
@@ -68,7 +75,7 @@ def read(config: VocData, split: SplitName, findings: Findings) -> Unchecked | N
             found.append((candidates[name][0] if candidates[name] else f"{name}.jpg", labels))
             for item in labels.objects:
                 _check_first_pixel(item, config.first_pixel, findings)
-    return _as_coco(found, images, config.first_pixel)
+    return _as_coco(found, images, within, config.first_pixel)
 
 
 def files(config: VocData, split: SplitName) -> list[Path]:
@@ -85,7 +92,10 @@ def files(config: VocData, split: SplitName) -> list[Path]:
 
 
 def _as_coco(
-    found: Sequence[tuple[str, _Labels]], folder: Path, first_pixel: Literal[0, 1]
+    found: Sequence[tuple[str, _Labels]],
+    folder: Path,
+    within: tuple[Path, ...],
+    first_pixel: Literal[0, 1],
 ) -> Unchecked:
     names = sorted({item.name for _, labels in found for item in labels.objects})
     categories = tuple(Category(id=number, name=name) for number, name in enumerate(names, start=1))
@@ -107,7 +117,7 @@ def _as_coco(
             annotations.append(annotation)
             places[annotation.id] = item.place
     coco = Coco(images=tuple(images), annotations=tuple(annotations), categories=categories)
-    return Unchecked(coco, folder, places)
+    return Unchecked(coco, folder, within, places)
 
 
 def to_bbox(
@@ -139,7 +149,7 @@ def _names(config: VocData, split: SplitName, findings: Findings) -> list[str] |
         return names or None
     path = _root(config) / image_set
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_user_text(path, MOST_TEXT).splitlines()
     except OSError as error:
         findings.add("missing_annotations", path.name, f"{path} cannot be read: {error.strerror}")
         return None
@@ -155,21 +165,25 @@ def _names(config: VocData, split: SplitName, findings: Findings) -> list[str] |
 def _images_by_name(folder: Path) -> defaultdict[str, list[str]]:
     """Name without suffix → the image files that have it."""
     result = defaultdict(list)
-    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if file.suffix.lower() in IMAGE_SUFFIXES:
-            result[file.stem].append(file.name)
+    with suppress(OSError):  # then every image is missing
+        for file in sorted(folder.iterdir()):
+            if file.suffix.lower() in SUFFIXES:
+                result[file.stem].append(file.name)
     return result
 
 
-def _read_xml(path: Path, findings: Findings) -> _Labels | None:
+def _read_xml(path: Path, within: Sequence[Path], findings: Findings) -> _Labels | None:
     """Read one file; None if its form is wrong, and then ``findings`` say how."""
+    if place := where_outside(path, within):
+        findings.add("outside_folder", path.name, place)
+        return None
     try:
-        root: Element[str] = parse(path).getroot()
+        root: Element[str] = fromstring(read_user_file(path, MOST_TEXT))
     except OSError as error:
         findings.add("missing_annotations", path.name, f"{path} cannot be read: {error.strerror}")
         return None
-    except DefusedXmlException as error:
-        findings.add("corrupt_xml", path.name, f"entities are not read: {error}")
+    except DefusedXmlException:
+        findings.add("corrupt_xml", path.name, "it declares entities, which are not read")
         return None
     except (ParseError, LookupError, ValueError) as error:  # the last two: an unknown encoding
         findings.add("corrupt_xml", path.name, str(error))  # "…: line 3, column 5"
@@ -201,7 +215,9 @@ def _size(root: Element) -> tuple[int | None, int | None]:
     if root.find("size") is None:
         return None, None
     texts = [root.findtext(f"size/{side}", "").strip() for side in ("width", "height")]
-    width, height = (int(text) if text.isdecimal() else 0 for text in texts)
+    width, height = (
+        int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else 0 for text in texts
+    )
     return width, height
 
 
@@ -221,7 +237,7 @@ def _text(element: Element, path: str, place: str) -> str:
 
 
 def _root(config: VocData) -> Path:
-    return config.root.expanduser().absolute()
+    return absolute(config.root)
 
 
 def _part(config: VocData, split: SplitName) -> VocSplit:
@@ -232,4 +248,4 @@ def _part(config: VocData, split: SplitName) -> VocSplit:
 def _folders(config: VocData, split: SplitName) -> tuple[Path, Path]:
     """Absolute folders of a split's XML files and images."""
     part = _part(config, split)
-    return _root(config) / part.annotations, (_root(config) / part.images).resolve()
+    return _root(config) / part.annotations, Path(os.path.realpath(_root(config) / part.images))

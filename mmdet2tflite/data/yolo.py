@@ -5,7 +5,8 @@ Rules, those of Ultralytics unless noted:
 1. ``data.yaml`` names the classes (``names``, a list or ids with names) and the splits: ``train``
    and ``val`` are a folder with images at any depth, a text file that lists them, or several such.
    They are relative to ``path``, and that to the folder of ``data.yaml`` (Ultralytics: to a folder
-   in its settings). Lines of a list are relative to the folder of the list.
+   in its settings). Lines of a list are relative to the folder of the list. All that they lead to
+   lies in the folder of ``data.yaml`` or in one that the experiment allows.
 2. ``../`` at the beginning of ``train`` or ``val`` is dropped if that is where the images are:
    exports are often written for a folder beside theirs.
 3. The labels of ``…/images/x/a.jpg`` are ``…/labels/x/a.txt``; where no folder is called
@@ -17,23 +18,33 @@ Rules, those of Ultralytics unless noted:
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from mmdet2tflite.data.coco import Annotation, Category, Coco, Image, Unchecked, wrong_entries
 from mmdet2tflite.data.config import YoloData
-from mmdet2tflite.data.files import IMAGE_SUFFIXES, SplitName
+from mmdet2tflite.data.files import (
+    MOST_LIST,
+    MOST_TEXT,
+    SplitName,
+    absolute,
+    real,
+    where_outside,
+)
 from mmdet2tflite.data.problems import Findings
+from mmdet2tflite.image_file import SUFFIXES
+from mmdet2tflite.regular_file import read_user_file, read_user_text
+from mmdet2tflite.yaml_file import LONGEST, read_yaml
 
 type Box = tuple[float, float, float, float]
 
 BOX_COLUMNS = 5
 OUTLINE_COLUMNS = 7
 """The fewest that an outline has: a class and three points."""
+LARGEST_CLASS = 1_000_000
 FARTHEST = 2.0
 """A value beyond it is in pixels: a box that is partly in the image, and no wider than two images,
 has none."""
@@ -69,13 +80,14 @@ def read(config: YoloData, split: SplitName, findings: Findings) -> Unchecked | 
     if not paths:
         return None
     folder = Path(os.path.commonpath([path.parent for path in paths]))
+    within = _allowed(config)
     images: list[Image] = []
     annotations: list[Annotation] = []
     places: dict[int, str] = {}
     for image_id, path in enumerate(paths, start=1):
         name = path.relative_to(folder).as_posix()
         images.append(Image(id=image_id, file_name=name))
-        for place, category_id, box in _read_labels(label_file(path), name, findings):
+        for place, category_id, box in _read_labels(label_file(path), within, name, findings):
             number = len(annotations) + 1
             places[number] = place
             annotations.append(
@@ -84,7 +96,7 @@ def read(config: YoloData, split: SplitName, findings: Findings) -> Unchecked | 
     _check_labels_were_found(paths, findings)
     categories = tuple(Category(id=number, name=name) for number, name in described.names.items())
     coco = Coco(images=tuple(images), annotations=tuple(annotations), categories=categories)
-    return Unchecked(coco, folder, places, normalised=True)
+    return Unchecked(coco, folder, within, places, normalised=True)
 
 
 def files(config: YoloData, split: SplitName) -> list[Path]:
@@ -122,8 +134,8 @@ def parse_line(line: str) -> tuple[int, Box]:
             f"{len(values)} columns: neither a box (class, x, y, width, height) nor an outline "
             "(class and points)"
         )
-    if not values[0].is_integer():
-        raise ValueError(f"the class is {texts[0]}, no whole number")
+    if not values[0].is_integer() or abs(values[0]) > LARGEST_CLASS:
+        raise ValueError(f"the class is {texts[0]}, no whole number up to {LARGEST_CLASS}")
     if any(FARTHEST < abs(value) < math.inf for value in values[1:]):
         raise ValueError(f"'{line}' is not in fractions of the image's sides: pixels?")
     return int(values[0]), _around(values[1:]) if is_outline else _from_centre(*values[1:])
@@ -140,10 +152,15 @@ def _around(values: list[float]) -> Box:
     return x, y, max(values[0::2]) - x, max(values[1::2]) - y
 
 
-def _read_labels(path: Path, image: str, findings: Findings) -> Iterable[tuple[str, int, Box]]:
+def _read_labels(
+    path: Path, within: Sequence[Path], image: str, findings: Findings
+) -> Iterable[tuple[str, int, Box]]:
     """File and line, class id and box of every label that can be read."""
+    if place := where_outside(path, within):
+        findings.add("outside_folder", path.name, place)
+        return
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_user_text(path, MOST_TEXT).splitlines()
     except FileNotFoundError:
         findings.add("no_label", image, f"there is no {path}: taken to show no object")
         return
@@ -172,14 +189,14 @@ def _check_labels_were_found(paths: list[Path], findings: Findings) -> None:
 def _read_yaml(config: YoloData, findings: Findings) -> _DataYaml | None:
     path = _yaml_file(config)
     try:
-        described = _DataYaml.model_validate(yaml.safe_load(path.read_bytes()))
+        described = _DataYaml.model_validate(read_yaml(read_user_file(path, LONGEST)))
     except OSError as error:
         findings.add("missing_annotations", path.name, f"{path} cannot be read: {error.strerror}")
-    except yaml.YAMLError as error:
-        findings.add("corrupt_yaml", path.name, " ".join(str(error).split()))
-    except ValidationError as error:
+    except ValidationError as error:  # which is a ValueError, too
         for message in wrong_entries(error):
             findings.add("not_yolo", path.name, message)
+    except ValueError as error:
+        findings.add("corrupt_yaml", path.name, str(error))
     else:
         if described.kpt_shape is not None:
             message = "kpt_shape: these labels have keypoints, not only boxes"
@@ -194,12 +211,16 @@ def _read_yaml(config: YoloData, findings: Findings) -> _DataYaml | None:
 
 
 def _yaml_file(config: YoloData) -> Path:
-    return config.data.expanduser().absolute()
+    return absolute(config.data)
+
+
+def _allowed(config: YoloData) -> tuple[Path, ...]:
+    return real([_yaml_file(config).parent, *map(absolute, config.allowed_folders)])
 
 
 def _entries(config: YoloData, described: _DataYaml, split: SplitName) -> list[Path]:
     """Absolute folders and lists of a split (rules 1 and 2)."""
-    root = _yaml_file(config).parent / described.path.expanduser()
+    root = _yaml_file(config).parent / os.path.expanduser(described.path)
     values: tuple[Path, ...] = getattr(described, split)
     paths = []
     for value in values:
@@ -207,7 +228,7 @@ def _entries(config: YoloData, described: _DataYaml, split: SplitName) -> list[P
         if not path.exists() and value.parts[:1] == ("..",):
             inside = root / Path(*value.parts[1:])
             path = inside if inside.exists() else path
-        paths.append(Path(os.path.normpath(path)))
+        paths.append(_normal(path))
     return paths
 
 
@@ -216,7 +237,11 @@ def _images(
 ) -> list[Path]:
     """Absolute paths of a split's images; where a source has none, findings say so."""
     images: list[Path] = []
+    within = _allowed(config)
     for entry in _entries(config, described, split):
+        if place := where_outside(entry, within):
+            findings.add("outside_folder", config.data.name, f"{split}: {place}")
+            continue
         try:
             found = _images_below(entry) if entry.is_dir() else _listed(entry)
         except OSError as error:
@@ -228,14 +253,23 @@ def _images(
             continue
         if not found:
             findings.add("empty", config.data.name, f"{split}: {entry} has no images")
-        images += found
+        for path in found:
+            if place := where_outside(path, within):
+                findings.add("outside_folder", path.name, place)
+            else:
+                images.append(path)
     return images
 
 
 def _images_below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def _listed(path: Path) -> list[Path]:
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return [Path(os.path.normpath(path.parent / line.strip())) for line in lines if line.strip()]
+    lines = read_user_text(path, MOST_LIST).splitlines()
+    return [_normal(path.parent / line.strip()) for line in lines if line.strip()]
+
+
+def _normal(path: Path) -> Path:
+    """Without ``..``, and with one slash at its beginning: POSIX lets two mean something else."""
+    return Path("/" + os.path.normpath(path).lstrip("/"))

@@ -98,6 +98,7 @@ EXPORT: Stage[OnnxModel] = Stage(
         "mmdet2tflite.evaluate.promise",
         "mmdet2tflite.evaluate.torch_runner",
         "mmdet2tflite.graph.geometry",
+        "mmdet2tflite.image_file",
     ),
     outside=_deploy_configs,
 )

@@ -156,6 +156,7 @@ EVALUATE: Stage[Report] = Stage(
         "mmdet2tflite.evaluate.truth",
         "mmdet2tflite.evaluate.worker",
         "mmdet2tflite.graph.geometry",
+        "mmdet2tflite.image_file",
         "mmdet2tflite.report.error_sheet",
         "mmdet2tflite.report.pictures",
     ),

@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.evaluate.decode import Floats, PreprocessingValues, letterbox
-
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Of image files, in lower case; OpenCV reads and writes them."""
+from mmdet2tflite.image_file import SUFFIXES, decode_image, read_image_file
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -35,22 +32,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """An image as H x W x 3, BGR, turned upright by its EXIF data, as mmdet reads it.
 
     Raises:
-        DataError: there is no such file, or OpenCV cannot decode it.
+        DataError: there is no such file, it has too many pixels, or OpenCV cannot decode it.
     """
     try:
-        content = np.fromfile(path, np.uint8)
+        content = read_image_file(path)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", "an image file") from None
     return decode_image(content)
-
-
-def decode_image(content: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """As ``read_image``, of a file's bytes (one axis). Raises DataError."""
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-    if image is None:
-        raise DataError(
-            "cannot be decoded as an image",
-            "a complete image file",
-            "replace the file, or leave it out",
-        )
-    return image.astype(np.uint8, copy=False)

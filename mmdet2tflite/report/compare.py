@@ -21,6 +21,7 @@ from mmdet2tflite.report.rows import make_padding, make_rows, read_layers, read_
 from mmdet2tflite.report.stored import STAGE
 from mmdet2tflite.report.summary import TOLERATED_LOSS, summarise
 from mmdet2tflite.report.times import find_times
+from mmdet2tflite.safe_text import without_password
 from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
 
@@ -95,7 +96,8 @@ def compare(
     text = json.dumps(comparison, indent=1, allow_nan=False)
     (job.work / NUMBERS).write_text(text, encoding="utf-8")
     settings = yaml.safe_dump(config.experiment, sort_keys=False, allow_unicode=True)
-    (job.work / PAGE).write_text(render(comparison, shown, settings), encoding="utf-8")
+    page = render(comparison, shown, without_password(settings))
+    (job.work / PAGE).write_text(page, encoding="utf-8")
     return Comparison(
         experiment=config.experiment["name"],
         summary=str(comparison["summary"]),

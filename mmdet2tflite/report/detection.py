@@ -1,6 +1,7 @@
 """``mmdet2tflite detect``: a detector on images, its boxes drawn into copies of them and listed."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,14 @@ from pathlib import Path
 import cv2
 
 from mmdet2tflite.errors import ConfigError, ImageError
-from mmdet2tflite.evaluate.images import SUFFIXES, images_in, read_image
+from mmdet2tflite.evaluate.images import images_in, read_image
+from mmdet2tflite.image_file import SUFFIXES
 from mmdet2tflite.report.pictures import Picture, draw
 from mmdet2tflite.runtime import Detector, NamedDetections
+from mmdet2tflite.safe_text import shortened, visible
+
+LONGEST_NAME = 255
+"""Bytes; Linux's file systems take no more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +56,7 @@ def name_pictures(images: Sequence[Path], out: Path) -> dict[Path, Path]:
     1. It is called like the image; ``.png`` is added to an ending that is not one of ``SUFFIXES``.
     2. If an earlier one is called so, in capitals or not, a number comes before the ending.
     3. It is not the path of an image.
+    4. A stem that is too long for the name of a file loses its end.
 
     Raises:
         ConfigError: rule 3.
@@ -60,9 +67,10 @@ def name_pictures(images: Sequence[Path], out: Path) -> dict[Path, Path]:
     for image in images:
         name = image.name if image.suffix.lower() in SUFFIXES else f"{image.name}.png"  # rule 1
         plain, number = Path(name), 1
+        name = _fitting(plain.stem, plain.suffix)
         while name.lower() in taken:  # rule 2
             number += 1
-            name = f"{plain.stem}-{number}{plain.suffix}"
+            name = _fitting(plain.stem, f"-{number}{plain.suffix}")
         taken.add(name.lower())
         if (out / name).resolve() in sources:  # rule 3
             raise ConfigError(
@@ -72,6 +80,13 @@ def name_pictures(images: Sequence[Path], out: Path) -> dict[Path, Path]:
             )
         pictures[image] = out / name
     return pictures
+
+
+def _fitting(stem: str, ending: str) -> str:
+    """Rule 4; whole characters."""
+    while len(os.fsencode(stem + ending)) > LONGEST_NAME:
+        stem = stem[:-1]
+    return stem + ending
 
 
 def _images(paths: Sequence[Path]) -> list[Path]:
@@ -111,9 +126,10 @@ def print_detections(results: Iterable[Drawn]) -> None:
     for result in results:
         found = result.found
         for box, score, name in zip(found.boxes, found.scores, found.names, strict=True):
-            print(f"{result.image}: {name} {score:.2f}", *(f"{side:.1f}" for side in box))
+            words = shortened(name), f"{score:.2f}", *(f"{side:.1f}" for side in box)
+            print(f"{visible(str(result.image))}:", *words)
         if not len(found):
-            print(f"{result.image}: nothing found")
+            print(f"{visible(str(result.image))}: nothing found")
 
 
 def print_json(results: Iterable[Drawn]) -> None:
@@ -135,4 +151,4 @@ def print_json(results: Iterable[Drawn]) -> None:
         }
         for result in results
     ]
-    print(json.dumps({"images": images}, indent=1, ensure_ascii=False))
+    print(json.dumps({"images": images}, indent=1))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -35,6 +34,7 @@ from mmdet2tflite.memory import growing_at_most
 from mmdet2tflite.passport import LARGEST_FILE, PASSPORT
 from mmdet2tflite.passport_checks import shown
 from mmdet2tflite.regular_file import read_regular
+from mmdet2tflite.report.terminal import SafeConsole
 
 MOST_MEMORY, TIMES_FILE = 10**9, 8
 """Bytes that reading a file may take, and of those that it has."""
@@ -163,12 +163,12 @@ def print_json(found: Inspection) -> None:
     values = asdict(found)
     for entry, padding in zip(values["pads"], found.pads, strict=True):
         entry["fused_by_xnnpack"] = padding.fused
-    print(json.dumps(values, indent=1, ensure_ascii=False))
+    print(json.dumps(values, indent=1))
 
 
 def print_inspection(found: Inspection) -> None:
     """Write the inspection to the terminal as tables."""
-    console = Console(highlight=False)
+    console = SafeConsole()
     console.print(f"{found.file}: {found.size / 1e6:.2f} MB", markup=False)
     for title, headings, rows in _tables(found):
         if rows:

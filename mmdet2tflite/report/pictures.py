@@ -12,9 +12,12 @@ from mmdet2tflite.evaluate.causes import MISSED, RIGHT
 from mmdet2tflite.evaluate.decode import Detections
 from mmdet2tflite.evaluate.image_score import ImageScore
 from mmdet2tflite.evaluate.images import read_image
+from mmdet2tflite.safe_text import shortened
 
 CELL_WIDTH = 480
 BAR, GAP = 24, 8
+LONGEST_LABEL = 40
+"""Characters of a class beside its box."""
 
 type Picture = NDArray[np.uint8]
 
@@ -104,7 +107,7 @@ def draw(
     # Boxes may reach beyond the picture, further than the integers that OpenCV draws with.
     inside = np.clip(found.boxes, 0, np.array([width - 1, height - 1] * 2, np.float32))
     drawn = sv.Detections(xyxy=inside, confidence=found.scores, class_id=found.labels)
-    names = [classes[label] for label in found.labels]
+    names = [shortened(classes[label], LONGEST_LABEL) for label in found.labels]
     texts = [
         " ".join([name, *([] if score == 1 else [f"{score:.2f}"]), note]).rstrip()
         for name, score, note in zip(names, found.scores, notes or [""] * len(names), strict=True)

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from mmdet2tflite.report.terminal import SafeConsole
 
 LOG_WIDTH = 140
 SHOWN = ("mirror", "widen")
@@ -17,14 +19,14 @@ rows x columns; pads: begin,end as exported → as far as a window reaches them;
 
 def print_plan(plan: Mapping[str, Any], *, every_site: bool) -> None:
     """Print what ``graph.plan.describe_plan`` returned."""
-    console = Console(highlight=False)
+    console = SafeConsole()
     if not console.is_terminal:
-        console = Console(width=LOG_WIDTH, highlight=False)
+        console = SafeConsole(width=LOG_WIDTH)
     sites, strategies = plan["sites"], plan["strategies"]
     console.print(_strategies(strategies, sum(site["multiplications"] for site in sites)))
     for name, found in strategies.items():
         if "refused" in found:
-            console.print(f"{name} refuses: {found['refused']}")
+            console.print(escape(f"{name} refuses: {found['refused']}"))
     shown = [site for site in sites if every_site or _is_telling(site)]
     if shown:
         console.print(_sites(shown))
@@ -36,7 +38,7 @@ def print_plan(plan: Mapping[str, Any], *, every_site: bool) -> None:
         f"recommended: --padding {plan['recommended']}"
     )
     for reason in strategies["auto"]["reasons"]:
-        console.print(f"  {reason}")
+        console.print(escape(f"  {reason}"))
 
 
 def _strategies(strategies: Mapping[str, Any], multiplications: int) -> Table:
@@ -71,7 +73,7 @@ def _sites(sites: Sequence[Mapping[str, Any]]) -> Table:
     for site in sites:
         rows, columns = (_pads(site, axis) for axis in (0, 1))
         table.add_row(
-            f"{site['operator']} {site['name']}",
+            escape(f"{site['operator']} {site['name']}"),
             f"{_pair(site['kernel'])}/{_pair(site['stride'])}",
             f"{_pair(site['input'])} → {_pair(site['output'])}",
             rows if rows == columns else f"{rows}\n{columns}",

@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from mmdet2tflite.errors import one_line
 from mmdet2tflite.report.columns import COLUMNS, cell
+from mmdet2tflite.safe_text import visible, visible_lines, without_password
 from mmdet2tflite.toolchain import OnProgress
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -21,7 +23,22 @@ SECONDS_BETWEEN_LINES = 30.0
 
 LOG_WIDTH = 160
 
-console = Console(highlight=False)
+
+class SafeConsole(Console):
+    """What it is told holds names of strangers: no control characters, no passwords get through.
+
+    ``escape`` is for what is no markup of ours.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Rich's own, of the text as it may be shown."""
+        return super().render_str(without_password(visible_lines(text)), **options)
+
+
+console = SafeConsole()
 
 
 class _Bars:
@@ -79,7 +96,7 @@ def progress_bar(title: str) -> Iterator[OnProgress]:
                 task,
                 completed=message.get("completed"),
                 total=message.get("total"),
-                details=_details(message),
+                details=escape(_details(message)),
             )
 
         try:
@@ -106,7 +123,7 @@ def _occasional_lines(title: str) -> OnProgress:
         if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
             done = f"{message.get('completed')}/{message.get('total')}"
-            console.print(f"{title:<12} {done}  {_details(message)}")
+            console.print(f"{title:<12} {done}  {escape(_details(message))}")
 
     return update
 
@@ -114,7 +131,7 @@ def _occasional_lines(title: str) -> OnProgress:
 def _details(message: dict[str, Any]) -> str:
     shown = {k: v for k, v in message.items() if k not in ("completed", "total", "description")}
     return "  ".join(
-        f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
+        f"{name} {value:.3f}" if isinstance(value, float) else visible(f"{name} {value}")
         for name, value in shown.items()
     )
 
@@ -122,7 +139,7 @@ def _details(message: dict[str, Any]) -> str:
 def announce(name: str, label: str, state: str, seconds: float) -> None:
     """One line for a finished arrow: its name, ``Completed`` or ``Cached``, how long it took."""
     done = "cached" if state == "Cached" else f"{seconds:.1f} s"
-    console.print(f"[green]✓[/green] {arrow_title(name, label):<50} {done}")
+    console.print(f"[green]✓[/green] {escape(arrow_title(name, label)):<50} {done}")
 
 
 def arrow_title(name: str, label: str) -> str:
@@ -170,13 +187,13 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         cells = [cell(row["metrics"], column) for column in columns]
         if row["failure"]:
             cells[0] = "failed"
-        table.add_row(row["variant"], *cells)
+        table.add_row(escape(row["variant"]), *cells)
     return table
 
 
 def print_wide(table: Table) -> None:
     """Print a table that a log file has room for."""
-    wide = console if console.is_terminal else Console(width=LOG_WIDTH, highlight=False)
+    wide = console if console.is_terminal else SafeConsole(width=LOG_WIDTH)
     wide.print(table)
 
 

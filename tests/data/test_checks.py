@@ -77,7 +77,7 @@ def test_a_truncated_jpeg_does_not_decode(tmp_path, store) -> None:
     (tmp_path / "whole.jpg").write_bytes(content)
     (tmp_path / "half.jpg").write_bytes(content[: len(content) // 2])
     paths = [tmp_path / "whole.jpg", tmp_path / "half.jpg"]
-    whole, half = look_at_pictures(paths, Job(store, tmp_path, timeout=60))
+    whole, half = look_at_pictures(paths, [tmp_path], Job(store, tmp_path, timeout=60))
     assert (whole.flaw, whole.size) == (None, (64, 64))
     assert half.flaw == "undecodable"
 
@@ -117,15 +117,15 @@ def test_a_wrong_or_absent_size_is_taken_from_the_file(source, build, contents) 
 
 
 def test_images_that_take_too_long_stop_the_run(tmp_path, store, monkeypatch) -> None:
-    monkeypatch.setattr(checks, "_look_at", lambda path: time.sleep(0.5))
+    monkeypatch.setattr(checks, "_look_at", lambda path, allowed: time.sleep(0.5))
     with pytest.raises(DataError, match=r"longer than 0\.05 s"):
-        look_at_pictures([tmp_path], Job(store, tmp_path, timeout=0.05))
+        look_at_pictures([tmp_path], [tmp_path], Job(store, tmp_path, timeout=0.05))
 
 
 def test_progress_counts_the_images_read(source, store, tmp_path) -> None:
     heard = []
     paths = [source.root / "images" / name for name in ("a.png", "b.png")]
-    look_at_pictures(paths, Job(store, tmp_path, 60, heard.append))
+    look_at_pictures(paths, [tmp_path], Job(store, tmp_path, 60, heard.append))
     assert [(message["completed"], message["total"]) for message in heard] == [(1, 2), (2, 2)]
 
 

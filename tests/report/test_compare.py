@@ -135,7 +135,7 @@ def test_the_page_and_the_text_say_what_integers_lose(finished: Run):
     assert "+10.0 mAP points, +25% size" in section
     text = markdown(numbers)
     assert numbers["losses"][0]["sentence"] in text
-    assert "* CONV_2D `<b>stem</b>`, 75% of the noise" in text
+    assert r"* CONV_2D \<b\>stem\</b\>, 75% of the noise" in text
     assert numbers["mixed"][0] in text
 
 

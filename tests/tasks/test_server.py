@@ -21,15 +21,6 @@ def test_none_is_started_where_the_settings_name_one(monkeypatch):
         wait()
 
 
-def test_what_is_shown_of_an_address_has_no_password():
-    database = "postgresql+psycopg2://mlflow:s3cr:t@db.example:5432/mlflow?user=a@b"
-    assert server.without_password(f"no answer from {database}: refused") == (
-        "no answer from postgresql+psycopg2://mlflow:***@db.example:5432/mlflow?user=a@b: refused"
-    )
-    for plain in ("http://127.0.0.1:5000/a:b@c", "http://me@host:80", "sqlite:////a/b.db", ""):
-        assert server.without_password(plain) == plain
-
-
 def test_a_server_that_does_not_answer_is_named_without_its_password(monkeypatch):
     monkeypatch.setattr(server, "ATTEMPTS", 1)
     with pytest.raises(ServiceError) as caught:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.data.yolo import label_file, parse_line
+from mmdet2tflite.errors import DataError
 from tests.data.conftest import facts
 
 from .conftest import SOUND
@@ -80,7 +81,9 @@ def test_path_may_be_absolute(source, build, tmp_path) -> None:
     (tmp_path / "elsewhere").mkdir()
     source.save()
     yaml_file = (source.root / "data.yaml").rename(tmp_path / "elsewhere/data.yaml")
-    assert build(data=yaml_file).train.images == 2
+    with pytest.raises(DataError, match=r"(?s)2 outside_folder.*allowed_folders"):
+        build(data=yaml_file)
+    assert build(data=yaml_file, allowed_folders=[source.root]).train.images == 2
 
 
 def test_an_export_written_for_the_folder_beside_it_is_found(source, build) -> None:
@@ -93,7 +96,7 @@ def test_dots_that_lead_to_images_are_kept(source, build) -> None:
     source.data |= {"train": "../images/train", "val": "../images/val"}
     source.save()
     yaml_file = (source.root / "data.yaml").rename(source.root / "yaml/data.yaml")
-    assert build(data=yaml_file).train.images == 2
+    assert build(data=yaml_file, allowed_folders=[source.root]).train.images == 2
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_a_missing_image_of_a_list_is_reported_and_left_out(source, build, refus
 @pytest.mark.parametrize("value", ["images/trian", "../images/trian", "train.txt"])
 def test_a_split_that_does_not_exist_is_reported_with_its_path(value, source, refuse) -> None:
     source.data["train"] = value
-    (problem,) = refuse()
+    (problem,) = refuse(allowed_folders=[source.root.parent])
     assert facts([problem]) == [("missing_annotations", "train", "data.yaml", None)]
     assert f"{os.path.normpath(source.root / value)} cannot be read" in problem.message
 
