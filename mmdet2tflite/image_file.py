@@ -48,7 +48,7 @@ def read_image_file(path: Path) -> bytes:
     """The content of an image file whose header is that of a picture that may be decoded.
 
     Raises:
-        OSError: it is no regular file, or too large (``user_file.open_user_file``).
+        OSError: it is no regular file, or too large (``regular_file.open_user_file``).
         DataError: it is no image, or has too many pixels.
     """
     with open_user_file(path, MOST_BYTES) as file:

@@ -46,10 +46,8 @@ def open_user_file(path: str | os.PathLike[str], most: int | None) -> BinaryIO:
             kind = KINDS.get(stat.S_IFMT(status.st_mode), "something else")
             raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
         if most is not None and status.st_size > most:
-            size, limit = status.st_size / MB, most / MB
-            raise OSError(
-                errno.EFBIG, f"it has {size:,.1f} MB; {limit:,.1f} MB are read", str(path)
-            )
+            sizes = f"it has {status.st_size / MB:,.1f} MB; {most / MB:,.1f} MB are read"
+            raise OSError(errno.EFBIG, sizes, str(path))
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)

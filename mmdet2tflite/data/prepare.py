@@ -171,7 +171,7 @@ DATASET = Stage[Dataset](
         "mmdet2tflite.data.voc",
         "mmdet2tflite.data.yolo",
         "mmdet2tflite.image_file",
-        "mmdet2tflite.user_file",
+        "mmdet2tflite.regular_file",
         "mmdet2tflite.yaml_file",
     ),
     outside=fingerprint,

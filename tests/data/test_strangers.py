@@ -96,7 +96,7 @@ def replace(path: Path, kind: str) -> None:
             file.truncate(3_000_000_000)  # takes no room on the disk
 
 
-KINDS = {"pipe": "a named pipe", "folder": "a folder", "huge": "3,000 MB"}
+KINDS = {"pipe": "a named pipe", "folder": "a folder", "huge": "3,000.0 MB"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -131,8 +131,7 @@ def test_models_without_detections_are_compared_and_nothing_is_said_of_their_mis
     outcomes = finished.outcomes()
     for outcome in outcomes:
         if outcome.report:
-            (finished.store.path(outcome.report) / ANALYSIS).unlink()
-            (finished.store.path(outcome.report) / "detections.json").unlink()
+            finished.take_out(outcome.report, ANALYSIS, "detections.json")
     comparison = finished.compare(outcomes)
     numbers = json.loads(finished.store.path(comparison, comparison.numbers).read_text())
     page = finished.store.path(comparison, comparison.page).read_text()
