@@ -1,0 +1,42 @@
+"""All cases, and choosing among them."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from benchmarks.chaos.company import company_cases
+from benchmarks.chaos.databases import database_cases
+from benchmarks.chaos.disks import disk_cases
+from benchmarks.chaos.kills import kill_cases
+from benchmarks.chaos.surroundings import surroundings_cases
+from benchmarks.chaos.trial import Case
+
+KILLS = 72
+"""Eight in each stage, and eight between stages."""
+
+
+def all_cases(kills: int = KILLS) -> list[Case]:
+    """Every case; ``kills`` of those that are signals. Raises ValueError if there are not so many.
+
+    Those with several runs at once come first: they take longest.
+    """
+    return [
+        *company_cases(),
+        *kill_cases(kills),
+        *disk_cases(),
+        *database_cases(),
+        *surroundings_cases(),
+    ]
+
+
+def choose(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
+    """The cases whose names match a pattern (``kill-onnx-*``); all without one.
+
+    Raises:
+        ValueError: a pattern matches none.
+    """
+    for name in names:
+        if not any(fnmatchcase(case.name, name) for case in cases):
+            raise ValueError(f"no case is called {name}; --list shows all")
+    return [
+        case for case in cases if not names or any(fnmatchcase(case.name, name) for name in names)
+    ]
