@@ -131,10 +131,11 @@ def kill_cases(number: int) -> list[Case]:
 
 
 def _all_kills(stage: str) -> list[Kill]:
-    """Every combination, neighbours different in both."""
+    """Every combination, neighbours different in both; each stage begins with another one."""
     targets: Sequence[TargetName] = TARGETS[stage]
+    first = list(TARGETS).index(stage)
     return [
-        Kill(stage, target, SIGNALS[(turn + place) % len(SIGNALS)])
+        Kill(stage, target, SIGNALS[(first + turn + place) % len(SIGNALS)])
         for turn in range(len(SIGNALS))
         for place, target in enumerate(targets)
     ]
