@@ -30,7 +30,7 @@ def main() -> int:
     """Try what the arguments choose."""
     arguments = _parser().parse_args()
     try:
-        cases = choose(all_cases(arguments.kills), arguments.only)
+        cases = choose(all_cases(), arguments.only, arguments.kills)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from benchmarks.chaos.disks import UNTIL
 from benchmarks.chaos.surroundings import shift_dates
-from benchmarks.chaos.trial import SECONDS_PER_RUN, Case, Trial
+from benchmarks.chaos.trial import Case, Trial
 from benchmarks.chaos.verdict import Happened
 
 GROUP = "company"
@@ -34,7 +34,7 @@ while not pathlib.Path(stop).exists():
 def several(trial: Trial) -> Iterator[Happened]:
     """The same command several times at once, on an empty store."""
     runs = [trial.place.start(log=f"run-{number}") for number in range(RUNS)]
-    ended = [run.end(RUNS * SECONDS_PER_RUN) for run in runs]
+    ended = [run.end(RUNS * trial.reference.limit) for run in runs]
     yield Happened(ended, f"{RUNS} runs at once, the store empty", must_succeed=True)
 
 
@@ -45,7 +45,7 @@ def two_experiments(trial: Trial) -> Iterator[Happened]:
     place.remove(trial.reference.from_stage(UNTIL))
     place.write(SECOND, variants={"padding": ["explicit"]})
     runs = [place.start(), place.start(name=SECOND)]
-    ended = [run.end(SECONDS_PER_RUN) for run in runs]
+    ended = [run.end(trial.reference.limit) for run in runs]
     yield Happened(ended, "two experiments at once in one store", must_succeed=True)
 
 
@@ -59,9 +59,11 @@ def beside_clean_store(trial: Trial) -> Iterator[Happened]:
     run = place.start()
     words = ["-c", CLEAN, str(place.folder / "chaos.yaml"), str(stop)]
     cleaner = place.start_words(words, "cleaner")
-    ended = run.end(SECONDS_PER_RUN)
+    ended = run.end(trial.reference.limit)
     stop.touch()
-    yield Happened([ended, cleaner.end(SECONDS_PER_RUN)], "clean-store (dry_run false) beside it")
+    yield Happened(
+        [ended, cleaner.end(trial.reference.limit)], "clean-store (dry_run false) beside it"
+    )
 
 
 def company_cases() -> list[Case]:

@@ -16,7 +16,6 @@ GROUP = "database"
 DATABASES = {"mlflow": "mlruns/mlflow.db", "prefect": "prefect/prefect.db"}
 SHORT, LONG = 20.0, 240.0
 """Seconds of a lock: another program's slow transaction, one that hangs."""
-SECONDS_PER_RUN = 600.0
 
 
 @contextmanager
@@ -28,7 +27,7 @@ def locked(trial: Trial, *, name: str, seconds: float) -> Iterator[Happened]:
     holder = threading.Thread(target=_hold, args=(database, seconds, ended))
     holder.start()
     run.blow()
-    end = run.end(SECONDS_PER_RUN)
+    end = run.end(LONG + trial.reference.limit)
     ended.set()
     holder.join()
     yield Happened([end], f"{DATABASES[name]} locked for {seconds:.0f} s", prompt=False)
@@ -43,7 +42,7 @@ def removed(trial: Trial, *, name: str) -> Iterator[Happened]:
         path.unlink()
     run.blow()
     detail = f"{DATABASES[name]} deleted while {UNTIL} runs"
-    yield Happened([run.end(SECONDS_PER_RUN)], detail, prompt=False)
+    yield Happened([run.end(LONG + trial.reference.limit)], detail, prompt=False)
 
 
 def database_cases() -> list[Case]:

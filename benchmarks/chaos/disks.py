@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from benchmarks.chaos.trial import SECONDS_PER_RUN, Case, NotTried, Trial
+from benchmarks.chaos.trial import Case, NotTried, Trial
 from benchmarks.chaos.verdict import Happened
 
 GROUP = "disk"
@@ -58,7 +58,7 @@ def full(trial: Trial, *, name: str, megabytes: int) -> Iterator[Happened]:
     folder = trial.place.folder / name
     with disk(folder):
         resize(folder, megabytes)
-        ended = trial.place.start().end(SECONDS_PER_RUN)
+        ended = trial.place.start().end(trial.reference.limit)
         resize(folder, ROOMY)
         yield Happened([ended], f"{megabytes} MB free in {name}")
 
@@ -72,7 +72,7 @@ def read_only(trial: Trial, *, name: str, remove: bool) -> Iterator[Happened]:
         place.remove(trial.reference.from_stage(UNTIL))
     with disk(folder):
         _mount(folder, "-o", "remount,ro")
-        ended = place.start().end(SECONDS_PER_RUN)
+        ended = place.start().end(trial.reference.limit)
         _mount(folder, "-o", "remount,rw")
         yield Happened([ended], f"{name} is read-only")
 
@@ -86,7 +86,7 @@ def store_removed(trial: Trial) -> Iterator[Happened]:
     if not run.until(lambda: bool(run.targets("tool")) and place.working(UNTIL)):
         raise NotTried(f"the stage {UNTIL} never ran: {run.end(0).last_line}")
     shutil.rmtree(place.store, ignore_errors=True)
-    yield Happened([run.end(SECONDS_PER_RUN)], f"the store is deleted while {UNTIL} runs")
+    yield Happened([run.end(trial.reference.limit)], f"the store is deleted while {UNTIL} runs")
 
 
 def disk_cases() -> list[Case]:

@@ -6,13 +6,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import psutil
 
 from benchmarks.chaos.processes import Run, TargetName, end_all
-from benchmarks.chaos.trial import SECONDS_PER_RUN, Case, NotTried, Trial
+from benchmarks.chaos.trial import Case, NotTried, Trial
 from benchmarks.chaos.verdict import Happened
 
+GROUP = "kill"
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 TRACKING = "tracking"
 """No stage: all are cached, and MLflow is told."""
@@ -63,10 +65,10 @@ class Kill:
             run = place.start()
             hit = self._blow(run, trial, seconds * share)
             if hit:
-                ended = run.end(SECONDS_PER_RUN)
+                ended = run.end(trial.reference.limit)
                 break
             end_all(run.mark)
-            run.end(SECONDS_PER_RUN)
+            run.end(trial.reference.limit)
         else:
             raise NotTried(f"{len(SHARES)} blows all missed the stage {self.stage}")
         variant = self.target in ("tool", "loader") and self.stage not in ALL_NEED
@@ -109,25 +111,15 @@ class Kill:
         return trial.place.working(self.stage)
 
 
-def plan_kills(number: int) -> list[Kill]:
-    """So many kills, as many in each stage, over all of its targets and all signals.
-
-    Raises:
-        ValueError: there are not so many different ones.
-    """
-    columns = {stage: _all_kills(stage) for stage in TARGETS}
-    plan: list[Kill] = []
-    while len(plan) < number:
-        turn = [kills.pop(0) for kills in columns.values() if kills]
-        if not turn:
-            raise ValueError(f"there are only {len(plan)} different kills")
-        plan += turn
-    return plan[:number]
+def plan_kills() -> list[Kill]:
+    """All kills that there are: any first part has as many of each stage, and of its targets."""
+    turns = zip_longest(*(_all_kills(stage) for stage in TARGETS))
+    return [kill for turn in turns for kill in turn if kill]
 
 
-def kill_cases(number: int) -> list[Case]:
+def kill_cases() -> list[Case]:
     """``plan_kills`` as cases."""
-    return [Case(kill.name, f"kill in {kill.stage}", kill) for kill in plan_kills(number)]
+    return [Case(kill.name, f"{GROUP} in {kill.stage}", kill) for kill in plan_kills()]
 
 
 def _all_kills(stage: str) -> list[Kill]:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.chaos.disks import UNTIL
-from benchmarks.chaos.trial import SECONDS_PER_RUN, Case, NotTried, Trial
+from benchmarks.chaos.trial import Case, NotTried, Trial
 from benchmarks.chaos.verdict import Happened
 from mmdet2tflite.manifest import MANIFEST
 
@@ -25,7 +25,7 @@ YEAR = timedelta(days=365)
 def missing(trial: Trial, *, variable: str) -> Iterator[Happened]:
     """An environment variable names a folder that is not there."""
     trial.place.remove(trial.reference.from_stage(UNTIL))
-    ended = trial.place.start(variables={variable: NOWHERE}).end(SECONDS_PER_RUN)
+    ended = trial.place.start(variables={variable: NOWHERE}).end(trial.reference.limit)
     yield Happened([ended], f"{variable}={NOWHERE}")
 
 
@@ -33,7 +33,7 @@ def missing(trial: Trial, *, variable: str) -> Iterator[Happened]:
 def clock_back(trial: Trial) -> Iterator[Happened]:
     """The clock is a day behind the artefacts (libfaketime)."""
     trial.place.remove(trial.reference.from_stage(UNTIL))
-    ended = trial.place.start(variables=_faketime(FAKETIME=BACK)).end(SECONDS_PER_RUN)
+    ended = trial.place.start(variables=_faketime(FAKETIME=BACK)).end(trial.reference.limit)
     yield Happened([ended], "libfaketime: a day back from the start")
 
 
@@ -49,7 +49,7 @@ def clock_turned_back(trial: Trial) -> Iterator[Happened]:
     if not run.until(lambda: place.working(UNTIL)):
         raise NotTried(f"the stage {UNTIL} never ran: {run.end(0).last_line}")
     clock.write_text(BACK)
-    yield Happened([run.end(SECONDS_PER_RUN)], f"libfaketime: a day back while {UNTIL} runs")
+    yield Happened([run.end(trial.reference.limit)], f"libfaketime: a day back while {UNTIL} runs")
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def dated_ahead(trial: Trial) -> Iterator[Happened]:
     """Manifests and files come from a machine whose clock was a year ahead."""
     trial.place.remove(trial.reference.from_stage(UNTIL))
     shift_dates(trial.place.store, YEAR)
-    ended = trial.place.start().end(SECONDS_PER_RUN)
+    ended = trial.place.start().end(trial.reference.limit)
     yield Happened([ended], "manifests and files dated a year ahead")
 
 

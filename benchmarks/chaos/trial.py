@@ -12,9 +12,6 @@ from benchmarks.chaos.digests import damaged, differences, digests, fingerprint
 from benchmarks.chaos.place import NAME, Place, Reference
 from benchmarks.chaos.verdict import Happened, Result, judge, tail
 
-SECONDS_PER_RUN = 900.0
-"""After that a run counts as stuck; an undisturbed one takes a tenth."""
-
 
 class NotTried(Exception):
     """The machine does not let a case happen; the message says why."""
@@ -62,7 +59,7 @@ def try_case(
     try:
         with case.disturb(trial) as happened:
             before = {} if case.removes else digests(place.store)
-            again = place.start(log="again").end(SECONDS_PER_RUN)
+            again = place.start(log="again").end(reference.limit)
             lost = what_is_lost(trial, before)
     except NotTried as reason:
         shutil.rmtree(place.folder, ignore_errors=True)
