@@ -9,8 +9,9 @@ import shlex
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from rich.console import Console
@@ -23,7 +24,8 @@ from benchmarks.chaos.table import HEADINGS, describe, line, markdown, rows, sav
 from benchmarks.chaos.trial import Case, try_case
 from benchmarks.chaos.verdict import Result
 
-REFERENCE = "undisturbed"
+WIDTH = 110
+REFERENCE, BROKEN = "undisturbed", "the harness failed"
 
 
 def main() -> int:
@@ -50,7 +52,8 @@ def main() -> int:
     if arguments.write:
         write_between(arguments.write, markdown(values))
     print(f"places of what did not survive, and chaos.json: {work}")
-    return int(any(result.findings for result in results))
+    broken = any(result.not_tried.startswith(BROKEN) for result in results)
+    return int(broken or any(result.findings for result in results))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,19 +87,29 @@ def _try_all(
         tried = {
             pool.submit(
                 try_case, case, reference, work, session, arguments.seed, arguments.bound
-            ): case.name
+            ): case
             for case in cases
         }
         found = {}
         for future in as_completed(tried):
-            found[tried[future]] = future.result()
-            print(line(future.result()), flush=True)
+            case = tried[future]
+            found[case.name] = _result(case, future)
+            print(line(found[case.name]), flush=True)
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         end_all(session, prefix=True)  # what the threads wait for
         raise
     pool.shutdown()
     return [found[case.name] for case in cases]
+
+
+def _result(case: Case, future: Future[Result]) -> Result:
+    """What a case found. A mistake of the harness leaves the other cases alone, and is not well."""
+    try:
+        return future.result()
+    except Exception as error:
+        traceback.print_exception(error)
+        return Result(case.name, case.group, not_tried=f"{BROKEN}: {error!r}")
 
 
 def _reference(folder: Path, mark: str) -> Reference:
@@ -111,7 +124,7 @@ def _print(results: Sequence[Result]) -> None:
         table.add_column(heading, justify="right" if number else "left")
     for row in rows(results):
         table.add_row(*row)
-    Console().print(table)
+    Console(width=max(WIDTH, Console().width)).print(table)
 
 
 if __name__ == "__main__":

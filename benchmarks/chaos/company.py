@@ -51,9 +51,9 @@ def two_experiments(trial: Trial) -> Iterator[Happened]:
 
 @contextmanager
 def beside_clean_store(trial: Trial) -> Iterator[Happened]:
-    """A run that needs old artefacts, while `clean-store` removes those that nobody refers to."""
+    """A run that comes to old artefacts, while `clean-store` removes what nobody refers to yet."""
     place = trial.place
-    place.remove(trial.reference.from_stage(UNTIL))
+    place.remove(trial.reference.of_stage(UNTIL))
     shift_dates(place.store, OLD)
     stop = place.folder / "stop"
     run = place.start()

@@ -117,10 +117,10 @@ class Run:
 
     def targets(self, name: TargetName) -> list[psutil.Process]:
         """The processes of a kind that the run has just now."""
-        flow = psutil.Process(self._process.pid)
-        if name == "flow":
-            return [flow]
         with suppress(psutil.Error):
+            flow = psutil.Process(self._process.pid)
+            if name == "flow":
+                return [flow]
             children = [each for each in flow.children() if _words(each)]
             servers = [each for each in children if "tasks.server" in _words(each)]
             tools = [
