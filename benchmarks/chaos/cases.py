@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from benchmarks.chaos.company import company_cases
+from benchmarks.chaos.damage import damage_cases
 from benchmarks.chaos.databases import database_cases
 from benchmarks.chaos.disks import disk_cases
 from benchmarks.chaos.kills import GROUP, kill_cases
@@ -20,6 +21,7 @@ def all_cases() -> list[Case]:
         *company_cases(),
         *kill_cases(),
         *disk_cases(),
+        *damage_cases(),
         *database_cases(),
         *surroundings_cases(),
     ]

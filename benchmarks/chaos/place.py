@@ -13,6 +13,7 @@ import yaml
 
 from benchmarks.chaos.digests import Fingerprint, fingerprint, manifests
 from benchmarks.chaos.processes import Run, environment
+from mmdet2tflite.become import FLOW_ENVIRONMENT
 from mmdet2tflite.manifest import MANIFEST
 from mmdet2tflite.project import project_root
 
@@ -77,7 +78,7 @@ class Place:
             f"{self.mark}/{log}",
             self.folder / f"{log}.log",
             words,
-            {**places, "PREFECT_SERVER_ANALYTICS_ENABLED": "false", **(variables or {})},
+            {**FLOW_ENVIRONMENT, **places, **(variables or {})},
         )
 
     def working(self, stage: str) -> bool:

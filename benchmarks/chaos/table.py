@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chaos.verdict import KINDS, Result
+from mmdet2tflite.bench.reasons import without_folders
 from mmdet2tflite.evaluate import machine
 
 BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
@@ -42,7 +43,7 @@ def describe(results: Sequence[Result], command: str, seed: int, seconds: float)
         },
         "versions": {tool: version(tool) for tool in TOOLS},
         "table": [list(HEADINGS), *rows(results)],
-        "cases": [asdict(result) for result in results],
+        "cases": [_without_folders(asdict(result)) for result in results],
     }
 
 
@@ -92,6 +93,14 @@ def line(result: Result) -> str:
     statuses = ", ".join(map(str, result.statuses))
     head = f"{mark} {result.name}  {result.seconds:.0f} s, status {statuses}: {result.detail}"
     return "\n".join([head, *(f"    {found.kind}: {found.text}" for found in result.findings)])
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_folders(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_folders(each) for each in value]
+    return without_folders(value) if isinstance(value, str) else value
 
 
 def _counts(results: Sequence[Result]) -> list[str]:
