@@ -34,6 +34,8 @@ ALL_NEED = ("checkpoint", "onnx")
 """Without them there is nothing to go on with; of the others one variant may fail."""
 SHARES = (0.85, 0.5, 0.25, 0.05)
 """Of the time that is left of a stage, within which the blow falls; the next one after a miss."""
+BRIEF = 0.5
+"""Seconds from the first sight of a loader: an epoch of the tiny run is over in one or two."""
 FIRST_LINE = "dataset"
 
 
@@ -92,11 +94,10 @@ class Kill:
         if not run.until(lambda: self._is_on(run, trial)):
             return ""
         begun = time.monotonic()
-        while not targets and self._is_on(run, trial):
-            targets = run.targets(self.target)
+        targets = targets or self._wait_for_targets(run, trial)
         left = max(0.0, seconds - (time.monotonic() - begun))
-        time.sleep(trial.rng.uniform(0, left))
-        targets = targets if fixed else run.targets(self.target)
+        time.sleep(trial.rng.uniform(0, BRIEF if self.target == "loader" else left))
+        targets = targets if fixed else self._wait_for_targets(run, trial)
         if not targets:
             return ""
         target = trial.rng.choice(targets)
@@ -104,6 +105,13 @@ class Kill:
         if not run.strike(target, self.number, lambda: self._is_on(run, trial)):
             return ""
         return f"{self.number.name} to {self.target} ({words}) {at:.2f} s into {self.stage}"
+
+    def _wait_for_targets(self, run: Run, trial: Trial) -> list[psutil.Process]:
+        """Tools follow one another, and loaders come with each epoch; none if the stage ends."""
+        while self._is_on(run, trial) and run.alive:
+            if found := run.targets(self.target):
+                return found
+        return []
 
     def _is_on(self, run: Run, trial: Trial) -> bool:
         if self.stage == TRACKING:
