@@ -10,6 +10,10 @@ Compared with the undisturbed run:
 3. Of the comparison: which models failed, what the data set was, what goes wrong with each model,
    and the images that were chosen. The page and the ranking speak of latencies.
 
+A training that went on after a kill is another one: the augmentation of the epoch that was
+repeated is drawn anew, so weights and all that is made of them may differ. Then the data set must
+be the same, and everything be there that the undisturbed run has.
+
 Apart from that, every artefact of the store must hold exactly what its manifest says.
 """
 
@@ -20,10 +24,11 @@ from typing import Any
 
 from mmdet2tflite.digest import json_sha256
 from mmdet2tflite.manifest import MANIFEST, describe_files
-from mmdet2tflite.store import LAST
+from mmdet2tflite.store import LAST, LOGS
 
 TIMED = ("report.json", "operators.json")
 LATENCY = "latency"
+GOING_ON = "going on from epoch_"
 EQUAL_PARTS = ("experiment", "dataset", "mistakes", "gallery")
 """Of comparison.json."""
 
@@ -82,6 +87,17 @@ def differences(expected: Fingerprint, found: Fingerprint) -> list[str]:
     return [name for name in names if expected.get(name) != found.get(name)]
 
 
+def went_on(store: Path) -> bool:
+    """Whether a training was killed after an epoch, and went on from that."""
+    logs = store.glob(f"checkpoint/*/{LOGS}/train.log")
+    return any(GOING_ON in log.read_text(encoding="utf-8", errors="replace") for log in logs)
+
+
+def names_and_data(made: Fingerprint) -> Fingerprint:
+    """What must be the same even if the weights are others."""
+    return {name: value if name == "dataset" else "there" for name, value in made.items()}
+
+
 def _of_report(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     value = manifest.get("value", {})
     yield from ((name, value.get(name)) for name in ("variant", "runtime", "model"))
@@ -89,7 +105,7 @@ def _of_report(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if not name.startswith(LATENCY):
             yield name, metric
     for name, file in manifest.get("files", {}).items():
-        if name not in TIMED and not name.startswith("log/"):
+        if name not in TIMED and not name.startswith(f"{LOGS}/"):
             yield name, file["sha256"]
 
 

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from benchmarks.chaos.digests import damaged, differences, digests, fingerprint
+from benchmarks.chaos.digests import (
+    damaged,
+    differences,
+    digests,
+    fingerprint,
+    names_and_data,
+    went_on,
+)
 from benchmarks.chaos.place import NAME, Place, Reference
 from benchmarks.chaos.verdict import Happened, Result, judge, tail
 
@@ -88,9 +95,11 @@ def what_is_lost(trial: Trial, before: dict[tuple[str, str], str]) -> Sequence[s
     store = trial.place.store
     now = digests(store)
     gone = ["/".join(place) for place, digest in before.items() if now.get(place) != digest]
-    made = fingerprint(store, NAME)
+    expected, made = trial.reference.expected, fingerprint(store, NAME)
+    if went_on(store):
+        expected, made = names_and_data(expected), names_and_data(made)
     return [
         *(f"{name} is gone or another one" for name in gone),
         *(f"{name} is not what its manifest says" for name in damaged(store)),
-        *(f"{name} differs" for name in differences(trial.reference.expected, made)),
+        *(f"{name} differs" for name in differences(expected, made)),
     ]
