@@ -6,6 +6,7 @@ Ends with status 1 if anything was lost or stuck, or left a traceback or a proce
 import argparse
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -39,6 +40,7 @@ def main() -> int:
     if arguments.list:
         print("\n".join(f"{case.name:32} {case.group}" for case in cases))
         return 0
+    let_runs_hear_signals()
     started = time.monotonic()
     work = arguments.work or Path(tempfile.mkdtemp(prefix="mmdet2tflite-chaos-"))
     session = f"{os.getpid()}-{time.time_ns()}"
@@ -54,6 +56,17 @@ def main() -> int:
     print(f"places of what did not survive, and chaos.json: {work}")
     broken = any(result.not_tried.startswith(BROKEN) for result in results)
     return int(broken or any(result.findings for result in results))
+
+
+def let_runs_hear_signals() -> None:
+    """What is ignored is inherited, and `nohup … &` lets two signals be ignored; a handler is not.
+
+    SIGTERM ends the harness as Ctrl-C does: with all that it started.
+    """
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    signal.signal(signal.SIGHUP, (lambda *_: None) if ignored else signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def _parser() -> argparse.ArgumentParser:
