@@ -27,7 +27,7 @@ SECONDS_TO_DIE = 15.0
 """A child that dies with its parent is gone at once; a DataLoader's worker looks every 5 s."""
 FIRST_SECONDS = 180.0
 """From the start of a run until its first stage; more than 20 s only on a crowded machine."""
-NOT_INHERITED = ("PREFECT_", "MLFLOW_", "PYTHON", "LD_PRELOAD", "FAKETIME")
+NOT_INHERITED = ("PREFECT_", "MLFLOW_", "PYTHON", "LD_PRELOAD")
 TRACEBACK = re.compile(r"^(?P<before>.*)Traceback \(most recent call last\)", re.MULTILINE)
 
 type TargetName = Literal["flow", "tool", "server", "loader"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -16,8 +17,7 @@ from mmdet2tflite.manifest import MANIFEST
 FOLDERS, CLOCK = "folders", "clock"
 NOWHERE = "/proc/nowhere"
 """Neither there nor to be made, not even by root."""
-FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
-BACK, NOW = "-1d", "+0"
+SOURCE = Path(__file__).with_name("clock.c")
 YEAR = timedelta(days=365)
 
 
@@ -31,25 +31,41 @@ def missing(trial: Trial, *, variable: str) -> Iterator[Happened]:
 
 @contextmanager
 def clock_back(trial: Trial) -> Iterator[Happened]:
-    """The clock is a day behind the artefacts (libfaketime)."""
+    """The time of day is a day behind the artefacts."""
     trial.place.remove(trial.reference.from_stage(UNTIL))
-    ended = trial.place.start(variables=_faketime(FAKETIME=BACK)).end(trial.reference.limit)
-    yield Happened([ended], "libfaketime: a day back from the start")
+    variables, clock = turnable_clock(trial.place.folder)
+    clock.touch()
+    ended = trial.place.start(variables=variables).end(trial.reference.limit)
+    yield Happened([ended], "the clock is a day back from the start")
 
 
 @contextmanager
 def clock_turned_back(trial: Trial) -> Iterator[Happened]:
-    """The clock is set back a day while a stage runs (libfaketime)."""
+    """The time of day is set back by a day while a stage runs."""
     place = trial.place
     place.remove(trial.reference.from_stage(UNTIL))
-    clock = place.folder / "clock"
-    clock.write_text(NOW)
-    names = {"FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
-    run = place.start(variables=_faketime(**names))
+    variables, clock = turnable_clock(place.folder)
+    run = place.start(variables=variables)
     if not run.until(lambda: place.working(UNTIL)):
         raise NotTried(f"the stage {UNTIL} never ran: {run.end(0).last_line}")
-    clock.write_text(BACK)
-    yield Happened([run.end(trial.reference.limit)], f"libfaketime: a day back while {UNTIL} runs")
+    clock.touch()
+    ended = run.end(trial.reference.limit)
+    yield Happened([ended], f"the clock is set a day back while {UNTIL} runs")
+
+
+def turnable_clock(folder: Path) -> tuple[Mapping[str, str], Path]:
+    """Variables of processes whose time of day is a day back as soon as the file is there.
+
+    Raises:
+        NotTried: there is no C compiler, or not for this system.
+    """
+    library, clock = folder / "clock.so", folder / "clock"
+    words = ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE)]
+    try:
+        subprocess.run(words, check=True, capture_output=True, text=True)
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        raise NotTried(f"the clock cannot be compiled: {error}") from None
+    return {"LD_PRELOAD": str(library), "CHAOS_CLOCK": str(clock)}, clock
 
 
 @contextmanager
@@ -82,11 +98,3 @@ def surroundings_cases() -> list[Case]:
         Case("clock-turned-back", CLOCK, clock_turned_back),
         Case("dated-ahead", CLOCK, dated_ahead),
     ]
-
-
-def _faketime(**variables: str) -> Mapping[str, str]:
-    found = sorted(Path("/").glob(FAKETIME.removeprefix("/")))
-    if not found:
-        raise NotTried("no libfaketime: apt-get install libfaketime")
-    # The monotonic clock is no part of what a person or NTP sets.
-    return {"LD_PRELOAD": str(found[0]), "FAKETIME_DONT_FAKE_MONOTONIC": "1", **variables}
