@@ -33,6 +33,10 @@ run: install ## data set to compared .tflite files; EXPERIMENT=configs/experimen
 bench: install ## against other tools' own files, on a quiet machine; EXPERIMENT=…
 	$(PYTHON) -m mmdet2tflite.bench "$(EXPERIMENT)"
 
+.PHONY: chaos
+chaos: install ## runs killed, starved and crowded, as root for its small disks (under an hour); CHAOS="--only …"
+	$(PYTHON) -m benchmarks.chaos $(CHAOS)
+
 .PHONY: test
 test: install ## the main path with the real tools and Prefect, and all that is quick (a quarter of an hour)
 	@mkdir -p $(dir $(TOOLS_LOG))

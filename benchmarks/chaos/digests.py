@@ -1,0 +1,120 @@
+"""What a run made, in a form that must be the same however often it was disturbed.
+
+Compared with the undisturbed run:
+
+1. The digests of the data set, the checkpoint, the ONNX, the rewritten graph and the TFLite files,
+   each by its place in the last comparison. They cover every file but logs, so they are the bytes.
+2. Of each report all files but those that hold measured times (``TIMED``), by their digest, and all
+   metrics but latencies: mAP, parity, operators, size. A report's own digest is left out, for it
+   covers those times; and so are the keys of what is made of a report, for the same reason.
+3. Of the comparison: which models failed, what the data set was, what goes wrong with each model,
+   and the images that were chosen. The page and the ranking speak of latencies.
+
+A training that went on after a kill is another one: the augmentation of the epoch that was
+repeated is drawn anew, so weights and all that is made of them may differ. Then the data set must
+be the same, and everything be there that the undisturbed run has.
+
+Apart from that, every artefact of the store must hold exactly what its manifest says.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmdet2tflite.digest import json_sha256
+from mmdet2tflite.manifest import MANIFEST, describe_files
+from mmdet2tflite.store import LAST, LOGS
+
+TIMED = ("report.json", "operators.json")
+LATENCY = "latency"
+GOING_ON = "going on from epoch_"
+EQUAL_PARTS = ("experiment", "dataset", "mistakes", "gallery")
+"""Of comparison.json."""
+
+type Fingerprint = Mapping[str, Any]
+type Place = tuple[str, str]
+"""Stage and key."""
+
+
+def manifests(store: Path) -> dict[Place, dict[str, Any]]:
+    """All artefacts' manifests. One that cannot be read counts as empty."""
+    return {(p.parts[-3], p.parts[-2]): _read(p) for p in store.glob(f"[!.]*/*/{MANIFEST}")}
+
+
+def digests(store: Path) -> dict[Place, str]:
+    """The digest of each finished artefact."""
+    return {
+        place: str(manifest.get("value", {}).get("digest", ""))
+        for place, manifest in manifests(store).items()
+    }
+
+
+def damaged(store: Path) -> list[str]:
+    """Names of the artefacts that hold anything else than their manifest says."""
+    return [
+        "/".join(place)
+        for place, manifest in manifests(store).items()
+        if _without_manifest(store.joinpath(*place)) != manifest.get("files")
+    ]
+
+
+def fingerprint(store: Path, experiment: str) -> Fingerprint:
+    """What the last run of an experiment made (see above); empty if there was none."""
+    last = store / LAST / experiment
+    if not last.exists():
+        return {}
+    all_of_them = manifests(store)
+    place = last.read_text(encoding="utf-8")
+    manifest = _read(store / place / MANIFEST)
+    numbers = _read(store / place / "comparison.json")
+    reports = {
+        m["value"]["digest"]: m for (stage, _), m in all_of_them.items() if stage == "report"
+    }
+    inputs = manifest.get("origin", {}).get("inputs", {})
+    found: dict[str, Any] = {"failed": manifest.get("value", {}).get("failed")}
+    for name, digest in inputs.items():
+        if name.startswith("report "):
+            found |= {f"{name}: {part}": v for part, v in _of_report(reports.get(digest, {}))}
+        else:
+            found[name] = digest
+    return found | {f"comparison: {p}": json_sha256(numbers.get(p)) for p in EQUAL_PARTS}
+
+
+def differences(expected: Fingerprint, found: Fingerprint) -> list[str]:
+    """Names of what is missing, too much or different."""
+    names = [*expected, *(name for name in found if name not in expected)]
+    return [name for name in names if expected.get(name) != found.get(name)]
+
+
+def went_on(store: Path) -> bool:
+    """Whether a training was killed after an epoch, and went on from that."""
+    logs = store.glob(f"checkpoint/*/{LOGS}/train.log")
+    return any(GOING_ON in log.read_text(encoding="utf-8", errors="replace") for log in logs)
+
+
+def names_and_data(made: Fingerprint) -> Fingerprint:
+    """What must be the same even if the weights are others."""
+    return {name: value if name == "dataset" else "there" for name, value in made.items()}
+
+
+def _of_report(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    value = manifest.get("value", {})
+    yield from ((name, value.get(name)) for name in ("variant", "runtime", "model"))
+    for name, metric in value.get("metrics", {}).items():
+        if not name.startswith(LATENCY):
+            yield name, metric
+    for name, file in manifest.get("files", {}).items():
+        if name not in TIMED and not name.startswith(f"{LOGS}/"):
+            yield name, file["sha256"]
+
+
+def _without_manifest(folder: Path) -> dict[str, Any]:
+    return {name: file for name, file in describe_files(folder).items() if name != MANIFEST}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
