@@ -118,9 +118,9 @@ def _build(cfg: Config, classes: int | None = None) -> torch.nn.Module:
     from mmdet.utils import register_all_modules
 
     register_all_modules(init_default_scope=True)
-    settings: ConfigDict = cfg.model.copy()
+    # mmdet writes into the settings that it builds from, at every depth.
+    settings: ConfigDict = Config(dict(model=cfg.model.to_dict())).model
     if classes is not None:
-        settings = Config(dict(model=cfg.model.to_dict())).model
         head_of(settings).num_classes = classes
     model: torch.nn.Module = MODELS.build(settings)
     return model

@@ -113,6 +113,19 @@ def test_mmengines_history_is_allowed_its_statistics_and_not_getattr(load, tmp_p
         load(path)
 
 
+def test_building_the_network_leaves_its_config_as_it_is(load, tmp_path):
+    """It is kept beside the weights, and a training that goes on does not build it first."""
+    from mmdet2tflite.detector.mmdet_config import DataPaths, build_config
+    from mmdet2tflite.detector.start_weights import build_with
+
+    place = (tmp_path / "split.json", tmp_path)
+    data = DataPaths(classes=tuple("0123456789"), train=place, val=place)
+    cfg = build_config(Detector(input_size=SIZE), Training(), data, tmp_path)
+    before = cfg.to_dict()
+    build_with(cfg, load(GOLDEN))
+    assert cfg.to_dict() == before
+
+
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", pickle.dumps([1, 2])])
 def test_a_file_that_is_no_checkpoint_is_refused(load, tmp_path, content):
     path = tmp_path / "broken.pth"
