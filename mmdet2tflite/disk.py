@@ -23,18 +23,22 @@ def to_disk(path: Path) -> None:
 
 
 @contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Around what uses files below a folder: a full disk and a refusal become a StoreError."""
+def disk_errors(folder: Path, setting: str = "store") -> Iterator[None]:
+    """Around what uses files below a folder: a full disk and a refusal become a StoreError.
+
+    Args:
+        setting: of an experiment, that names the folder.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in DISK_FULL:
-            raise disk_full(folder) from error
+            raise disk_full(error.filename or folder) from error
         # A stage reads from many places: only what lies in the store is the store's problem.
         if error.errno in REFUSALS and str(error.filename).startswith(str(folder)):
             raise StoreError(
                 f"{error.filename} cannot be written: {error.strerror}",
                 "a folder that this user may write to",
-                "correct its permissions, or set `store` to another folder",
+                f"correct its permissions, or set `{setting}` to another folder",
             ) from error
         raise

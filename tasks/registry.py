@@ -34,7 +34,8 @@ from mmdet2tflite.errors import RegistryError
 from mmdet2tflite.lock import file_lock
 from mmdet2tflite.manifest import MANIFEST, Damaged, parse_manifest
 from mmdet2tflite.passport import load_passport
-from tasks.tracking import MANIFESTS, ORIGIN, use_tracking
+from tasks.tracking import MANIFESTS, ORIGIN
+from tasks.tracking_place import use_tracking
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 PROMOTION = "promotion"

@@ -11,7 +11,7 @@ from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.project import project_root
 from tasks.databases import DATABASE
 from tasks.registry import CHALLENGER, CHAMPION, PROMOTION, Registry, Version
-from tasks.tracking import URI, named_tracking
+from tasks.tracking_place import URI, named_tracking
 
 SHOWN = ("map", "latency_ms", "size_mb")
 

@@ -5,18 +5,16 @@ whose stages were all cached is as complete as the first one.
 """
 
 import logging
-import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http import HTTPStatus
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import mlflow
 import yaml
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from mmdet2tflite.artifacts import (
     Artifact,
@@ -31,12 +29,10 @@ from mmdet2tflite.config import Experiment
 from mmdet2tflite.convert.layer_table import LAYERS
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.train import read_curves
-from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.evaluate.analysis import ANALYSIS
 from mmdet2tflite.evaluate.evaluate import MISTAKES, PICTURE, SHEET
 from mmdet2tflite.evaluate.results import DETECTIONS
 from mmdet2tflite.evaluate.spec import REPORT
-from mmdet2tflite.lock import exclusive
 from mmdet2tflite.manifest import MANIFEST
 from mmdet2tflite.report.markdown import markdown, quoted
 from mmdet2tflite.report.outcome import Outcome
@@ -44,14 +40,11 @@ from mmdet2tflite.report.rows import uniform_metrics
 from mmdet2tflite.report.stored import read_comparison
 from mmdet2tflite.safe_text import without_password
 from mmdet2tflite.store import LOGS, Store
-from tasks.databases import DATABASE, check_mlflow
 from tasks.processes import is_gone, this_process
 from tasks.pyfunc import log_detector
-from tasks.server import check_server
+from tasks.tracking_place import usable, use_tracking
 
-DATABASE_LOCK, FILES = "mlflow.lock", "artifacts"
-URI = "MLFLOW_TRACKING_URI"
-_own_uris: set[str] = set()
+FILES = "artifacts"
 METRICS_PER_CALL = 1000  # MLflow's limit for log_batch
 PROCESS, PARENT = "process", "mlflow.parentRunId"
 ORIGIN = "artefact."
@@ -176,7 +169,7 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
     _connect(experiment)
     close_abandoned(experiment.name)
     tags = {PROCESS: this_process()}
-    with _lost_server(), mlflow.start_run(run_name=experiment.name, tags=tags) as run:
+    with usable(experiment.tracking), mlflow.start_run(run_name=experiment.name, tags=tags) as run:
         values = experiment.model_dump(mode="json")
         text = without_password(yaml.safe_dump(values, sort_keys=False))
         mlflow.log_text(text, "experiment.yaml")
@@ -192,19 +185,9 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
             yield Tracker(experiment, run.info.run_id)
         except BaseException as error:
             reason = without_password(f"{type(error).__name__}: {error}")
-            mlflow.set_tag("failed", reason[:TAG_LENGTH])
+            with suppress(MlflowException, SQLAlchemyError):  # or nobody would hear of `error`
+                mlflow.set_tag("failed", reason[:TAG_LENGTH])
             raise
-
-
-@contextmanager
-def _lost_server() -> Iterator[None]:
-    """MLflow has tried for minutes when it gives up. Raises ServiceError if its server is gone."""
-    try:
-        yield
-    except MlflowException:
-        if (uri := named_tracking()).startswith("http"):
-            check_server("MLflow", f"{uri}/health", "start it and run again; all stages are kept")
-        raise
 
 
 def close_abandoned(experiment_name: str) -> list[str]:
@@ -240,48 +223,6 @@ def _connect(experiment: Experiment) -> None:
             if mlflow.get_experiment_by_name(name) is None:
                 raise
     mlflow.set_experiment(name)
-
-
-def use_tracking(folder: Path) -> bool:
-    """Let MLflow use what MLFLOW_TRACKING_URI names (then True), or else the database in a folder.
-
-    Raises:
-        ServiceError: a server is named and does not answer (MLflow itself would try for minutes) or
-            wants another password; or the database cannot be used.
-    """
-    uri = named_tracking()
-    if not uri:
-        folder.mkdir(parents=True, exist_ok=True)
-        own = f"sqlite:///{folder.absolute() / DATABASE}"
-        mlflow.set_tracking_uri(own)
-        _own_uris.add(own)
-        with exclusive(folder / DATABASE_LOCK):  # two runs must not make its tables at once
-            check_mlflow(folder / DATABASE)
-            mlflow.search_experiments(max_results=1)
-        return False
-    if uri.startswith("http"):
-        check_server("MLflow", f"{uri}/health", f"start it, or correct {URI}")
-        _check_password(uri)
-    return True
-
-
-def _check_password(uri: str) -> None:
-    try:
-        mlflow.search_experiments(max_results=1)
-    except MlflowException as error:
-        if error.get_http_status_code() != HTTPStatus.UNAUTHORIZED:
-            raise
-        raise ServiceError(
-            without_password(f"the MLflow server at {uri} wants another user or password"),
-            "its own in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
-            "ask who runs it (docs/remote.md)",
-        ) from None
-
-
-def named_tracking() -> str:
-    """What the user's MLFLOW_TRACKING_URI says. MLflow puts there what it is told, too."""
-    uri = os.environ.get(URI, "")
-    return "" if uri in _own_uris else uri
 
 
 def _of_training(checkpoint: Checkpoint) -> dict[str, float]:

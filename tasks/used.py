@@ -8,7 +8,8 @@ import mlflow
 
 from mmdet2tflite.errors import RegistryError
 from mmdet2tflite.safe_text import without_password
-from tasks.tracking import ORIGIN, use_tracking
+from tasks.tracking import ORIGIN
+from tasks.tracking_place import use_tracking
 
 
 def used_artefacts(tracking: Path, since: datetime) -> set[tuple[str, str]]:

@@ -22,7 +22,7 @@ NAME, SECONDS = "chaos", "seconds.json"
 LIMIT, LEAST_LIMIT = 4.0, 300.0
 """Times the undisturbed run's, and seconds. It has the machine to itself, cases go side by side."""
 SECONDS_UNDISTURBED = 1800.0
-TABLES = "import sys, pathlib, tasks.tracking as t; t.use_tracking(pathlib.Path(sys.argv[1]))"
+TABLES = "import sys, pathlib, tasks.tracking_place as t; t.use_tracking(pathlib.Path(sys.argv[1]))"
 """Makes MLflow's database. That of a run would lead other runs' files into that run's folder."""
 
 

@@ -1,11 +1,7 @@
 """What MLflow is told of each model."""
 
 import mlflow
-import pytest
-from mlflow.exceptions import MlflowException
 
-from mmdet2tflite.errors import ServiceError
-from tasks import server, tracking
 from tests.tasks.conftest import ANALYSED, FAILED, ONNX, OPENVINO, Tracked
 
 
@@ -69,15 +65,3 @@ def test_what_a_variant_is_made_by_stands_in_its_tags(tracked: Tracked) -> None:
         assert " · ".join(tags[tag] for tag in ("strategy", "converter", "precision")) == name
         assert (tags["stage"], tags["exact"]) == ("variant", "true")
     assert tracked.runs[OPENVINO].data.tags["stage"] == "variant"
-
-
-def test_a_server_that_went_away_in_a_run_is_named_and_other_errors_stay(monkeypatch) -> None:
-    monkeypatch.setattr(server, "ATTEMPTS", 1)
-    with pytest.raises(MlflowException, match="a bug"), tracking._lost_server():
-        raise MlflowException("a bug")
-    monkeypatch.setenv(tracking.URI, "http://127.0.0.1:9")
-    with (
-        pytest.raises(ServiceError, match=r"no MLflow server answers at http://127\.0\.0\.1:9"),
-        tracking._lost_server(),
-    ):
-        raise MlflowException("API request failed")

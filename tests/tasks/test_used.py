@@ -11,7 +11,7 @@ import pytest
 
 from mmdet2tflite.errors import RegistryError
 from tasks.registry import Registry
-from tasks.tracking import named_tracking, use_tracking
+from tasks.tracking_place import named_tracking, use_tracking
 from tasks.used import used_artefacts
 from tests.tasks.conftest import FAILED, Tracked
 
