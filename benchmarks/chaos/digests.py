@@ -10,11 +10,10 @@ Compared with the undisturbed run:
 3. Of the comparison: which models failed, what the data set was, what goes wrong with each model,
    and the images that were chosen. The page and the ranking speak of latencies.
 
-A training that went on after a kill is another one: the augmentation of the epoch that was
-repeated is drawn anew, so weights and all that is made of them may differ. Then the data set must
-be the same, and everything be there that the undisturbed run has.
-
 Apart from that, every artefact of the store must hold exactly what its manifest says.
+
+The experiment draws no augmentation at random: that of an epoch that is repeated after a kill would
+be another one, and so would the weights.
 """
 
 import json
@@ -28,7 +27,6 @@ from mmdet2tflite.store import LAST, LOGS
 
 TIMED = ("report.json", "operators.json")
 LATENCY = "latency"
-GOING_ON = "going on from epoch_"
 EQUAL_PARTS = ("experiment", "dataset", "mistakes", "gallery")
 """Of comparison.json."""
 
@@ -85,17 +83,6 @@ def differences(expected: Fingerprint, found: Fingerprint) -> list[str]:
     """Names of what is missing, too much or different."""
     names = [*expected, *(name for name in found if name not in expected)]
     return [name for name in names if expected.get(name) != found.get(name)]
-
-
-def went_on(store: Path) -> bool:
-    """Whether a training was killed after an epoch, and went on from that."""
-    logs = store.glob(f"checkpoint/*/{LOGS}/train.log")
-    return any(GOING_ON in log.read_text(encoding="utf-8", errors="replace") for log in logs)
-
-
-def names_and_data(made: Fingerprint) -> Fingerprint:
-    """What must be the same even if the weights are others."""
-    return {name: value if name == "dataset" else "there" for name, value in made.items()}
 
 
 def _of_report(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -13,8 +13,6 @@ from benchmarks.chaos.digests import (
     differences,
     digests,
     fingerprint,
-    names_and_data,
-    went_on,
 )
 from benchmarks.chaos.place import NAME, Place, Reference
 from benchmarks.chaos.verdict import Happened, Result, judge, tail
@@ -96,8 +94,6 @@ def what_is_lost(trial: Trial, before: dict[tuple[str, str], str]) -> Sequence[s
     now = digests(store)
     gone = ["/".join(place) for place, digest in before.items() if now.get(place) != digest]
     expected, made = trial.reference.expected, fingerprint(store, NAME)
-    if went_on(store):
-        expected, made = names_and_data(expected), names_and_data(made)
     return [
         *(f"{name} is gone or another one" for name in gone),
         *(f"{name} is not what its manifest says" for name in damaged(store)),

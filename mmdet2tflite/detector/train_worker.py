@@ -37,10 +37,12 @@ from mmdet2tflite.detector.start_weights import (  # noqa: E402
     read_checkpoint,
     read_onnx,
 )
-from mmdet2tflite.errors import ConfigError  # noqa: E402
+from mmdet2tflite.errors import ConfigError, ToolKilled  # noqa: E402
 from mmdet2tflite.toolchain import progress  # noqa: E402
 
 RUN = "run"
+LOADER_KILLED = "is killed by signal: Killed"
+"""Of PyTorch's message: mostly a kernel that was out of memory."""
 WEIGHTS, CONFIG, START = "weights.pth", "config.py", "start.pth"
 STATISTICS_IMAGES = 16
 """That the statistics of batch norms are taken from, where the weights come without."""
@@ -147,7 +149,16 @@ def _train(cfg: Config, start: Start | None, detector: Detector) -> None:
     _check_layers(getattr(runner.model, "module", runner.model), detector)
     if not is_distributed():  # a wrapped model is prepared
         speed_up(runner.model)
-    runner.train()
+    try:
+        runner.train()
+    except RuntimeError as error:
+        if LOADER_KILLED in str(error):
+            raise ToolKilled(
+                f"training: {error}",
+                "processes that load images until the training ends",
+                "fewer of them (training.workers), or more memory",
+            ) from error
+        raise
 
 
 def latest_readable(folder: Path) -> Path | None:

@@ -9,8 +9,6 @@ from benchmarks.chaos.digests import (
     differences,
     digests,
     fingerprint,
-    names_and_data,
-    went_on,
 )
 from mmdet2tflite.artifacts import Artifact, Comparison, Report
 from mmdet2tflite.store import Store
@@ -61,23 +59,6 @@ def test_where_no_run_ended_everything_is_missing(tmp_path):
     assert differences(expected, {}) == [
         name for name, value in expected.items() if value is not None
     ]
-
-
-def test_a_training_that_went_on_may_end_with_other_weights_but_not_with_other_data_or_less(
-    tmp_path,
-):
-    expected = {"dataset": "d", "model 0": "one", "report 0: map": 0.5}
-    other = {"dataset": "d", "model 0": "two", "report 0: map": 0.4}
-    assert differences(names_and_data(expected), names_and_data(other)) == []
-    less = {"dataset": "e", "model 0": "two"}
-    found = differences(names_and_data(expected), names_and_data(less))
-    assert found == ["dataset", "report 0: map"]
-    log = tmp_path / "checkpoint" / "key" / "log" / "train.log"
-    log.parent.mkdir(parents=True)
-    log.write_text("epoch 1")
-    assert not went_on(tmp_path)
-    log.write_text("going on from epoch_1.pth")
-    assert went_on(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"[1]", b"", None])
