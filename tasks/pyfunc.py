@@ -33,8 +33,12 @@ RUNTIME = (
     "evaluate/images.py",
     "evaluate/runners.py",
     "graph/geometry.py",
+    "image_file.py",
     "passport.py",
+    "passport_checks.py",
+    "regular_file.py",
     "runtime.py",
+    "safe_text.py",
 )
 """What mmdet2tflite.runtime needs of this library, itself included: paths, or patterns of them."""
 SIGNATURE = ModelSignature(
