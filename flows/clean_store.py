@@ -10,9 +10,8 @@ from prefect.artifacts import create_markdown_artifact
 from mmdet2tflite.cleaning import unneeded
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.experiment_file import load_experiment
-from mmdet2tflite.report.markdown import plain
 from mmdet2tflite.report.terminal import console
-from mmdet2tflite.safe_text import without_password
+from mmdet2tflite.safe_text import plain, without_password
 from mmdet2tflite.store import Store
 from tasks.used import used_artefacts
 

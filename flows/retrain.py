@@ -23,10 +23,10 @@ from mmdet2tflite.evaluate.promotion import (
     refuse_classes,
 )
 from mmdet2tflite.experiment_file import load_experiment
-from mmdet2tflite.report.markdown import plain
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.stored import read_comparison
 from mmdet2tflite.report.terminal import console
+from mmdet2tflite.safe_text import plain
 from mmdet2tflite.store import Store
 from tasks.config_to_dataset import config_to_dataset
 from tasks.model_to_report import model_to_report

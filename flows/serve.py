@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 from filelock import Timeout
 
 from flows.services import Services
@@ -32,6 +31,7 @@ from mmdet2tflite.project import project_root
 from mmdet2tflite.report.terminal import console
 from mmdet2tflite.safe_text import without_password
 from mmdet2tflite.toolchain import run_python
+from mmdet2tflite.yaml_file import read_yaml
 from tasks.databases import check_databases
 from tasks.doors import HOST, listen
 from tasks.own_server import SECONDS_TO_START
@@ -115,7 +115,7 @@ def check_deployments(root: Path) -> None:
     Raises:
         ConfigError: one cannot; it would fail whenever it is due.
     """
-    given = yaml.safe_load((root / DEPLOYMENTS).read_text(encoding="utf-8"))
+    given = read_yaml((root / DEPLOYMENTS).read_text(encoding="utf-8"))
     for deployment in given["deployments"]:
         parameters = deployment["parameters"]
         try:

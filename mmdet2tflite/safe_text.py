@@ -42,6 +42,12 @@ NO_PASSWORD = ("", "x-oauth-basic")
 """Stands where a password would: what is before it is the secret."""
 
 
+MEANINGFUL = re.compile(
+    r"[\\`*\[\]<>|~&$@]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.|^[#+=-]", re.IGNORECASE
+)
+"""What makes emphasis, code, links, pictures, tables, HTML, formulas, addresses and headings."""
+
+
 def visible(text: str) -> str:
     """One line of a stranger's text: what cannot be seen is written as Python writes it."""
     if text.isprintable():
@@ -58,6 +64,11 @@ def shortened(text: str, most: int = LONGEST) -> str:
     """As ``visible``, with dots for the middle of a name that would fill the screen."""
     text = visible(text)
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most // 2) :]}"
+
+
+def plain(text: str) -> str:
+    """A text that Markdown shows as it is, in one line; a backslash is not seen."""
+    return MEANINGFUL.sub(r"\\\g<0>", visible(without_password(text)))
 
 
 def _is_seen(character: str) -> bool:

@@ -10,9 +10,10 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from mmdet2tflite.artifacts import Comparison, Dataset
 from mmdet2tflite.data.prepare import PROBLEM, REPORT
 from mmdet2tflite.report.columns import COLUMNS, cell
-from mmdet2tflite.report.markdown import markdown, plain
+from mmdet2tflite.report.markdown import markdown
 from mmdet2tflite.report.stored import read_comparison, remember_comparison
 from mmdet2tflite.report.terminal import announce_problems, print_comparison
+from mmdet2tflite.safe_text import plain
 from mmdet2tflite.store import Store
 
 

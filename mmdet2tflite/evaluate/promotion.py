@@ -11,6 +11,7 @@ from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.evaluate.bootstrap import PairedBootstrap, paired_bootstrap
 from mmdet2tflite.evaluate.results import Evaluated
+from mmdet2tflite.safe_text import plain
 from mmdet2tflite.store import Store
 
 type Row = Mapping[str, Any]
@@ -51,9 +52,9 @@ class Decision:
 
     def markdown(self) -> str:
         """The verdict, and a table of all rules."""
-        lines = [self.sentence, "", "| rule | kept | |", "| --- | --- | --- |"]
+        lines = [plain(self.sentence), "", "| rule | kept | |", "| --- | --- | --- |"]
         lines += [
-            f"| {check.rule} | {'yes' if check.kept else '**no**'} | {check.sentence} |"
+            f"| {check.rule} | {'yes' if check.kept else '**no**'} | {plain(check.sentence)} |"
             for check in self.checks
         ]
         return "\n".join(lines)

@@ -9,17 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmdet2tflite.report.columns import COLUMNS, cell
-from mmdet2tflite.safe_text import visible, visible_lines, without_password
-
-MEANINGFUL = re.compile(
-    r"[\\`*\[\]<>|~&$@]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.|^[#+=-]", re.IGNORECASE
-)
-"""What makes emphasis, code, links, pictures, tables, HTML, formulas, addresses and headings."""
-
-
-def plain(text: str) -> str:
-    """A text that Markdown shows as it is, in one line; a backslash is not seen."""
-    return MEANINGFUL.sub(r"\\\g<0>", visible(without_password(text)))
+from mmdet2tflite.safe_text import plain, visible_lines, without_password
 
 
 def quoted(text: str) -> str:

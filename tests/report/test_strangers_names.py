@@ -5,8 +5,9 @@ import io
 import pytest
 from rich.table import Table
 
-from mmdet2tflite.report.markdown import markdown, plain, quoted
+from mmdet2tflite.report.markdown import markdown, quoted
 from mmdet2tflite.report.terminal import SafeConsole, comparison_table
+from mmdet2tflite.safe_text import plain
 
 NASTY = "\x1b[2J[red]x[/red] [link=http://evil]cat[/link] :cat: \u202e\n| `a` <img src=x> **b**"
 ROW = {"variant": NASTY, "metrics": {}, "failure": "```\n<script>\x1b[31m", "kind": "tflite"}
