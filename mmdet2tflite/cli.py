@@ -295,6 +295,8 @@ def doctor(
     from mmdet2tflite.doctor import diagnose, print_diagnosis, print_json
     from mmdet2tflite.project import project_root
 
+    if place is not None and not store:
+        raise typer.BadParameter(f"{place!r} says which store is meant: add --store")
     if store:
         from mmdet2tflite.report.verification import print_verification
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mmdet2tflite.config import Experiment
+from mmdet2tflite.errors import StoreError
 from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.report.terminal import console, progress_bar
 from mmdet2tflite.store import Store
@@ -22,6 +23,10 @@ def print_verification(root: Path, place: str | None, *, as_json: bool) -> bool:
 
     Returns:
         Whether every artefact is whole.
+
+    Raises:
+        StoreError: there is no such store, or it cannot be read.
+        ConfigError: the experiment is wrong.
     """
     store = Store(_root_of_store(root, place))
     with progress_bar("verify") as on_progress:
@@ -35,11 +40,19 @@ def print_verification(root: Path, place: str | None, *, as_json: bool) -> bool:
 
 
 def _root_of_store(root: Path, place: str | None) -> str:
+    """Raises StoreError if there is none: a folder without artefacts is no whole store."""
     if place is None:
-        place = str(Experiment.model_fields["store"].default)
+        place = str(root / str(Experiment.model_fields["store"].default))
     elif place.endswith((".yaml", ".yml")):
-        place = load_experiment(Path(place)).store
-    return place if "://" in place else str(root / place)
+        store = load_experiment(Path(place)).store
+        place = store if "://" in store else str(root / store)
+    if "://" not in place and not Path(place).is_dir():
+        raise StoreError(
+            f"there is no store in {place}",
+            "the `store` of an experiment that was run",
+            "name it, or the experiment: mmdet2tflite doctor --store EXPERIMENT",
+        )
+    return place
 
 
 def _lines(store: Store, found: Verification) -> list[str]:
