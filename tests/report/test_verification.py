@@ -1,4 +1,4 @@
-"""`mmdet2tflite doctor --store`: the whole store, a line for what is damaged, a status for scripts."""
+"""`mmdet2tflite doctor --store`: a line for what is damaged, and a status for scripts."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.store.building import build, writes
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A project with two artefacts, one of them damaged, where an experiment's store is by default."""
+    """A project with two artefacts in its store, one of them damaged."""
     store = Store(tmp_path / "artifacts")
     for key in ("good", "bad"):
         build(store, writes(key), key)
@@ -38,5 +38,5 @@ def test_what_is_damaged_is_named_once_and_then_the_store_is_whole(
 
 
 def test_a_folder_that_is_not_there_is_no_whole_store(root: Path) -> None:
-    with pytest.raises(StoreError, match="there is no store in .*nowhere"):
+    with pytest.raises(StoreError, match=r"there is no store in .*nowhere"):
         print_verification(root, str(root / "nowhere"), as_json=False)
