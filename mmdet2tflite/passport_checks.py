@@ -57,7 +57,8 @@ CHECKS: dict[str, dict[str, Check]] = {
         "score_threshold": real(0, 1),
         "nms_iou": real(0, 1),
         "max_detections": integer(1, MOST_DETECTIONS),
-        "max_candidates": optional(integer(1, MOST_DETECTIONS)),
+        # -1 in files of earlier versions: mmdet's word for all of them.
+        "max_candidates": optional(integer(-1, MOST_DETECTIONS)),
     },
     "Preprocessing": {
         "width": integer(1, LARGEST_SIDE),

@@ -105,9 +105,14 @@ def describe_head(cfg: Config, classes: tuple[str, ...]) -> Head:
         strides=tuple(points.get("strides") or (8, 16, 32)) if family else (),
         score_threshold=test.score_thr,
         nms_iou=test.nms.iou_threshold,
-        max_detections=test.get("max_per_img", MAX_DETECTIONS),
-        max_candidates=test.get("nms_pre"),
+        max_detections=_limit(test.get("max_per_img")) or MAX_DETECTIONS,
+        max_candidates=_limit(test.get("nms_pre")),
     )
+
+
+def _limit(number: int | None) -> int | None:
+    """None where mmdet's config says nothing, or -1: no limit."""
+    return None if number is None or number < 0 else number
 
 
 def describe_preprocessing(detector: Detector, cfg: Config) -> Preprocessing:

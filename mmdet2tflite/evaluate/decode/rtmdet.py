@@ -50,4 +50,6 @@ def _rtmdet_level(
     corner, distance = corners(passing, columns, stride), distances[passing]
     boxes = np.concatenate([corner - distance[:, :2], corner + distance[:, 2:]], axis=1)
     found = Detections(boxes, probabilities[passing, labels], labels)
-    return found if head.max_candidates is None else found.best(head.max_candidates)
+    if head.max_candidates is None or head.max_candidates < 0:
+        return found
+    return found.best(head.max_candidates)
