@@ -7,6 +7,7 @@ from mmdet2tflite.artifacts import Dataset, OnnxModel, TfliteModel
 from mmdet2tflite.bench.reasons import last_errors
 from mmdet2tflite.bench.recipes import RECIPES, Making, RecipeName
 from mmdet2tflite.convert.flatbuffer import read_model, write_model
+from mmdet2tflite.convert.onnx2tf import own_copy
 from mmdet2tflite.convert.quantize import choose
 from mmdet2tflite.convert.tflite_file import (
     describe_output,
@@ -51,9 +52,9 @@ def make_stock(
     work = job.work / "scratch"
     work.mkdir()
     log = job.work / LOGS / f"{config.recipe}.log"
-    source = job.store.path(model, model.file).resolve()
+    source = own_copy(job.store.path(model, model.file), work)
     making = Making(
-        source, model.preprocessing, tuple(calibration), work.resolve(), log, job.timeout
+        source.resolve(), model.preprocessing, tuple(calibration), work.resolve(), log, job.timeout
     )
     try:
         made = recipe.make(making)
