@@ -5,9 +5,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
-
-from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.store import Store
@@ -27,8 +24,7 @@ def main() -> int:
 def run(experiment: str, overrides: Sequence[str]) -> None:
     """Run an experiment.
 
-    Raises what the flow raises, StoreError and ServiceError before anything starts, and
-    ServiceError if a server that the settings name is gone for longer than Prefect asks again.
+    Raises what the flow raises; before anything starts, StoreError and ServiceError.
     """
     settings = load_experiment(Path(experiment), overrides)
     Store(settings.store).check()
@@ -38,14 +34,7 @@ def run(experiment: str, overrides: Sequence[str]) -> None:
     from flows.detector_to_tflite import detector_to_tflite
 
     wait_for_server()
-    try:
-        detector_to_tflite(experiment, overrides)
-    except httpx.TransportError as error:
-        raise ServiceError(
-            f"Prefect's server has gone: {type(error).__name__}",
-            "a server as long as the run lasts",
-            "start it and run the same command again: finished stages are kept",
-        ) from error
+    detector_to_tflite(experiment, overrides)
 
 
 if __name__ == "__main__":

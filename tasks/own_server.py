@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from typing import NoReturn
 
 import httpx
 import psutil
@@ -116,9 +117,7 @@ class OwnServer(threading.Thread):
         return not self._has_answered and not stopped
 
     def _answers(self, seconds: float) -> bool:
-        with suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/health", timeout=max(seconds, 0.1)).is_success
-        return False
+        return answers(self.url, seconds)
 
     def _start_again(self, fault: str) -> None:
         self._kill()
@@ -133,21 +132,34 @@ class OwnServer(threading.Thread):
         self._server.wait()
 
     def _give_up(self, fault: str) -> None:
-        """End this process: Prefect, without a server, would go on asking for minutes."""
         self._log.seek(0)
         tail = self._log.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
         log = "".join(f"\n{QUOTED}{line}" for line in tail)
-        error = ServiceError(
+        end_run(
             f"Prefect's server {fault}, and could not be started again"
-            + (f"; the end of its log:{log}" if log else ""),
-            "a server as long as the run lasts",
-            "run the same command again: finished stages are kept, a training goes on",
+            + (f"; the end of its log:{log}" if log else "")
         )
-        interrupt()
-        console.show_cursor()
-        print(error, file=sys.stderr, flush=True)
-        sys.stdout.flush()
-        os._exit(WRONG_INPUT)  # the tools die with it
+
+
+def answers(url: str, seconds: float) -> bool:
+    """Whether Prefect's server at a URL says that it is well."""
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"{url}/health", timeout=max(seconds, 0.1)).is_success
+    return False
+
+
+def end_run(found: str) -> NoReturn:
+    """End this process with a line: Prefect, without a server, would go on asking for minutes."""
+    error = ServiceError(
+        found,
+        "a server as long as the run lasts",
+        "run the same command again: finished stages are kept, a training goes on",
+    )
+    interrupt()
+    console.show_cursor()
+    print(error, file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    os._exit(WRONG_INPUT)  # the tools die with it
 
 
 def _processor_time(pid: int) -> float:

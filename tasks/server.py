@@ -8,6 +8,7 @@ import asyncio
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +19,14 @@ from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.lock import exclusive
 from mmdet2tflite.safe_text import without_password
 from tasks.doors import Door, hosts, origins
-from tasks.own_server import SECONDS_TO_STOP, OwnServer
+from tasks.own_server import SECONDS_TO_STOP, OwnServer, answers, end_run
 from tasks.password import check_prefect_password, chosen_password, run_password
 
 SECONDS_TO_ANSWER = 10
 ATTEMPTS = 3
+SECONDS_BETWEEN_LOOKS = 5.0
+SECONDS_TO_BE_SILENT = 60.0
+"""A network may fail for a moment; a training does not mind."""
 DATABASE_LOCK = "mmdet2tflite-database.lock"
 
 
@@ -38,12 +42,27 @@ def start_server() -> Callable[[], None]:
 
     named = get_current_settings().api.url
     if named:
-        return lambda: check_prefect(named)
+        return lambda: _rely_on(named)
     os.environ.update(run_password().environment)
     server = OwnServer()
     os.environ["PREFECT_API_URL"] = server.url
     refresh_global_settings_context()
     return server.wait
+
+
+def _rely_on(url: str) -> None:
+    """Check a server, and end the run if it goes away later. Raises ServiceError."""
+    check_prefect(url)
+    threading.Thread(target=_watch, args=(url,), daemon=True, name="watch-server").start()
+
+
+def _watch(url: str) -> None:
+    heard = time.monotonic()
+    while time.monotonic() - heard < SECONDS_TO_BE_SILENT:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        if answers(url, SECONDS_TO_ANSWER):
+            heard = time.monotonic()
+    end_run(without_password(f"Prefect's server at {url} is silent for {SECONDS_TO_BE_SILENT:g} s"))
 
 
 def check_prefect(url: str) -> None:
