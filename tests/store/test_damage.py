@@ -11,12 +11,28 @@ import fsspec
 import pytest
 
 from mmdet2tflite import manifest as manifest_module
-from mmdet2tflite.artifacts import Artifact, Report
+from mmdet2tflite.artifacts import (
+    KINDS,
+    Artifact,
+    Checkpoint,
+    Comparison,
+    Dataset,
+    KerasModel,
+    OnnxModel,
+    OpenvinoModel,
+    Preprocessing,
+    Report,
+    RewrittenModel,
+    Rotation,
+    Split,
+    TfliteModel,
+)
 from mmdet2tflite.cleaning import unneeded
 from mmdet2tflite.errors import StoreError
 from mmdet2tflite.manifest import FIELDS, MANIFEST, Damaged, parse_manifest, seal
 from mmdet2tflite.store import LAST, LOGS, Store
 from mmdet2tflite.verify import verify_store
+from tests.corner_network import HEAD
 from tests.store.building import build, never, report, writes
 
 FUTURE = datetime.now(UTC) + timedelta(days=1)
@@ -53,6 +69,38 @@ def flip(path: Path, position: int) -> None:
     content[position] ^= 1
     path.write_bytes(content)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+MODEL = {"head": HEAD, "preprocessing": Preprocessing(width=64, height=32), "outputs": ()}
+MADE = {"strategy": "mirror", "exact": True}
+SPLIT = Split(annotations="a.json", image_root="", images=1, boxes=1, images_digest="")
+VALUES: dict[str, Artifact] = {
+    "dataset": Dataset(classes=("a",), train=SPLIT, val=SPLIT),
+    "checkpoint": Checkpoint(head=HEAD, preprocessing=MODEL["preprocessing"], epoch=1),
+    "onnx": OnnxModel(**MODEL, opset=13),
+    "openvino": OpenvinoModel(**MODEL),
+    "rewritten": RewrittenModel(**MODEL, **MADE, pads=0, rotation=Rotation(), upright=True),
+    "tflite": TfliteModel(**MODEL, **MADE, converter="onnx2tf", precision="int8"),
+    "keras": KerasModel(**MODEL, **MADE, converter="onnx2tf", file="model.h5", format="h5"),
+    "report": report(mAP=0.3721),
+    "comparison": Comparison(experiment="digits", summary="all well"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", FILES)
+def test_a_flipped_bit_is_found_in_artefacts_of_every_kind(
+    store: Store, kind: str, name: str, process_of_its_own: Callable
+) -> None:
+    def make(work: Path) -> Artifact:
+        makes(work)
+        return VALUES[kind]
+
+    path = store.path(build(store, make), name)
+    flip(path, path.stat().st_size // 2)
+    process_of_its_own()
+    assert store.find("stage", "key") is None
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("name", FILES)
