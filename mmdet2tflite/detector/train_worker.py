@@ -152,7 +152,7 @@ def _train(cfg: Config, start: Start | None, detector: Detector) -> None:
     try:
         runner.train()
     except RuntimeError as error:
-        if LOADER_KILLED in str(error):
+        if LOADER_KILLED in f"{error} {error.__cause__}":  # which of the two PyTorch says varies
             raise ToolKilled(
                 f"training: {error}",
                 "processes that load images until the training ends",
