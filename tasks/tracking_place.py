@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -12,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from mmdet2tflite.disk import disk_errors
-from mmdet2tflite.errors import ServiceError
+from mmdet2tflite.errors import DISK_FULL, ServiceError, disk_full
 from mmdet2tflite.lock import exclusive
 from mmdet2tflite.safe_text import without_password
 from tasks.databases import DATABASE, check_mlflow
@@ -83,6 +84,8 @@ def usable(folder: Path) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError) as error:
         if (uri := named_tracking()).startswith("http"):
             check_server("MLflow", f"{uri}/health", "start it and run again; all stages are kept")
+        if any(f"[Errno {number}]" in str(error) for number in DISK_FULL):  # told by MLflow
+            raise disk_full(f"{folder} or {tempfile.gettempdir()}") from error
         if "sqlite3." not in str(error):
             raise
         raise ServiceError(
