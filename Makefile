@@ -34,7 +34,7 @@ bench: install ## against other tools' own files, on a quiet machine; EXPERIMENT
 	$(PYTHON) -m mmdet2tflite.bench "$(EXPERIMENT)"
 
 .PHONY: chaos
-chaos: install ## runs killed, starved and crowded, as root for its small disks (under an hour); CHAOS="--only …"
+chaos: install ## runs killed, starved and crowded, as root for its small disks (an hour); CHAOS="--only …"
 	$(PYTHON) -m benchmarks.chaos $(CHAOS)
 
 .PHONY: test
