@@ -30,6 +30,10 @@ def run(experiment: str, overrides: Sequence[str]) -> None:
     Store(settings.store).check()
     check_databases(settings.tracking)
     wait_for_server = start_server()
+    # While the server starts: a mistake in the data shows at once. The flow finds the stage cached.
+    from tasks.config_to_dataset import config_to_dataset
+
+    config_to_dataset.fn(settings)
     # MLflow takes about as long to import as the server takes to start.
     from flows.detector_to_tflite import detector_to_tflite
 

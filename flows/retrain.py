@@ -30,9 +30,10 @@ from mmdet2tflite.safe_text import plain
 from mmdet2tflite.store import Store
 from tasks.config_to_dataset import config_to_dataset
 from tasks.model_to_report import model_to_report
-from tasks.registry import CHALLENGER, CHAMPION, DATASET, Registry, Version
+from tasks.registry import CHALLENGER, CHAMPION, DATASET, Registry
 from tasks.reports_to_decision import reports_to_decision
 from tasks.tracking import ORIGIN
+from tasks.version import Version
 
 
 @flow(name="retrain")

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from mmdet2tflite.config import Experiment
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.regular_file import read_user_text
-from mmdet2tflite.safe_text import shortened, without_password
+from mmdet2tflite.safe_text import shortened
 from mmdet2tflite.yaml_file import LONGEST, read_yaml
 
 LONGEST_PART, LONGEST_PATH = 255, 4000
@@ -48,13 +48,6 @@ def parse_experiment(values: Mapping[str, Any], origin: str = "experiment") -> E
             "correct the file or the --set override named above",
         ) from None
     _check_paths(experiment, origin)
-    if without_password(experiment.store) != experiment.store:
-        raise ConfigError(
-            f"{origin}: 'store': {experiment.store} holds a password, which manifests would keep",
-            "an address without one",
-            "for S3, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (docs/remote.md); for others, "
-            "FSSPEC_<PROTOCOL>_PASSWORD",
-        )
     return experiment
 
 

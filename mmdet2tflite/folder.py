@@ -9,7 +9,7 @@ from typing import Any
 from mmdet2tflite.artifacts import Artifact
 from mmdet2tflite.disk import to_disk
 from mmdet2tflite.leftover import DAMAGED, Leftover
-from mmdet2tflite.manifest import MANIFEST, check_files, parse_manifest
+from mmdet2tflite.manifest import MANIFEST, Damaged, check_files, parse_manifest
 
 
 class Folder:
@@ -66,6 +66,8 @@ class Folder:
         """The artefact's folder. Raises Damaged if its files are not those of its manifest."""
         place = self.cache / artifact.stage / artifact.key
         if place.exists():
+            if not (place / MANIFEST).is_file():
+                raise Damaged(f"{MANIFEST} is gone")
             manifest = parse_manifest(self.read(f"{artifact.stage}/{artifact.key}/{MANIFEST}"))
             check_files(place, manifest)
         return place

@@ -11,14 +11,18 @@ Rules:
 
 import json
 import stat
+import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mmdet2tflite.artifacts import Artifact
 from mmdet2tflite.digest import file_sha256, json_sha256
 from mmdet2tflite.disk import to_disk
 
+LOGS = "log"
+"""Sub-folder of an artefact for what does not define it: logs, curves, reproduce.sh."""
 MANIFEST = "manifest.json"
 PARTIAL_MANIFEST = f".{MANIFEST}.partial"
 FIELDS = frozenset({"created", "seconds", "origin", "value", "files"})
@@ -44,6 +48,36 @@ def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def finish(
+    work: Path,
+    stage: str,
+    key: str,
+    artifact: Artifact,
+    origin: Mapping[str, Any],
+    started: float,
+) -> dict[str, Any]:
+    """Write the manifest of what a stage has made into its work folder.
+
+    Args:
+        artifact: what the stage returned; stage, key and digest are filled in.
+        origin: what the key was made of.
+        started: when, by the monotonic clock.
+    """
+    files = describe_files(work)
+    payload = {n: file["sha256"] for n, file in files.items() if not n.startswith(f"{LOGS}/")}
+    digest = json_sha256({"value": artifact.identity(), "files": payload})
+    artifact = artifact.model_copy(update={"stage": stage, "key": key, "digest": digest})
+    manifest = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - started, 3),
+        "origin": dict(origin),
+        "value": artifact.model_dump(mode="json"),
+        "files": files,
+    }
+    write_manifest(work, manifest)
+    return manifest
 
 
 def parse_manifest(content: bytes) -> dict[str, Any]:

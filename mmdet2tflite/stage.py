@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from mmdet2tflite.artifacts import Artifact
 from mmdet2tflite.digest import file_sha256, json_sha256
-from mmdet2tflite.store import LOGS, Store
+from mmdet2tflite.manifest import LOGS
+from mmdet2tflite.store import Store
 from mmdet2tflite.toolchain import OnProgress
 
 KEY_LENGTH = 20

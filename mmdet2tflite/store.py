@@ -22,31 +22,22 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import fsspec
 
 from mmdet2tflite.artifacts import KINDS, Artifact
-from mmdet2tflite.digest import json_sha256
 from mmdet2tflite.disk import disk_errors
 from mmdet2tflite.errors import StoreError
 from mmdet2tflite.folder import Folder
 from mmdet2tflite.leftover import Leftover
 from mmdet2tflite.lock import exclusive
-from mmdet2tflite.manifest import (
-    MANIFEST,
-    Damaged,
-    describe_files,
-    parse_manifest,
-    sealed,
-    write_manifest,
-)
+from mmdet2tflite.manifest import LOGS, MANIFEST, Damaged, finish, parse_manifest, sealed
 from mmdet2tflite.remote import Remote
+from mmdet2tflite.safe_text import without_password
 
-LOGS = "log"
-"""Sub-folder of an artefact for what does not define it: logs, curves, reproduce.sh."""
 LAST = "last"
 """Sub-folder of the root with a file for each name that ``Store.remember`` was told."""
 
@@ -55,7 +46,7 @@ class Store:
     """An artefact store at a folder or any fsspec URL (``s3://bucket/prefix``)."""
 
     def __init__(self, root: str | Path) -> None:
-        """Raises StoreError if no program here knows what a URL begins with."""
+        """Raises StoreError for a URL that nothing here can open, or that holds a password."""
         self._place = _place(str(root))
         self.root, self._cache = self._place.root, self._place.cache
         self.work = self._cache / ".work"
@@ -263,7 +254,7 @@ class Store:
                     (work / LOGS).mkdir(parents=True, exist_ok=True)
                     started = time.monotonic()
                     artifact = make(work)
-                    manifest = _seal(work, stage, key, artifact, origin, started)
+                    manifest = finish(work, stage, key, artifact, origin, started)
                 published = self._place.publish(work, stage, key, manifest)
                 return self._value(stage, key, published)
 
@@ -272,6 +263,13 @@ class Store:
 
 
 def _place(root: str) -> Folder | Remote:
+    if (shown := without_password(root)) != root:
+        raise StoreError(
+            f"the store {shown} holds a password, which servers' answers would show",
+            "an address without one",
+            "for S3, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (docs/remote.md); for others, "
+            "FSSPEC_<PROTOCOL>_PASSWORD",
+        )
     try:
         # What another machine writes must be seen at once.
         fs, path = fsspec.core.url_to_fs(root, use_listings_cache=False)
@@ -283,30 +281,3 @@ def _place(root: str) -> Folder | Remote:
         ) from None
     protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
     return Folder(path) if "file" in protocols else Remote(root, fs)
-
-
-def _seal(
-    work: Path,
-    stage: str,
-    key: str,
-    artifact: Artifact,
-    origin: Mapping[str, Any],
-    started: float,
-) -> dict[str, Any]:
-    files = describe_files(work)
-    payload = {name: file["sha256"] for name, file in files.items() if not _is_log(name)}
-    digest = json_sha256({"value": artifact.identity(), "files": payload})
-    artifact = artifact.model_copy(update={"stage": stage, "key": key, "digest": digest})
-    manifest = {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - started, 3),
-        "origin": dict(origin),
-        "value": artifact.model_dump(mode="json"),
-        "files": files,
-    }
-    write_manifest(work, manifest)
-    return manifest
-
-
-def _is_log(name: str) -> bool:
-    return name.startswith(f"{LOGS}/")

@@ -17,7 +17,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,12 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from mmdet2tflite.artifacts import TfliteModel
-from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.errors import RegistryError
 from mmdet2tflite.lock import file_lock
-from mmdet2tflite.manifest import MANIFEST, Damaged, parse_manifest
 from mmdet2tflite.passport import load_passport
-from tasks.tracking import MANIFESTS, ORIGIN
+from tasks.tracking import ORIGIN
 from tasks.tracking_place import use_tracking
+from tasks.version import Version, file_of
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 PROMOTION = "promotion"
@@ -44,25 +41,6 @@ DATASET = "dataset"
 """Tag of a version: digest of the data that it was trained on."""
 LOCK = "registry.lock"
 SECONDS_TO_WAIT = 60.0
-FILE = f"artifacts/{TfliteModel.model_fields['file'].default}"
-"""Of the logged model: its TFLite file."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version of the registered model ``model``."""
-
-    model: str
-    number: str
-    run_id: str
-    tags: Mapping[str, str]
-    description: str
-    aliases: tuple[str, ...]
-
-    def artefact(self, stage: str) -> tuple[str, str]:
-        """Stage and key of an artefact that it was made of, for ``Store.find``."""
-        stage, key = self.tags[f"{ORIGIN}{stage}"].split("/")
-        return stage, key
 
 
 class Registry:
@@ -153,18 +131,18 @@ class Registry:
                 version's file is damaged.
         """
         with tempfile.TemporaryDirectory() as folder:
-            self._download(version, folder)
+            file_of(version, Path(folder))
         with self._locked():
             current = self.find(CHAMPION)
             if _number(current) != _number(replacing):
                 raise RegistryError(
-                    f"{self._name(version)} was compared with {_describe(replacing)}, and the "
+                    f"{version.name} was compared with {_describe(replacing)}, and the "
                     f"champion is {_describe(current)} by now",
                     "no other promotion or rollback in between",
                     "compare again: nothing was changed",
                 )
             if current is not None and current.number == version.number:
-                raise RegistryError(f"{self._name(version)} is the champion already")
+                raise RegistryError(f"{version.name} is the champion already")
             if current is not None:
                 self._point(PREVIOUS, current.number)
             self._point(CHAMPION, version.number)
@@ -204,52 +182,12 @@ class Registry:
             ModelError: its passport is none.
         """
         with tempfile.TemporaryDirectory() as folder:
-            path = self._download(version, folder)
+            path = file_of(version, Path(folder))
             load_passport(path)
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(f".{target.name}.partial")
             shutil.copyfile(path, partial)
             partial.replace(target)
-
-    def _download(self, version: Version, folder: str) -> Path:
-        """Rule 4."""
-        uri = f"models:/{self.model}/{version.number}/{FILE}"
-        try:
-            path = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
-        except MlflowException as error:
-            raise RegistryError(
-                f"MLflow does not give the file of {self._name(version)}: {error.message}",
-                "the files that were tracked",
-                "run the experiment again: it is tracked anew; until then, another version",
-            ) from None
-        if file_sha256(path) != self._digest(version, folder):
-            raise RegistryError(
-                f"the file of {self._name(version)} is not the one that was tracked: it is damaged",
-                "the digest in the manifest that was tracked with it",
-                "run the experiment again: it is tracked anew; until then, another version",
-            )
-        return path
-
-    def _digest(self, version: Version, folder: str) -> str:
-        """SHA-256 of a version's file, by the manifest of the artefact that it is of."""
-        tags = self._client.get_run(version.run_id).data.tags
-        for stage in sorted(name.removeprefix(ORIGIN) for name in tags if name.startswith(ORIGIN)):
-            try:
-                path = mlflow.artifacts.download_artifacts(
-                    run_id=version.run_id,
-                    artifact_path=f"{MANIFESTS}/{stage}/{MANIFEST}",
-                    dst_path=folder,
-                )
-                manifest = parse_manifest(Path(path).read_bytes())
-            except (MlflowException, Damaged, OSError):
-                continue
-            if manifest["value"]["kind"] == TfliteModel.model_fields["kind"].default:
-                return str(manifest["files"][manifest["value"]["file"]]["sha256"])
-        raise RegistryError(
-            f"{self._name(version)} has no manifest that could be read in MLflow",
-            f"{MANIFESTS}/STAGE/{MANIFEST} among the files of its run",
-            "run the experiment again: it is tracked anew",
-        )
 
     def kept(self) -> list[Version]:
         """All versions that have an alias."""
@@ -289,9 +227,6 @@ class Registry:
         """Add a line to its description."""
         text = self._version(version.number).description
         self._client.update_model_version(self.model, version.number, f"{text}\n\n{line}".strip())
-
-    def _name(self, version: Version) -> str:
-        return f"{self.model} version {version.number}"
 
     def _unknown(self, reference: str, aliases: Mapping[str, str]) -> RegistryError:
         if self._registered() is None:

@@ -10,8 +10,9 @@ from mmdet2tflite.errors import RegistryError, StoreError
 from mmdet2tflite.exit_status import run_and_report
 from mmdet2tflite.project import project_root
 from tasks.databases import DATABASE
-from tasks.registry import CHALLENGER, CHAMPION, PROMOTION, Registry, Version
+from tasks.registry import CHALLENGER, CHAMPION, PROMOTION, Registry
 from tasks.tracking_place import URI, named_tracking
+from tasks.version import Version
 
 SHOWN = ("map", "latency_ms", "size_mb")
 

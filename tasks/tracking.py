@@ -33,13 +33,13 @@ from mmdet2tflite.evaluate.analysis import ANALYSIS
 from mmdet2tflite.evaluate.evaluate import MISTAKES, PICTURE, SHEET
 from mmdet2tflite.evaluate.results import DETECTIONS
 from mmdet2tflite.evaluate.spec import REPORT
-from mmdet2tflite.manifest import MANIFEST
+from mmdet2tflite.manifest import LOGS, MANIFEST
 from mmdet2tflite.report.markdown import markdown, quoted
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.rows import uniform_metrics
 from mmdet2tflite.report.stored import read_comparison
 from mmdet2tflite.safe_text import without_password
-from mmdet2tflite.store import LOGS, Store
+from mmdet2tflite.store import Store
 from tasks.processes import is_gone, this_process
 from tasks.pyfunc import log_detector
 from tasks.tracking_place import usable, use_tracking

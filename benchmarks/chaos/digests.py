@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from mmdet2tflite.digest import json_sha256
-from mmdet2tflite.manifest import MANIFEST, describe_files
-from mmdet2tflite.store import LAST, LOGS
+from mmdet2tflite.manifest import LOGS, MANIFEST, describe_files
+from mmdet2tflite.store import LAST
 
 TIMED = ("report.json", "operators.json")
 LATENCY = "latency"

@@ -17,9 +17,9 @@ from mmdet2tflite.convert.tflite_file import (
 )
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.errors import ToolFailed
+from mmdet2tflite.manifest import LOGS
 from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store import LOGS
 
 
 class StockConfig(Section):

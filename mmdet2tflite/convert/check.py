@@ -4,8 +4,8 @@ from mmdet2tflite.artifacts import Dataset, KerasModel, OnnxModel, RewrittenMode
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
 from mmdet2tflite.evaluate.runtimes import RUNTIMES
+from mmdet2tflite.manifest import LOGS
 from mmdet2tflite.stage import Job
-from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
 
 

@@ -14,10 +14,10 @@ from mmdet2tflite.convert.check import check_conversion
 from mmdet2tflite.convert.converter import ToolRun
 from mmdet2tflite.convert.finish import Finishing, finish
 from mmdet2tflite.convert.table import CONVERTERS
+from mmdet2tflite.manifest import LOGS
 from mmdet2tflite.names import ConverterName
 from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store import LOGS
 
 FILE = TfliteModel.model_fields["file"].default
 

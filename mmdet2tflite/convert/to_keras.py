@@ -13,10 +13,10 @@ from mmdet2tflite.artifacts import (
 )
 from mmdet2tflite.convert.check import check_conversion
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.manifest import LOGS
 from mmdet2tflite.names import ConverterName, FormatName
 from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
 
 CONVERTER: ConverterName = "onnx2tf"

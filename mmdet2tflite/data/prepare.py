@@ -19,8 +19,8 @@ from mmdet2tflite.data.config import CocoData, DatasetConfig, DigitsData, VocDat
 from mmdet2tflite.data.files import SplitName
 from mmdet2tflite.data.problems import Findings, Problem, judge
 from mmdet2tflite.digest import file_sha256, json_sha256
+from mmdet2tflite.manifest import LOGS
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store import LOGS
 
 SPLITS: tuple[SplitName, ...] = ("train", "val")
 REPORT = f"{LOGS}/problems.json"

@@ -8,8 +8,8 @@ from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.config_file import config_digests
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
+from mmdet2tflite.manifest import LOGS
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
 
 DEPLOY_CONFIGS: dict[Family, Path] = {

@@ -10,9 +10,10 @@ from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.detector.config_file import config_digests
 from mmdet2tflite.detector.launch import run_worker
 from mmdet2tflite.digest import file_sha256
+from mmdet2tflite.manifest import LOGS
 from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store import LOGS, Store
+from mmdet2tflite.store import Store
 
 CURVES = f"{LOGS}/curves.json"
 

@@ -15,9 +15,10 @@ from mmdet2tflite.detector.launch import run_worker
 from mmdet2tflite.detector.train import TRAIN, TrainConfig, spec_values
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.experiment_file import load_experiment
+from mmdet2tflite.manifest import LOGS
 from mmdet2tflite.project import project_root
 from mmdet2tflite.report.terminal import progress_bar
-from mmdet2tflite.store import LOGS, Store
+from mmdet2tflite.store import Store
 
 
 def train_along(file: Path, overrides: Sequence[str], node: int) -> None:

@@ -15,10 +15,10 @@ from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.evaluate.runtimes import RUNTIMES, Model
 from mmdet2tflite.evaluate.spec import REPORT, Spec
 from mmdet2tflite.evaluate.truth import Truth
+from mmdet2tflite.manifest import LOGS
 from mmdet2tflite.report.error_sheet import draw_analysis
 from mmdet2tflite.report.pictures import draw_comparison
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import WITHOUT_TELEMETRY, run_python
 
 PICTURE, PICTURED = "detections.png", 6

@@ -3,10 +3,10 @@
 from mmdet2tflite.artifacts import Dataset, OnnxModel, RewrittenModel
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.evaluate.promise import PARITY_IMAGES
+from mmdet2tflite.manifest import LOGS
 from mmdet2tflite.names import PaddingName
 from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store import LOGS
 from mmdet2tflite.toolchain import run_python
 
 

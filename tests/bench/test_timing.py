@@ -11,9 +11,9 @@ from mmdet2tflite.bench.timing import SERIES, Protocol, Series, time_entries
 from mmdet2tflite.bench.timing_worker import choose_engine
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.evaluate.runtimes import RUNTIMES
-from mmdet2tflite.manifest import MANIFEST, describe_files, write_manifest
 from mmdet2tflite.store import Store
 from tests.evaluate.constant_network import onnx_model, tflite_model, write_data
+from tests.store.building import change
 
 QUICK = Protocol(rounds=2, warmup=1, runs=1)
 
@@ -100,10 +100,7 @@ def test_a_model_that_does_not_load_ends_the_benchmark_with_its_name(
     store, entries, image, own_lock
 ):
     model = entries[0].model
-    folder, manifest = store.path(model), store.manifest(model)
-    (folder / model.file).write_bytes(b"1234TFL3")
-    (folder / MANIFEST).unlink()
-    write_manifest(folder, {**manifest, "files": describe_files(folder)})
+    change(store, model, lambda folder: (folder / model.file).write_bytes(b"1234TFL3"))
     with pytest.raises(ModelError, match="does not load in LiteRT"):
         time_entries(store, entries, image, QUICK, 120, lambda message: None)
 

@@ -28,7 +28,6 @@ from mmdet2tflite.evaluate.analysis import analyse
 from mmdet2tflite.evaluate.decode import Detections
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.evaluate.truth import Truth
-from mmdet2tflite.manifest import write_manifest
 from mmdet2tflite.report.compare import COMPARE, compare_config, compare_inputs
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.store import Store
@@ -126,14 +125,6 @@ class Run:
         file = self.folder / "truth.json"
         file.write_text(json.dumps(TRUTH))
         return Truth.load(file, self.folder)
-
-    def take_out(self, artifact: Artifact, *names: str) -> None:
-        """Let an artefact have been made without some of its files."""
-        folder, manifest = self.store.path(artifact), self.store.manifest(artifact)
-        for name in names:
-            (folder / name).unlink()
-            del manifest["files"][name]
-        write_manifest(folder, manifest)
 
     def report(
         self,

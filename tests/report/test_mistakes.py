@@ -13,6 +13,7 @@ from mmdet2tflite.report.markdown import markdown
 from mmdet2tflite.report.mistakes import MEANINGS, SHOWN_CLASSES, describe
 from tests.evaluate.scenes import CLASSES, A, B, boxes, coco, truth_of
 from tests.report.finished_run import Run
+from tests.store.building import change
 
 CAT, DOG = 0, 1
 FORCED = "force_same (inexact) · onnx2tf · float32"
@@ -131,7 +132,8 @@ def test_models_without_detections_are_compared_and_nothing_is_said_of_their_mis
     outcomes = finished.outcomes()
     for outcome in outcomes:
         if outcome.report:
-            finished.take_out(outcome.report, ANALYSIS, "detections.json")
+            for name in (ANALYSIS, "detections.json"):
+                change(finished.store, outcome.report, lambda f, n=name: (f / n).unlink())
     comparison = finished.compare(outcomes)
     numbers = json.loads(finished.store.path(comparison, comparison.numbers).read_text())
     page = finished.store.path(comparison, comparison.page).read_text()

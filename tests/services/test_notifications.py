@@ -19,7 +19,7 @@ pytestmark = pytest.mark.services
 NOBODY = "configs/experiments/nobody.yaml"
 DECIDED = """
 from flows.retrain import announce_decision
-from tasks.registry import Version
+from tasks.version import Version
 for number, sentence in ("4", 'promoted: "mirror"; mAP 0.4'), ("5", "refused: widen; too slow"):
     announce_decision(Version("digits", number, "", {}, "", ()), sentence)
 """

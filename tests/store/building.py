@@ -6,6 +6,7 @@ from pathlib import Path
 import fsspec
 
 from mmdet2tflite.artifacts import Artifact, Report
+from mmdet2tflite.manifest import LOGS, MANIFEST, describe_files, write_manifest
 from mmdet2tflite.store import Store
 
 
@@ -22,12 +23,30 @@ def writes(content: str, name: str = "file.txt", value: Report | None = None) ->
     return make
 
 
+def writes_several(work: Path) -> Report:
+    """A model, a file in a folder, an empty one and a log."""
+    (work / "saved_model").mkdir(exist_ok=True)
+    (work / "model.tflite").write_bytes(bytes(range(256)))
+    (work / "saved_model" / "variables.data").write_bytes(b"weights")
+    (work / "empty.txt").touch()
+    (work / LOGS / "tool.log").write_text("a line")
+    return report(mAP=0.3721)
+
+
 def never(work: Path) -> Artifact:
     raise AssertionError("made although it is there")
 
 
 def build(store: Store, make: Callable, key: str = "key", **options: object) -> Artifact:
     return store.build("stage", key, make, origin={"asked": "for"}, **options)
+
+
+def change(store: Store, artifact: Artifact, how: Callable[[Path], object]) -> None:
+    """Let an artefact have been made otherwise: change its files, and its manifest with them."""
+    folder, manifest = store.path(artifact), store.manifest(artifact)
+    (folder / MANIFEST).unlink()
+    how(folder)
+    write_manifest(folder, {**manifest, "files": describe_files(folder)})
 
 
 def files(end: str = "") -> list[str]:

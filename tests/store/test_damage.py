@@ -1,6 +1,5 @@
 """What became of an artefact since it was made is noticed before anybody uses it."""
 
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -21,31 +20,19 @@ from mmdet2tflite.artifacts import (
     OnnxModel,
     OpenvinoModel,
     Preprocessing,
-    Report,
     RewrittenModel,
     Rotation,
     Split,
     TfliteModel,
 )
-from mmdet2tflite.cleaning import unneeded
 from mmdet2tflite.errors import StoreError
-from mmdet2tflite.manifest import FIELDS, MANIFEST, Damaged, parse_manifest, seal
-from mmdet2tflite.store import LAST, LOGS, Store
+from mmdet2tflite.manifest import LOGS, MANIFEST
+from mmdet2tflite.store import Store
 from mmdet2tflite.verify import verify_store
 from tests.corner_network import HEAD
-from tests.store.building import build, never, report, writes
+from tests.store.building import build, never, report, writes, writes_several
 
 FUTURE = datetime.now(UTC) + timedelta(days=1)
-
-
-def makes(work: Path) -> Report:
-    """A file, one in a folder, an empty one and a log."""
-    (work / "saved_model").mkdir(exist_ok=True)
-    (work / "model.tflite").write_bytes(bytes(range(256)))
-    (work / "saved_model" / "variables.data").write_bytes(b"weights")
-    (work / "empty.txt").touch()
-    (work / LOGS / "tool.log").write_text("a line")
-    return report(mAP=0.3721)
 
 
 FILES = ("model.tflite", "saved_model/variables.data", f"{LOGS}/tool.log", MANIFEST)
@@ -93,7 +80,7 @@ def test_a_flipped_bit_is_found_in_artefacts_of_every_kind(
     store: Store, kind: str, name: str, process_of_its_own: Callable
 ) -> None:
     def make(work: Path) -> Artifact:
-        makes(work)
+        writes_several(work)
         return VALUES[kind]
 
     path = store.path(build(store, make), name)
@@ -112,13 +99,13 @@ def test_a_flipped_bit_in_any_file_is_found_and_the_artefact_made_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda place: None)  # a thousand times
-    built = build(store, makes)
+    built = build(store, writes_several)
     path = store.path(built, name)
     for position in range(path.stat().st_size):
         flip(path, position)
         process_of_its_own()
         assert store.find("stage", "key") is None, position
-        assert build(store, makes) == built
+        assert build(store, writes_several) == built
         assert store.path(built, "model.tflite").read_bytes() == bytes(range(256))
     said = capsys.readouterr().err.splitlines()
     aside = Path(store.root) / ".damaged" / "stage" / "key"
@@ -131,7 +118,7 @@ def test_a_flipped_bit_in_any_file_is_found_and_the_artefact_made_anew(
 def test_within_a_process_a_digest_is_computed_once_as_long_as_the_file_stays_as_it_is(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    built = build(store, makes)
+    built = build(store, writes_several)
     store.path(built)
     digested: list[Path] = []
     original = manifest_module.file_sha256
@@ -164,88 +151,32 @@ def test_within_a_process_a_digest_is_computed_once_as_long_as_the_file_stays_as
 def test_a_file_that_is_gone_or_something_else_is_damage(
     store: Store, harm: Callable[[Path], object], said: str, capsys: pytest.CaptureFixture
 ) -> None:
-    harm(store.path(build(store, makes), "model.tflite"))
+    harm(store.path(build(store, writes_several), "model.tflite"))
     assert store.find("stage", "key") is None
     assert said in capsys.readouterr().err
 
 
-def without(name: str) -> Callable[[dict], str]:
-    return lambda manifest: json.dumps(seal({k: v for k, v in manifest.items() if k != name}))
-
-
-def with_value(name: str, value: object) -> Callable[[dict], str]:
-    return lambda manifest: json.dumps({**manifest, name: value})
-
-
-BROKEN: dict[str, Callable[[dict], str | bytes]] = {
-    "empty": lambda manifest: "",
-    "binary": lambda manifest: bytes(range(256)),
-    "a list": lambda manifest: "[]",
-    "null": lambda manifest: "null",
-    "half of it": lambda manifest: json.dumps(manifest)[:100],
-    "deeply nested": lambda manifest: "[" * 100_000,
-    "a number with a million digits": lambda manifest: "1" * 1_000_000,
-    "another digest": lambda manifest: json.dumps(manifest).replace(
-        manifest["value"]["digest"], "0" * 64
-    ),
-    "another metric": lambda manifest: json.dumps(manifest).replace("0.3721", "0.9721"),
-    "a file outside": lambda manifest: json.dumps(
-        seal({**manifest, "files": {"../x": {"sha256": "0" * 64, "bytes": 0}}})
-    ),
-    **{f"without {name}": without(name) for name in sorted(FIELDS)},
-    **{f"with {name} null": with_value(name, None) for name in sorted(FIELDS)},
-}
-
-
-@pytest.mark.parametrize("kind", BROKEN)
-def test_a_manifest_of_any_broken_kind_is_damage(
-    store: Store, kind: str, capsys: pytest.CaptureFixture
+def test_a_manifest_that_goes_away_while_somebody_uses_the_artefact_is_reported(
+    store: Store,
 ) -> None:
-    built = build(store, makes)
-    path = store.path(built, MANIFEST)
-    content = BROKEN[kind](json.loads(path.read_text()))
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(StoreError, match=r"stage/key: manifest\.json .*"):
-        store.manifest(built)
+    built = build(store, writes_several)
+    store.path(built, MANIFEST).unlink()
+    with pytest.raises(StoreError, match=r"stage/key: manifest\.json is gone"):
+        store.path(built, "model.tflite")
     assert store.find("stage", "key") is None
-    assert capsys.readouterr().err.count("\n") == 1
-    assert build(store, makes).digest == built.digest
-
-
-def test_a_manifest_that_is_a_folder_or_a_pipe_is_damage(store: Store) -> None:
-    for make in (Path.mkdir, os.mkfifo):
-        path = store.path(build(store, makes), MANIFEST)
-        path.unlink()
-        make(path)
-        assert store.find("stage", "key") is None
 
 
 def test_an_artefact_in_anothers_place_is_damage(store: Store) -> None:
-    folder = store.path(build(store, makes))
+    folder = store.path(build(store, writes_several))
     shutil.copytree(folder, folder.with_name("other"))
     assert store.find("stage", "other") is None
     assert store.find("stage", "key") is not None
 
 
-def test_a_manifest_of_an_earlier_version_has_no_seal_and_is_taken(store: Store) -> None:
-    built = build(store, makes)
-    path = store.path(built, MANIFEST)
-    manifest = json.loads(path.read_text())
-    del manifest["seal"]
-    path.write_text(json.dumps(manifest))
-    assert store.find("stage", "key") == built
-
-
-def test_a_flipped_bit_in_the_name_of_the_seal_does_not_break_it(store: Store) -> None:
-    text = store.path(build(store, makes), MANIFEST).read_bytes()
-    with pytest.raises(Damaged, match="other fields"):
-        parse_manifest(text.replace(b'"seal"', b'"seam"'))
-
-
 def test_what_is_found_damaged_while_another_process_made_it_anew_is_left_alone(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    built = build(store, makes)
+    built = build(store, writes_several)
     flip(store.path(built, "model.tflite"), 7)
     monkeypatch.setattr(manifest_module, "_whole", {})
     original = Store._find
@@ -262,34 +193,12 @@ def test_what_is_found_damaged_while_another_process_made_it_anew_is_left_alone(
     assert not (Path(store.root) / ".damaged").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"a/b/c", b"no slash", b"stage/gone"])
-def test_a_broken_note_of_the_last_comparison_recalls_nothing(store: Store, content: bytes) -> None:
-    store.remember("name", build(store, makes))
-    (Path(store.root) / LAST / "name").write_bytes(content)
-    assert store.recall("name") is None
-    store.remember("name", build(store, never))
-    assert store.recall("name") is not None
-
-
-def test_one_bad_entry_does_not_keep_a_clean_up_from_the_others(
-    store: Store, capsys: pytest.CaptureFixture
-) -> None:
-    for key in ("bad", "good"):
-        built = build(store, writes(key), key)
-    path = store.path(built.model_copy(update={"key": "bad"}), MANIFEST)
-    path.write_text("{")
-    store.remember("name", built)
-    (Path(store.root) / LAST / "name").write_bytes(b"\xff")
-    assert [each.artifact.key for each in unneeded(store, (), FUTURE)] == ["good"]
-    assert "damaged: stage/bad: manifest.json is no JSON" in capsys.readouterr().err
-
-
 def test_what_was_set_aside_and_what_a_removal_left_half_way_are_leftovers(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (store.path(build(store, makes), "model.tflite")).write_bytes(b"")
+    (store.path(build(store, writes_several), "model.tflite")).write_bytes(b"")
     assert store.find("stage", "key") is None
-    half = build(store, makes, "half")
+    half = build(store, writes_several, "half")
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", never)
         with pytest.raises(AssertionError):
@@ -316,7 +225,7 @@ def test_a_whole_store_is_verified_and_what_is_damaged_is_named(store: Store) ->
 def test_a_damaged_copy_of_a_shared_artefact_is_fetched_again(
     remote: str, another_machine: Callable[[], None]
 ) -> None:
-    build(Store(remote), makes)
+    build(Store(remote), writes_several)
     another_machine()
     elsewhere = Store(remote)
     built = elsewhere.find("stage", "key")
@@ -328,10 +237,10 @@ def test_a_damaged_copy_of_a_shared_artefact_is_fetched_again(
 
 def test_a_shared_artefact_whose_manifest_is_damaged_is_made_anew(remote: str) -> None:
     store = Store(remote)
-    built = build(store, makes)
+    built = build(store, writes_several)
     fsspec.filesystem("memory").pipe_file(f"{remote}/stage/key/{MANIFEST}", b"null")
     assert store.find("stage", "key") is None
-    assert build(store, makes) == built
+    assert build(store, writes_several) == built
 
 
 def test_every_file_is_on_the_disk_before_the_manifest_names_it(
@@ -345,7 +254,7 @@ def test_every_file_is_on_the_disk_before_the_manifest_names_it(
         original(place)
 
     monkeypatch.setattr(os, "fsync", spy)
-    build(store, makes)
+    build(store, writes_several)
     before = order[: order.index(f".{MANIFEST}.partial")]
     assert {"model.tflite", "variables.data", "saved_model", "tool.log"} <= set(before)
     assert order[len(before) :] == [f".{MANIFEST}.partial", "key", "stage"]

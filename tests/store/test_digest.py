@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmdet2tflite.artifacts import Report
-from mmdet2tflite.store import LOGS, Store
+from mmdet2tflite.manifest import LOGS
+from mmdet2tflite.store import Store
 from tests.store.building import build, report, writes
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mmdet2tflite import store as store_module
+from mmdet2tflite import manifest as manifest_module
 from mmdet2tflite.errors import StoreError
 from mmdet2tflite.manifest import MANIFEST, seal
 from mmdet2tflite.store import Store
@@ -48,14 +48,14 @@ def test_the_manifest_is_written_after_every_other_file_and_before_the_folder_ap
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[bool, bool]] = []
-    original = store_module.write_manifest
+    original = manifest_module.write_manifest
 
     def spy(folder: Path, manifest: Mapping[str, Any]) -> None:
         seen.append(((folder / "file.txt").exists(), final.exists()))
         original(folder, manifest)
 
     final = Path(store.root) / "stage" / "key"
-    monkeypatch.setattr(store_module, "write_manifest", spy)
+    monkeypatch.setattr(manifest_module, "write_manifest", spy)
     build(store, writes("content"))
     assert seen == [(True, False)]
     assert (final / MANIFEST).exists()

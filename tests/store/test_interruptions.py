@@ -13,7 +13,8 @@ import pytest
 
 from mmdet2tflite.artifacts import Artifact, Report
 from mmdet2tflite.folder import Folder
-from mmdet2tflite.store import LOGS, Store
+from mmdet2tflite.manifest import LOGS
+from mmdet2tflite.store import Store
 from tests.store.building import build, never, report, writes
 
 SECONDS = 10.0

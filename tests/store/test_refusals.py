@@ -61,3 +61,11 @@ def test_a_server_that_refuses_a_list_is_reported(
 def test_a_url_that_nothing_here_can_open_is_reported() -> None:
     with pytest.raises(StoreError, match="'no://such' cannot be opened: Protocol not known: no"):
         Store("no://such")
+
+
+def test_a_url_with_a_password_is_refused_without_showing_it() -> None:
+    # The library behind the address would repeat a part of it in its own words.
+    with pytest.raises(StoreError, match="holds a password") as caught:
+        Store("s3://AKIA:wJal/rX@bucket")
+    assert "wJal" not in caught.value.found
+    assert "AWS_SECRET_ACCESS_KEY" in caught.value.remedy

@@ -12,7 +12,8 @@ import pytest
 
 from mmdet2tflite.errors import RegistryError
 from tasks import registry_command
-from tasks.registry import Registry, Version
+from tasks.registry import Registry
+from tasks.version import Version
 from tests.tasks.conftest import FAILED, ONNX, Tracked
 
 FIRST = "explicit · onnx2tf · float32"

@@ -32,9 +32,10 @@ from mmdet2tflite.evaluate.images import input_tensor
 from mmdet2tflite.evaluate.keras_runner import keras_ops
 from mmdet2tflite.evaluate.runners import OnnxRunner
 from mmdet2tflite.graph.rewrite import REWRITE, RewriteConfig
+from mmdet2tflite.manifest import LOGS
 from mmdet2tflite.names import FormatName, PaddingName
 from mmdet2tflite.stage import Job
-from mmdet2tflite.store import LOGS, Store
+from mmdet2tflite.store import Store
 from tests.toolchain.golden import EVALUATION, TIMEOUT, TOLERANCE
 from tests.toolchain.usual_networks import Network
 
