@@ -216,6 +216,15 @@ def test_a_users_mistake_ends_with_status_2_a_message_and_no_traceback(
     assert run.manifests() == before
 
 
+def test_a_mistake_in_the_data_is_said_before_anything_slow_starts(run, first):
+    before = run.mlflow_runs()
+    splits = "train: {annotations: a.json}, val: {annotations: b.json}"
+    result = run(f"dataset={{kind: coco, root: /nowhere, {splits}}}")
+    assert result.returncode == 2
+    assert "/nowhere/a.json cannot be read: No such file" in result.stderr
+    assert len(run.mlflow_runs()) == len(before)  # MLflow was not even imported
+
+
 def test_a_run_that_failed_says_so_in_mlflow_with_its_reason(run, first):
     run("training.epochs=0", "training.checkpoint=no.pth")
     newest = run.mlflow_runs()[0]

@@ -10,7 +10,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from mmdet2tflite.errors import ServiceError, StoreError
-from tasks import server
+from tasks import server, tracking_place
 from tasks.databases import DATABASE
 from tasks.tracking_place import URI, usable, use_tracking
 
@@ -46,6 +46,7 @@ def test_a_database_that_is_deleted_in_a_run_is_named_with_what_sqlite_says(
         with suppress(MlflowException):
             mlflow.end_run()
         mlflow.set_tracking_uri(before)
+        tracking_place._own_uris.add(before)  # no user's, whatever MLflow puts into the environment
 
 
 def test_a_full_disk_that_mlflow_tells_of_in_words_is_named(tmp_path: Path) -> None:
