@@ -51,9 +51,11 @@ def test_a_database_that_is_deleted_in_a_run_is_named_with_what_sqlite_says(
 
 def test_a_full_disk_that_mlflow_tells_of_in_words_is_named(tmp_path: Path) -> None:
     message = f"1 failure: [Errno {errno.ENOSPC}] No space left on device: 'a' -> 'b'"
-    with pytest.raises(StoreError, match=f"no space left on the disk of {tmp_path} or /"):  # noqa: SIM117
-        with usable(tmp_path):
-            raise MlflowException(message)
+    with (
+        pytest.raises(StoreError, match=f"no space left on the disk of {tmp_path} or /"),
+        usable(tmp_path),
+    ):
+        raise MlflowException(message)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,5 @@ def test_a_full_disk_that_mlflow_tells_of_in_words_is_named(tmp_path: Path) -> N
 )
 def test_a_disk_that_is_full_or_refuses_is_named(tmp_path: Path, number: int, said: str) -> None:
     place = str(tmp_path / "artifacts" / "model.tflite")
-    with pytest.raises(StoreError, match=said.replace("PLACE", place)):  # noqa: SIM117
-        with usable(tmp_path):
-            raise OSError(number, os.strerror(number), place)
+    with pytest.raises(StoreError, match=said.replace("PLACE", place)), usable(tmp_path):
+        raise OSError(number, os.strerror(number), place)
