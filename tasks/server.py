@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import ExitStack
 
 import httpx
 
@@ -20,7 +20,7 @@ from mmdet2tflite.lock import exclusive
 from mmdet2tflite.safe_text import without_password
 from tasks.doors import Door, hosts, origins
 from tasks.own_server import SECONDS_TO_STOP, OwnServer, answers, end_run
-from tasks.password import check_prefect_password, chosen_password, run_password
+from tasks.password import check_prefect_password, chosen_password, home, run_password
 
 SECONDS_TO_ANSWER = 10
 ATTEMPTS = 3
@@ -28,6 +28,8 @@ SECONDS_BETWEEN_LOOKS = 5.0
 SECONDS_TO_BE_SILENT = 60.0
 """A network may fail for a moment; a training does not mind."""
 DATABASE_LOCK = "mmdet2tflite-database.lock"
+"""Held until a server has started: two that fill an empty database at once stumble over each other
+(its tables, then its rows of block types)."""
 
 
 def start_server() -> Callable[[], None]:
@@ -88,14 +90,12 @@ def check_server(name: str, health: str, remedy: str) -> None:
 
 
 def _make_database() -> None:
-    """Prefect's tables, or those that a newer version adds: two servers must not do so at once."""
+    """Prefect's tables, or those that a newer version adds."""
     from prefect.server.database import provide_database_interface
     from prefect.settings import get_current_settings
 
-    settings = get_current_settings()
-    if settings.server.database.migrate_on_start:
-        with exclusive(Path(settings.home) / DATABASE_LOCK):
-            asyncio.run(provide_database_interface().create_db())
+    if get_current_settings().server.database.migrate_on_start:
+        asyncio.run(provide_database_interface().create_db())
 
 
 def main() -> None:
@@ -113,10 +113,18 @@ def main() -> None:
 
     if not chosen_password():
         raise RuntimeError("a server without a password: see tasks/password.py")
-    _make_database()
     app = Door(create_app(ephemeral=sys.argv[2:] != ["service"], final=True), names)
     config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=int(SECONDS_TO_STOP))
-    uvicorn.Server(config).run(sockets=[place])
+    with ExitStack() as alone:
+        alone.enter_context(exclusive(home() / DATABASE_LOCK))
+        _make_database()  # here a signal still ends it at once
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                alone.close()
+
+        Server(config).run(sockets=[place])
 
 
 if __name__ == "__main__":

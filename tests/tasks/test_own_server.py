@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from tasks.password import FILE
+from tasks.password import FILE, run_password
 
 pytestmark = pytest.mark.flow
 
@@ -31,6 +31,23 @@ wait()
 settings = get_current_settings()
 print(settings.api.url, settings.api.auth_string.get_secret_value(), flush=True)
 time.sleep(600)
+"""
+
+
+SERVER = """
+import socket, sys, uvicorn
+from tasks import server
+make, startup = server._make_database, uvicorn.Server.startup
+def making():
+    print("fills the database", flush=True)
+    make()
+async def starting(self, sockets):
+    await startup(self, sockets)
+    print("serves", flush=True)
+server._make_database, uvicorn.Server.startup = making, starting
+place = socket.create_server(("127.0.0.1", 0))
+sys.argv = ["tasks.server", str(place.fileno())]
+server.main()
 """
 
 
@@ -91,6 +108,24 @@ def test_runs_that_start_at_once_on_an_empty_database_all_have_a_server(tmp_path
         for run in runs:
             run.terminate()
             run.communicate()
+
+
+def test_a_second_server_waits_until_the_first_has_filled_the_database_and_serves(tmp_path):
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path), **run_password().environment}
+    reader, writer = os.pipe()
+    servers = [
+        subprocess.Popen([sys.executable, "-c", SERVER], cwd=ROOT, env=environment, stdout=writer)
+        for _ in range(2)
+    ]
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        try:
+            done = [said.readline().strip() for _ in range(4)]
+        finally:
+            for server in servers:
+                server.terminate()
+                server.wait()
+    assert done == ["fills the database", "serves"] * 2
 
 
 @pytest.mark.parametrize(
