@@ -31,7 +31,7 @@ run: install ## data set to compared .tflite files; EXPERIMENT=configs/experimen
 
 .PHONY: bench
 bench: install ## against other tools' own files, on a quiet machine; EXPERIMENT=…
-	$(PYTHON) -m mmdet2tflite.bench "$(EXPERIMENT)"
+	$(PYTHON) -m benchmarks.conversion "$(EXPERIMENT)"
 
 .PHONY: chaos
 chaos: install ## runs killed, starved and crowded, as root for its small disks (an hour); CHAOS="--only …"
@@ -73,18 +73,19 @@ test-services: install ## real servers: deployments, retraining, promotion (minu
 	$(PYTHON) -m pytest -m services
 
 .PHONY: lint
-lint: install ## ruff, formatting and types
+lint: install ## ruff, formatting, the order of the layers, types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	"$(VENV)/bin/lint-imports" --no-cache
 	$(PYTHON) -m mypy
 
 .PHONY: ui
 ui: install ## MLflow on what was tracked; PORT=5000
-	$(PYTHON) -m tasks.tracking_server --port $(PORT)
+	$(PYTHON) -m tasks.servers.tracking_server --port $(PORT)
 
 .PHONY: serve
 serve: install ## Prefect with its deployments, a worker, and MLflow; PREFECT_PORT=4200 PORT=5000
-	$(PYTHON) -m flows.serve --prefect-port $(PREFECT_PORT) --mlflow-port $(PORT)
+	$(PYTHON) -m flows.services.serve --prefect-port $(PREFECT_PORT) --mlflow-port $(PORT)
 
 .PHONY: lock
 lock: install ## resolve requirements.lock after a change of pyproject.toml; UPGRADE=1 for newer versions

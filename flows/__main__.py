@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet2tflite.exit_status import run_and_report
-from mmdet2tflite.experiment_file import load_experiment
-from mmdet2tflite.store import Store
-from tasks.databases import check_databases
-from tasks.server import start_server
+from mmdet2tflite.config.loading import load_experiment
+from mmdet2tflite.processes.exit_status import run_and_report
+from mmdet2tflite.store.store import Store
+from tasks.servers.databases import check_databases
+from tasks.servers.server import start_server
 
 
 def main() -> int:

@@ -7,13 +7,13 @@ from pathlib import Path
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from mmdet2tflite.cleaning import unneeded
+from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.report.terminal import console
 from mmdet2tflite.safe_text import plain, without_password
-from mmdet2tflite.store import Store
-from tasks.used import used_artefacts
+from mmdet2tflite.store.cleaning import unneeded
+from mmdet2tflite.store.store import Store
+from tasks.tracking.used import used_artefacts
 
 MEGABYTE = 1e6
 LONGEST_UPLOAD = timedelta(days=1)

@@ -5,20 +5,20 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.task_runners import check_machines
+from flows.running.task_runners import check_machines
 from flows.variants import in_openvino, variants
 from mmdet2tflite.artifacts import Comparison
-from mmdet2tflite.exit_status import Incomplete
-from mmdet2tflite.experiment_file import load_experiment
+from mmdet2tflite.config.loading import load_experiment
+from mmdet2tflite.processes.exit_status import Incomplete
 from mmdet2tflite.report.outcome import Outcome
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tasks.checkpoint_to_onnx import checkpoint_to_onnx
 from tasks.config_to_dataset import config_to_dataset
 from tasks.dataset_to_checkpoint import dataset_to_checkpoint
 from tasks.model_to_report import model_to_report
-from tasks.publishing import publish, warn
 from tasks.reports_to_comparison import reports_to_comparison
-from tasks.tracking import tracked_run
+from tasks.tracking.publishing import publish, warn
+from tasks.tracking.runs import tracked_run
 
 
 @flow(name="detector-to-tflite")

@@ -12,7 +12,8 @@ from prefect.events import emit_event
 
 from flows.detector_to_tflite import detector_to_tflite
 from mmdet2tflite.artifacts import Artifact, Checkpoint, Dataset, Report, TfliteModel
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
+from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.data.prepare import newest_change
 from mmdet2tflite.errors import RegistryError, StoreError
 from mmdet2tflite.evaluate.promotion import (
@@ -22,18 +23,17 @@ from mmdet2tflite.evaluate.promotion import (
     decide_first,
     refuse_classes,
 )
-from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.stored import read_comparison
 from mmdet2tflite.report.terminal import console
 from mmdet2tflite.safe_text import plain
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tasks.config_to_dataset import config_to_dataset
 from tasks.model_to_report import model_to_report
-from tasks.registry import CHALLENGER, CHAMPION, DATASET, Registry
 from tasks.reports_to_decision import reports_to_decision
-from tasks.tracking import ORIGIN
-from tasks.version import Version
+from tasks.tracking.registry import CHALLENGER, CHAMPION, DATASET, Registry
+from tasks.tracking.runs import ORIGIN
+from tasks.tracking.version import Version
 
 
 @flow(name="retrain")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from prefect.futures import PrefectFuture
 
-from flows.task_runners import fan_out
+from flows.running.task_runners import fan_out
 from mmdet2tflite.artifacts import (
     Dataset,
     KerasModel,
@@ -17,11 +17,11 @@ from mmdet2tflite.artifacts import (
     RewrittenModel,
     TfliteModel,
 )
-from mmdet2tflite.config import Experiment
-from mmdet2tflite.convert.to_keras import CONVERTER
+from mmdet2tflite.config.experiment import Experiment
+from mmdet2tflite.config.names import ConverterName, PrecisionName
+from mmdet2tflite.convert.keras.to_keras import CONVERTER
 from mmdet2tflite.errors import UserError
-from mmdet2tflite.interruption import interruptible
-from mmdet2tflite.names import ConverterName, PrecisionName
+from mmdet2tflite.processes.interruption import interruptible
 from mmdet2tflite.report.outcome import Outcome
 from tasks.model_to_report import model_to_report
 from tasks.onnx_to_openvino import onnx_to_openvino

@@ -8,7 +8,7 @@ from typing import Any, Literal, override
 
 from pydantic import BaseModel, ConfigDict
 
-from mmdet2tflite.names import FormatName
+from mmdet2tflite.config.names import FormatName
 
 Family = Literal["yolox", "rtmdet"]
 

@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from mmdet2tflite.artifacts import Artifact
-from mmdet2tflite.digest import file_sha256, json_sha256
-from mmdet2tflite.manifest import LOGS
-from mmdet2tflite.store import Store
-from mmdet2tflite.toolchain import OnProgress
+from mmdet2tflite.files.digest import file_sha256, json_sha256
+from mmdet2tflite.processes.toolchain import OnProgress
+from mmdet2tflite.store.manifest import LOGS
+from mmdet2tflite.store.store import Store
 
 KEY_LENGTH = 20
 RESULT = f"{LOGS}/result.json"

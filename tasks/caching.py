@@ -19,10 +19,10 @@ from prefect.results import ResultStore
 from prefect.settings import get_current_settings
 
 from mmdet2tflite.artifacts import Artifact
-from mmdet2tflite.config import Experiment
-from mmdet2tflite.digest import json_sha256
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.errors import UserError
-from mmdet2tflite.evaluate import machine
+from mmdet2tflite.files.digest import json_sha256
+from mmdet2tflite.processes import machine
 from mmdet2tflite.report.terminal import (
     announce,
     announce_failure,
@@ -32,7 +32,7 @@ from mmdet2tflite.report.terminal import (
     say_waiting,
 )
 from mmdet2tflite.stage import Stage
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tasks.retrying import SECONDS_TO_WAIT, may_pass, store_answered
 
 RECORDS = "mmdet2tflite-keys"

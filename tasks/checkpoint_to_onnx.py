@@ -1,7 +1,7 @@
 """checkpoint → ONNX"""
 
 from mmdet2tflite.artifacts import Checkpoint, Dataset
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.detector.export import EXPORT
 from tasks.caching import Call, arrow
 

@@ -1,6 +1,6 @@
 """config → data set"""
 
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.data.prepare import DATASET
 from tasks.caching import Call, arrow
 

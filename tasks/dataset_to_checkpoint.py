@@ -1,7 +1,7 @@
 """data set → checkpoint"""
 
 from mmdet2tflite.artifacts import Dataset
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.detector.train import TRAIN, TrainConfig
 from tasks.caching import Call, arrow
 

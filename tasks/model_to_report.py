@@ -1,9 +1,9 @@
 """model → report"""
 
 from mmdet2tflite.artifacts import Dataset, Report
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.backends.runtimes import RUNTIMES, Model
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.evaluate.evaluate import EVALUATE
-from mmdet2tflite.evaluate.runtimes import RUNTIMES, Model
 from tasks.caching import Call, arrow
 
 

@@ -1,7 +1,7 @@
 """ONNX → OpenVINO"""
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.convert.to_openvino import OPENVINO, OpenvinoConfig
 from tasks.caching import Call, arrow
 

@@ -1,9 +1,9 @@
 """ONNX → rewritten ONNX"""
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
+from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.graph.rewrite import REWRITE, RewriteConfig
-from mmdet2tflite.names import PaddingName
 from tasks.caching import Call, arrow
 
 

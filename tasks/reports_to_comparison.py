@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mmdet2tflite.artifacts import Dataset
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.report.compare import COMPARE, compare_config, compare_inputs
 from mmdet2tflite.report.outcome import Outcome
 from tasks.caching import Call, arrow

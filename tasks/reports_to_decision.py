@@ -6,11 +6,11 @@ No stage of its own: a decision is about the registry of this moment, and belong
 from prefect import task
 
 from mmdet2tflite.artifacts import Dataset, Report
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.evaluate.promotion import Decision, Row, compare, decide
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.rows import uniform_metrics
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 
 
 @task(persist_result=False)

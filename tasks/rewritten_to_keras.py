@@ -1,9 +1,9 @@
 """rewritten ONNX → Keras file or SavedModel"""
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel, RewrittenModel
-from mmdet2tflite.config import Experiment
-from mmdet2tflite.convert.to_keras import KERAS, KerasConfig
-from mmdet2tflite.names import FormatName
+from mmdet2tflite.config.experiment import Experiment
+from mmdet2tflite.config.names import FormatName
+from mmdet2tflite.convert.keras.to_keras import KERAS, KerasConfig
 from tasks.caching import Call, arrow
 
 

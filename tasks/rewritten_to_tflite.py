@@ -1,9 +1,9 @@
 """rewritten ONNX → TFLite"""
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel, RewrittenModel
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
+from mmdet2tflite.config.names import ConverterName
 from mmdet2tflite.convert.convert import CONVERT, ConvertConfig
-from mmdet2tflite.names import ConverterName
 from tasks.caching import Call, arrow
 
 

@@ -1,9 +1,9 @@
 """float32 TFLite → TFLite of another precision"""
 
 from mmdet2tflite.artifacts import Dataset, TfliteModel
-from mmdet2tflite.config import Experiment
-from mmdet2tflite.convert.quantize import QUANTIZE, QuantizeConfig
-from mmdet2tflite.names import PrecisionName
+from mmdet2tflite.config.experiment import Experiment
+from mmdet2tflite.config.names import PrecisionName
+from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig
 from tasks.caching import Call, arrow
 
 

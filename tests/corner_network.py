@@ -12,10 +12,10 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.artifacts import Head, Passport, Preprocessing, Rotation, TfliteOutput
-from mmdet2tflite.convert.engine_flag import write_flags
-from mmdet2tflite.convert.flatbuffer import write_model
 from mmdet2tflite.convert.tflite_file import write_passport
-from tests.convert.tflite_writer import Writer
+from mmdet2tflite.tflite.engine_flag import write_flags
+from mmdet2tflite.tflite.flatbuffer import write_model
+from tests.tflite.tflite_writer import Writer
 
 STRIDE = 32
 CHANNELS = {"cls_32": 2, "box_32": 4, "obj_32": 1}

@@ -3,12 +3,12 @@
 import os
 from unittest import mock
 
-from mmdet2tflite.toolchain import WITHOUT_TELEMETRY
+from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY
 
 with mock.patch.dict(os.environ, WITHOUT_TELEMETRY):
     import openvino as ov
     from openvino import opset13 as ops
 
-    from mmdet2tflite.convert.ir import read_onnx, spell_out
+    from mmdet2tflite.convert.converters.ir import read_onnx, spell_out
 
 __all__ = ["ops", "ov", "read_onnx", "spell_out"]

@@ -9,9 +9,9 @@ import pytest
 
 from mmdet2tflite import stage as stage_module
 from mmdet2tflite.artifacts import Artifact, Report
-from mmdet2tflite.config import Evaluation, Latency
+from mmdet2tflite.config.experiment import Evaluation, Latency
 from mmdet2tflite.stage import KEY_LENGTH, Job, Stage
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 
 
 def measure(job: Job, config: Evaluation, model: Artifact | None = None) -> Report:

@@ -15,7 +15,7 @@ SECOND = "second"
 OLD = timedelta(days=-60)
 CLEAN = """
 import pathlib, sys
-from tasks.server import start_server
+from tasks.servers.server import start_server
 wait = start_server()
 from flows.clean_store import clean_store
 from mmdet2tflite.errors import RegistryError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.chaos.trial import Case, Trial
 from benchmarks.chaos.verdict import Happened
-from mmdet2tflite.manifest import MANIFEST
+from mmdet2tflite.store.manifest import MANIFEST
 
 GROUP = "damage"
 STAGE, FILE, NEXT = "onnx", "model.onnx", "rewritten"

@@ -21,9 +21,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.digest import json_sha256
-from mmdet2tflite.manifest import LOGS, MANIFEST, describe_files
-from mmdet2tflite.store import LAST
+from mmdet2tflite.files.digest import json_sha256
+from mmdet2tflite.store.manifest import LOGS, MANIFEST, describe_files
+from mmdet2tflite.store.store import LAST
 
 TIMED = ("report.json", "operators.json")
 LATENCY = "latency"

@@ -13,16 +13,18 @@ import yaml
 
 from benchmarks.chaos.digests import Fingerprint, fingerprint, manifests
 from benchmarks.chaos.processes import Run, environment
-from mmdet2tflite.become import FLOW_ENVIRONMENT
-from mmdet2tflite.manifest import MANIFEST
-from mmdet2tflite.project import project_root
+from mmdet2tflite.config.project import project_root
+from mmdet2tflite.processes.become import FLOW_ENVIRONMENT
+from mmdet2tflite.store.manifest import MANIFEST
 
 EXPERIMENT = Path(__file__).with_name("experiment.yaml")
 NAME, SECONDS = "chaos", "seconds.json"
 LIMIT, LEAST_LIMIT = 4.0, 300.0
 """Times the undisturbed run's, and seconds. It has the machine to itself, cases go side by side."""
 SECONDS_UNDISTURBED = 1800.0
-TABLES = "import sys, pathlib, tasks.tracking_place as t; t.use_tracking(pathlib.Path(sys.argv[1]))"
+TABLES = """import pathlib, sys
+from tasks.tracking.tracking_place import use_tracking
+use_tracking(pathlib.Path(sys.argv[1]))"""
 """Makes MLflow's database. That of a run would lead other runs' files into that run's folder."""
 
 

@@ -18,8 +18,8 @@ from typing import Literal
 
 import psutil
 
+from mmdet2tflite.config.project import project_root
 from mmdet2tflite.errors import QUOTED
-from mmdet2tflite.project import project_root
 
 MARK = "MMDET2TFLITE_CHAOS"
 POLL_SECONDS = 0.002
@@ -122,11 +122,11 @@ class Run:
             if name == "flow":
                 return [flow]
             children = [each for each in flow.children() if _words(each)]
-            servers = [each for each in children if "tasks.server" in _words(each)]
+            servers = [each for each in children if "tasks.servers.server" in _words(each)]
             tools = [
                 each
                 for each in children
-                if "mmdet2tflite.child" in _words(each) and each not in servers
+                if "mmdet2tflite.processes.child" in _words(each) and each not in servers
             ]
             loaders = [loader for tool in tools for loader in tool.children()]
             return {"server": servers, "tool": tools, "loader": loaders}[name]

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.chaos.disks import UNTIL
 from benchmarks.chaos.trial import Case, NotTried, Trial
 from benchmarks.chaos.verdict import Happened
-from mmdet2tflite.manifest import MANIFEST
+from mmdet2tflite.store.manifest import MANIFEST
 
 FOLDERS, CLOCK = "folders", "clock"
 NOWHERE = "/proc/nowhere"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chaos.verdict import KINDS, Result
-from mmdet2tflite.bench.reasons import without_folders
-from mmdet2tflite.evaluate import machine
+from benchmarks.conversion.reasons import without_folders
+from mmdet2tflite.processes import machine
 
 BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
 HEADINGS = ("", "tried", "survived", "lost", "stuck", "tracebacks", "orphans", "not tried")

@@ -1,12 +1,12 @@
 """Holds a converted model against the ONNX that it was made of, in a child process."""
 
 from mmdet2tflite.artifacts import Dataset, KerasModel, OnnxModel, RewrittenModel, TfliteModel
+from mmdet2tflite.backends.runtimes import RUNTIMES
 from mmdet2tflite.data.files import image_files
-from mmdet2tflite.evaluate.promise import PARITY_IMAGES
-from mmdet2tflite.evaluate.runtimes import RUNTIMES
-from mmdet2tflite.manifest import LOGS
+from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.stage import Job
-from mmdet2tflite.toolchain import run_python
+from mmdet2tflite.store.manifest import LOGS
 
 
 def check_conversion(

@@ -17,11 +17,11 @@ import onnx_ir
 from pydantic import Field, TypeAdapter
 
 from mmdet2tflite.artifacts import KerasModel, TfliteModel
-from mmdet2tflite.evaluate.promise import Infers, check_promise, run_on_images
-from mmdet2tflite.evaluate.runners import OnnxRunner
-from mmdet2tflite.evaluate.runtimes import RUNTIMES
+from mmdet2tflite.backends.runtimes import RUNTIMES
 from mmdet2tflite.graph.verify import RewrittenRunner
-from mmdet2tflite.passport import Rotation
+from mmdet2tflite.parity.promise import Infers, check_promise, run_on_images
+from mmdet2tflite.runtime.passport import Rotation
+from mmdet2tflite.runtime.runners import OnnxRunner
 
 THREADS = 2
 CONVERTED: TypeAdapter[TfliteModel | KerasModel] = TypeAdapter(

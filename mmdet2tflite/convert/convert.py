@@ -10,14 +10,14 @@ from mmdet2tflite.artifacts import (
     RewrittenModel,
     TfliteModel,
 )
+from mmdet2tflite.config.names import ConverterName
+from mmdet2tflite.config.section import Section
 from mmdet2tflite.convert.check import check_conversion
-from mmdet2tflite.convert.converter import ToolRun
+from mmdet2tflite.convert.converters.converter import ToolRun
+from mmdet2tflite.convert.converters.table import CONVERTERS
 from mmdet2tflite.convert.finish import Finishing, finish
-from mmdet2tflite.convert.table import CONVERTERS
-from mmdet2tflite.manifest import LOGS
-from mmdet2tflite.names import ConverterName
-from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
+from mmdet2tflite.store.manifest import LOGS
 
 FILE = TfliteModel.model_fields["file"].default
 
@@ -98,27 +98,27 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.convert.check",
         "mmdet2tflite.convert.check_worker",
         "mmdet2tflite.convert.convert",
-        "mmdet2tflite.convert.engine_flag",
+        "mmdet2tflite.tflite.engine_flag",
         "mmdet2tflite.convert.finish",
-        "mmdet2tflite.convert.flatbuffer",
+        "mmdet2tflite.tflite.flatbuffer",
         "mmdet2tflite.convert.identify",
         "mmdet2tflite.convert.identify_worker",
-        "mmdet2tflite.convert.ir",
-        "mmdet2tflite.convert.ir_worker",
+        "mmdet2tflite.convert.converters.ir",
+        "mmdet2tflite.convert.converters.ir_worker",
         "mmdet2tflite.convert.locate",
-        "mmdet2tflite.convert.onnx2tf",
-        "mmdet2tflite.convert.openvino",
-        "mmdet2tflite.convert.openvino2tensorflow_script",
-        "mmdet2tflite.convert.reverse_io",
-        "mmdet2tflite.convert.table",
+        "mmdet2tflite.convert.converters.onnx2tf",
+        "mmdet2tflite.convert.converters.openvino",
+        "mmdet2tflite.convert.converters.openvino2tensorflow_script",
+        "mmdet2tflite.tflite.flips",
+        "mmdet2tflite.convert.converters.table",
         "mmdet2tflite.convert.tflite_file",
-        "mmdet2tflite.convert.windows",
-        "mmdet2tflite.evaluate.decode",
-        "mmdet2tflite.evaluate.images",
-        "mmdet2tflite.evaluate.parity",
-        "mmdet2tflite.evaluate.promise",
-        "mmdet2tflite.evaluate.runners",
-        "mmdet2tflite.evaluate.runtimes",
-        "mmdet2tflite.image_file",
+        "mmdet2tflite.tflite.windows",
+        "mmdet2tflite.runtime.decode",
+        "mmdet2tflite.runtime.images",
+        "mmdet2tflite.parity.parity",
+        "mmdet2tflite.parity.promise",
+        "mmdet2tflite.runtime.runners",
+        "mmdet2tflite.backends.runtimes",
+        "mmdet2tflite.files.image_file",
     ),
 )

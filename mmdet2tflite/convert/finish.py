@@ -9,10 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from mmdet2tflite.artifacts import Passport, Rotation, Tensor, TfliteOutput
-from mmdet2tflite.convert.engine_flag import Pads, write_flags
-from mmdet2tflite.convert.flatbuffer import read_model, write_model
 from mmdet2tflite.convert.locate import locate_convolutions
-from mmdet2tflite.convert.reverse_io import reverse_io
 from mmdet2tflite.convert.tflite_file import (
     describe_output,
     match_outputs,
@@ -21,7 +18,10 @@ from mmdet2tflite.convert.tflite_file import (
     write_passport,
 )
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.evaluate.census import PADS, custom_ops, operators
+from mmdet2tflite.tflite.census import PADS, custom_ops, operators
+from mmdet2tflite.tflite.engine_flag import Pads, write_flags
+from mmdet2tflite.tflite.flatbuffer import read_model, write_model
+from mmdet2tflite.tflite.flips import reverse_io
 
 
 @dataclass(frozen=True)

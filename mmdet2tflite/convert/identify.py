@@ -6,7 +6,7 @@ import numpy as np
 
 from mmdet2tflite.convert.tflite_file import to_nhwc
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.evaluate.decode import Floats
+from mmdet2tflite.runtime.decode import Floats
 
 
 def identify_outputs(expected: Mapping[str, Floats], found: Mapping[str, Floats]) -> dict[str, str]:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from mmdet2tflite.convert.flatbuffer import read_model, write_model
 from mmdet2tflite.convert.identify import identify_outputs
 from mmdet2tflite.convert.samples import noise
 from mmdet2tflite.convert.tflite_file import output_tensors, rename_outputs
-from mmdet2tflite.evaluate.runners import TfliteRunner
 from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.rewriting import UPRIGHT
 from mmdet2tflite.graph.verify import RewrittenRunner
+from mmdet2tflite.runtime.runners import TfliteRunner
+from mmdet2tflite.tflite.flatbuffer import read_model, write_model
 
 THREADS = 2
 

@@ -6,9 +6,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from mmdet2tflite.convert.flatbuffer import constant, operator_name
-from mmdet2tflite.convert.windows import CONVOLUTIONS
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.tflite.flatbuffer import constant, operator_name
+from mmdet2tflite.tflite.windows import CONVOLUTIONS
 
 type Floats = NDArray[np.float32]
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mmdet2tflite.config.names import ConverterName, PaddingName
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.names import ConverterName, PaddingName
 
 type Triple = tuple[float, float, float]
 

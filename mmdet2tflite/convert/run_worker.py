@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from mmdet2tflite.evaluate.promise import run_on_tensors
-from mmdet2tflite.evaluate.runners import open_tflite
+from mmdet2tflite.parity.promise import run_on_tensors
+from mmdet2tflite.runtime.runners import open_tflite
 
 THREADS = 2
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from mmdet2tflite.errors import DataError, ModelError
-from mmdet2tflite.evaluate.decode import Floats, PreprocessingValues
-from mmdet2tflite.evaluate.images import images_in, input_tensor
-from mmdet2tflite.evaluate.promise import PARITY_IMAGES
+from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.runtime.decode import Floats, PreprocessingValues
+from mmdet2tflite.runtime.images import images_in, input_tensor
 
 NOISE_SAMPLES = 4
 SEED = 0

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmdet2tflite.convert import samples
-from mmdet2tflite.convert.converter import ToolRun
+from mmdet2tflite.convert.converters.converter import ToolRun
+from mmdet2tflite.convert.converters.table import CONVERTERS
 from mmdet2tflite.convert.request import Normalisation, Request
 from mmdet2tflite.convert.samples import Samples
 from mmdet2tflite.convert.standalone_report import LOG, Conversion, write_reports
-from mmdet2tflite.convert.table import CONVERTERS
 from mmdet2tflite.convert.warm import NOT_WARM, RUN_WORKER, WarmTools
-from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.errors import ConfigError, StoreError, ToolFailed
-from mmdet2tflite.evaluate.decode import Floats
-from mmdet2tflite.evaluate.promise import check_promise, run_on_tensors
-from mmdet2tflite.evaluate.runners import OnnxRunner
+from mmdet2tflite.files.digest import file_sha256
 from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.model_file import load_model, save_model
 from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
-from mmdet2tflite.toolchain import WarmPython, run_python
+from mmdet2tflite.parity.promise import check_promise, run_on_tensors
+from mmdet2tflite.processes.toolchain import WarmPython, run_python
+from mmdet2tflite.runtime.decode import Floats
+from mmdet2tflite.runtime.runners import OnnxRunner
 
 if TYPE_CHECKING:  # pydantic is slow to import: while the converter runs is early enough
     from mmdet2tflite.artifacts import Passport, Preprocessing
@@ -160,7 +160,7 @@ def _finish(
 
 
 def _census(file: Path) -> dict[str, float]:
-    from mmdet2tflite.evaluate.census import census_metrics, tflite_ops
+    from mmdet2tflite.tflite.census import census_metrics, tflite_ops
 
     return census_metrics(tflite_ops(file), file)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.artifacts import Passport, Tensor, TfliteOutput
-from mmdet2tflite.convert.flatbuffer import read_metadata, read_model, write_metadata
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.passport import PASSPORT
+from mmdet2tflite.runtime.passport import PASSPORT
+from mmdet2tflite.tflite.flatbuffer import read_metadata, read_model, write_metadata
 
 
 def output_tensors(model: schema.ModelT) -> list[Tensor]:

@@ -1,12 +1,12 @@
 """Stage: ONNX → OpenVINO's intermediate representation, to be run by OpenVINO itself."""
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel, OpenvinoModel
+from mmdet2tflite.config.section import Section
 from mmdet2tflite.data.files import image_files
-from mmdet2tflite.evaluate.promise import PARITY_IMAGES
-from mmdet2tflite.manifest import LOGS
-from mmdet2tflite.section import Section
+from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY, run_python
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.toolchain import WITHOUT_TELEMETRY, run_python
+from mmdet2tflite.store.manifest import LOGS
 
 
 class OpenvinoConfig(Section):
@@ -53,15 +53,15 @@ OPENVINO: Stage[OpenvinoModel] = Stage(
     run=to_openvino,
     tools=("onnxruntime", "openvino"),
     sources=(
-        "mmdet2tflite.convert.ir",
+        "mmdet2tflite.convert.converters.ir",
         "mmdet2tflite.convert.to_openvino",
         "mmdet2tflite.convert.to_openvino_worker",
-        "mmdet2tflite.evaluate.decode",
-        "mmdet2tflite.evaluate.images",
-        "mmdet2tflite.evaluate.openvino_runner",
-        "mmdet2tflite.evaluate.parity",
-        "mmdet2tflite.evaluate.promise",
-        "mmdet2tflite.evaluate.runners",
-        "mmdet2tflite.image_file",
+        "mmdet2tflite.runtime.decode",
+        "mmdet2tflite.runtime.images",
+        "mmdet2tflite.backends.openvino_runner",
+        "mmdet2tflite.parity.parity",
+        "mmdet2tflite.parity.promise",
+        "mmdet2tflite.runtime.runners",
+        "mmdet2tflite.files.image_file",
     ),
 )

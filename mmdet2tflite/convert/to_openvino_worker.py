@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from mmdet2tflite.artifacts import OpenvinoModel
-from mmdet2tflite.convert.ir import read_onnx, write_ir
-from mmdet2tflite.evaluate.openvino_runner import OpenvinoRunner
-from mmdet2tflite.evaluate.promise import check_promise, run_on_images
-from mmdet2tflite.evaluate.runners import OnnxRunner
+from mmdet2tflite.backends.openvino_runner import OpenvinoRunner
+from mmdet2tflite.convert.converters.ir import read_onnx, write_ir
+from mmdet2tflite.parity.promise import check_promise, run_on_images
+from mmdet2tflite.runtime.runners import OnnxRunner
 
 THREADS = 2
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from mmdet2tflite.convert.table import CONVERTERS
-from mmdet2tflite.names import ConverterName
-from mmdet2tflite.toolchain import WarmPython
+from mmdet2tflite.config.names import ConverterName
+from mmdet2tflite.convert.converters.table import CONVERTERS
+from mmdet2tflite.processes.toolchain import WarmPython
 
 RUN_WORKER = "mmdet2tflite.convert.run_worker"
 

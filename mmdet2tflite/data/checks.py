@@ -28,12 +28,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from mmdet2tflite.config.section import Size
 from mmdet2tflite.data.coco import Annotation, Coco, Image, Unchecked
 from mmdet2tflite.data.files import where_outside
 from mmdet2tflite.data.problems import Findings
 from mmdet2tflite.errors import DataError
-from mmdet2tflite.image_file import decode_image, read_image_file
-from mmdet2tflite.section import Size
+from mmdet2tflite.files.image_file import decode_image, read_image_file
 from mmdet2tflite.stage import Job
 
 ROUNDING = 1.0

@@ -16,10 +16,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from mmdet2tflite.data.config import CocoData, VocData
+from mmdet2tflite.config.dataset import CocoData, VocData
 from mmdet2tflite.data.files import MOST_JSON, SplitName, absolute, real
 from mmdet2tflite.data.problems import Findings
-from mmdet2tflite.regular_file import read_user_file
+from mmdet2tflite.files.regular_file import read_user_file
 
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """What pycocotools can count with."""

@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet2tflite.data.config import DigitsData
+from mmdet2tflite.config.dataset import DigitsData
+from mmdet2tflite.config.section import Size
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.section import Size
 
 CLASSES = tuple(str(digit) for digit in range(10))
 SPLITS = ("train", "val")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from mmdet2tflite.artifacts import Dataset
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 
 type SplitName = Literal["train", "val"]
 

@@ -12,15 +12,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmdet2tflite.artifacts import Dataset, Split
+from mmdet2tflite.config.dataset import (
+    CocoData,
+    DatasetConfig,
+    DigitsData,
+    VocData,
+    YoloData,
+)
 from mmdet2tflite.data import checks, coco, digits, voc, yolo
 from mmdet2tflite.data.classes import check_classes
 from mmdet2tflite.data.coco import Unchecked
-from mmdet2tflite.data.config import CocoData, DatasetConfig, DigitsData, VocData, YoloData
 from mmdet2tflite.data.files import SplitName
 from mmdet2tflite.data.problems import Findings, Problem, judge
-from mmdet2tflite.digest import file_sha256, json_sha256
-from mmdet2tflite.manifest import LOGS
+from mmdet2tflite.files.digest import file_sha256, json_sha256
 from mmdet2tflite.stage import Job, Stage
+from mmdet2tflite.store.manifest import LOGS
 
 SPLITS: tuple[SplitName, ...] = ("train", "val")
 REPORT = f"{LOGS}/problems.json"
@@ -170,9 +176,9 @@ DATASET = Stage[Dataset](
         "mmdet2tflite.data.problems",
         "mmdet2tflite.data.voc",
         "mmdet2tflite.data.yolo",
-        "mmdet2tflite.image_file",
-        "mmdet2tflite.regular_file",
-        "mmdet2tflite.yaml_file",
+        "mmdet2tflite.files.image_file",
+        "mmdet2tflite.files.regular_file",
+        "mmdet2tflite.files.yaml_file",
     ),
     outside=fingerprint,
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from mmdet2tflite.artifacts import Frozen
+from mmdet2tflite.config.names import Fix
 from mmdet2tflite.errors import DataError
-from mmdet2tflite.names import Fix
 from mmdet2tflite.safe_text import shortened
 
 Unmendable = Literal[

@@ -27,12 +27,12 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from mmdet2tflite.config.dataset import VocData, VocSplit
 from mmdet2tflite.data.coco import Annotation, Category, Coco, Image, Unchecked, allowed
-from mmdet2tflite.data.config import VocData, VocSplit
 from mmdet2tflite.data.files import MOST_TEXT, SplitName, absolute, real, where_outside
 from mmdet2tflite.data.problems import Findings
-from mmdet2tflite.image_file import SUFFIXES
-from mmdet2tflite.regular_file import read_user_file, read_user_text
+from mmdet2tflite.files.image_file import SUFFIXES
+from mmdet2tflite.files.regular_file import read_user_file, read_user_text
 
 MOST_DIGITS = 9
 """Of a size in pixels."""

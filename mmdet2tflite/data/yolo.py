@@ -24,8 +24,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from mmdet2tflite.config.dataset import YoloData
 from mmdet2tflite.data.coco import Annotation, Category, Coco, Image, Unchecked, wrong_entries
-from mmdet2tflite.data.config import YoloData
 from mmdet2tflite.data.files import (
     MOST_LIST,
     MOST_TEXT,
@@ -35,9 +35,9 @@ from mmdet2tflite.data.files import (
     where_outside,
 )
 from mmdet2tflite.data.problems import Findings
-from mmdet2tflite.image_file import SUFFIXES
-from mmdet2tflite.regular_file import read_user_file, read_user_text
-from mmdet2tflite.yaml_file import LONGEST, read_yaml
+from mmdet2tflite.files.image_file import SUFFIXES
+from mmdet2tflite.files.regular_file import read_user_file, read_user_text
+from mmdet2tflite.files.yaml_file import LONGEST, read_yaml
 
 type Box = tuple[float, float, float, float]
 

@@ -1,0 +1,1 @@
+"""Training, export and marks: all that imports mmdet, in child processes only."""

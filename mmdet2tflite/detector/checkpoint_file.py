@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.memory import growing_at_most
-from mmdet2tflite.regular_file import open_regular
+from mmdet2tflite.files.regular_file import open_regular
+from mmdet2tflite.processes.memory import growing_at_most
 
 MOST_MEMORY, TIMES_FILE = 10**9, 3
 """Bytes that reading a file may take, and of those that it has."""

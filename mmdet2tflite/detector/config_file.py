@@ -3,9 +3,9 @@
 import ast
 from pathlib import Path
 
-from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.regular_file import check_regular
+from mmdet2tflite.files.digest import file_sha256
+from mmdet2tflite.files.regular_file import check_regular
 
 LARGEST_FILE = 10**7
 

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from mmdet2tflite.artifacts import Checkpoint, Dataset, Family, OnnxModel
-from mmdet2tflite.config import Export
+from mmdet2tflite.config.experiment import Export
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.config_file import config_digests
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.evaluate.promise import PARITY_IMAGES
-from mmdet2tflite.manifest import LOGS
+from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.toolchain import run_python
+from mmdet2tflite.store.manifest import LOGS
 
 DEPLOY_CONFIGS: dict[Family, Path] = {
     "rtmdet": Path("configs/deploy/rtmdet.py"),
@@ -92,13 +92,13 @@ EXPORT: Stage[OnnxModel] = Stage(
         "mmdet2tflite.detector.layers",
         "mmdet2tflite.detector.mark_runner",
         "mmdet2tflite.detector.mmlab",
-        "mmdet2tflite.evaluate.decode",
-        "mmdet2tflite.evaluate.images",
-        "mmdet2tflite.evaluate.parity",
-        "mmdet2tflite.evaluate.promise",
-        "mmdet2tflite.evaluate.torch_runner",
-        "mmdet2tflite.graph.geometry",
-        "mmdet2tflite.image_file",
+        "mmdet2tflite.runtime.decode",
+        "mmdet2tflite.runtime.images",
+        "mmdet2tflite.parity.parity",
+        "mmdet2tflite.parity.promise",
+        "mmdet2tflite.detector.torch_runner",
+        "mmdet2tflite.geometry",
+        "mmdet2tflite.files.image_file",
     ),
     outside=_deploy_configs,
 )

@@ -23,14 +23,14 @@ from mmdeploy.apis.core.pipeline_manager import no_mp  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
 from mmdet2tflite.artifacts import Family, Head, Preprocessing  # noqa: E402
-from mmdet2tflite.config import Export  # noqa: E402
+from mmdet2tflite.config.experiment import Export  # noqa: E402
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
 from mmdet2tflite.detector.mark_runner import MarkRunner  # noqa: E402
+from mmdet2tflite.detector.torch_runner import TorchRunner  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
-from mmdet2tflite.evaluate.decode import FAMILIES  # noqa: E402
-from mmdet2tflite.evaluate.promise import Infers, check_promise, run_on_images  # noqa: E402
-from mmdet2tflite.evaluate.runners import OnnxRunner  # noqa: E402
-from mmdet2tflite.evaluate.torch_runner import TorchRunner  # noqa: E402
+from mmdet2tflite.parity.promise import Infers, check_promise, run_on_images  # noqa: E402
+from mmdet2tflite.runtime.decode import FAMILIES  # noqa: E402
+from mmdet2tflite.runtime.runners import OnnxRunner  # noqa: E402
 
 UNCUT, CUT, MODEL = "end2end.onnx", "cut.onnx", "model.onnx"
 

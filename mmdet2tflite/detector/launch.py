@@ -2,17 +2,17 @@
 
 Ranks are counted over all machines, those of the first machine first; rank 0 writes what the stage
 returns. torchrun puts each rank into a session of its own, out of reach of the signals that stop a
-child (toolchain.py): so every rank, too, is a ``mmdet2tflite.child`` that dies with its parent, and
-the parent of a rank is torchrun, which dies with the flow.
+child (toolchain.py): so every rank, too, is a ``mmdet2tflite.processes.child`` that dies with its
+parent, and the parent of a rank is torchrun, which dies with the flow.
 """
 
 import os
 from pathlib import Path
 
-from mmdet2tflite.config import Training
+from mmdet2tflite.config.experiment import Training
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.evaluate.machine import cores
-from mmdet2tflite.toolchain import OnProgress, run_python
+from mmdet2tflite.processes.machine import cores
+from mmdet2tflite.processes.toolchain import OnProgress, run_python
 
 WORKER = "mmdet2tflite.detector.train_worker"
 
@@ -37,7 +37,13 @@ def run_worker(
     """
     module, words = WORKER, [str(spec)]
     if training.ranks > 1 and training.epochs:
-        words = [*_torchrun(training, node), "--module", "mmdet2tflite.child", WORKER, *words]
+        words = [
+            *_torchrun(training, node),
+            "--module",
+            "mmdet2tflite.processes.child",
+            WORKER,
+            *words,
+        ]
         module = "torch.distributed.run"
     run_python(
         "mmdet",

@@ -19,7 +19,7 @@ from mmengine.registry import MODELS
 from torch.nn import functional
 
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.graph.geometry import same_pads
+from mmdet2tflite.geometry import same_pads
 
 
 @MODELS.register_module()

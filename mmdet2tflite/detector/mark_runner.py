@@ -12,7 +12,7 @@ from mmdeploy.core import RewriterContext, patch_model
 from mmdeploy.core.optimizers import function_marker, reset_mark_function_count
 from mmengine.config import Config
 
-from mmdet2tflite.evaluate.decode import Floats
+from mmdet2tflite.runtime.decode import Floats
 
 BACKEND = "onnxruntime"
 

@@ -12,11 +12,11 @@ from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
 from mmdet2tflite.artifacts import Family, Frozen, Head, Preprocessing
-from mmdet2tflite.config import Detector, Training
+from mmdet2tflite.config.experiment import Detector, Training
 from mmdet2tflite.detector.pipelines import PAD_VALUE, letterbox, test_pipeline, train_pipeline
 from mmdet2tflite.detector.schedule import set_hooks, set_schedule
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.evaluate.machine import cores
+from mmdet2tflite.processes.machine import cores
 
 MAX_DETECTIONS = 100  # what COCO's mAP looks at, where the config sets no limit
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmdet2tflite.config import Augmentation, Detector
+from mmdet2tflite.config.experiment import Augmentation, Detector
 
 PAD_VALUE = 114.0
 

@@ -22,14 +22,14 @@ import numpy as np  # noqa: E402
 from mmdet.registry import DATASETS  # noqa: E402
 from mmdet.utils import register_all_modules  # noqa: E402
 
-from mmdet2tflite.config import Detector, Training  # noqa: E402
+from mmdet2tflite.config.experiment import Detector, Training  # noqa: E402
 from mmdet2tflite.detector import augment, cached_dataset  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.box_fates import TRAIL, Register, Seen, Watched, watch  # noqa: E402
 from mmdet2tflite.detector.mmdet_config import DataPaths, build_config  # noqa: E402
 from mmdet2tflite.detector.phases import Phase, phases  # noqa: E402
 from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
 from mmdet2tflite.errors import ConfigError  # noqa: E402
-from mmdet2tflite.toolchain import progress  # noqa: E402
+from mmdet2tflite.processes.toolchain import progress  # noqa: E402
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import HOOKS, MODEL_WRAPPERS
 from mmengine.runner import Runner
 
-from mmdet2tflite.config import Training
+from mmdet2tflite.config.experiment import Training
 from mmdet2tflite.detector.speed import speed_up
 from mmdet2tflite.errors import ConfigError
 

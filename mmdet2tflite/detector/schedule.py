@@ -2,7 +2,7 @@
 
 from mmengine.config import Config, ConfigDict
 
-from mmdet2tflite.config import Training
+from mmdet2tflite.config.experiment import Training
 
 FINAL_LEARNING_RATE = 0.05  # of the initial one, as in YOLOX
 

@@ -16,7 +16,7 @@ from mmdet2tflite.detector.checkpoint_file import load_checkpoint
 from mmdet2tflite.detector.mmdet_config import head_of
 from mmdet2tflite.detector.onnx_weights import OnnxWeights, take_over
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.evaluate.images import input_tensor
+from mmdet2tflite.runtime.images import input_tensor
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ import shutil
 from pathlib import Path
 
 from mmdet2tflite.artifacts import Checkpoint, Dataset
-from mmdet2tflite.config import Detector, Training
+from mmdet2tflite.config.experiment import Detector, Training
+from mmdet2tflite.config.section import Section
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.detector.config_file import config_digests
 from mmdet2tflite.detector.launch import run_worker
-from mmdet2tflite.digest import file_sha256
-from mmdet2tflite.manifest import LOGS
-from mmdet2tflite.section import Section
+from mmdet2tflite.files.digest import file_sha256
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.manifest import LOGS
+from mmdet2tflite.store.store import Store
 
 CURVES = f"{LOGS}/curves.json"
 
@@ -107,7 +107,7 @@ TRAIN: Stage[Checkpoint] = Stage(
         "mmdet2tflite.detector.speed",
         "mmdet2tflite.detector.start_weights",
         "mmdet2tflite.detector.train_worker",
-        "mmdet2tflite.graph.geometry",
+        "mmdet2tflite.geometry",
     ),
     outside=_files,
     resumable=True,

@@ -19,7 +19,7 @@ from mmengine.runner import Runner  # noqa: E402
 from mmengine.runner.checkpoint import _load_checkpoint  # noqa: E402
 from torch.distributed.elastic.multiprocessing.errors import record  # noqa: E402
 
-from mmdet2tflite.config import Detector, Training  # noqa: E402
+from mmdet2tflite.config.experiment import Detector, Training  # noqa: E402
 from mmdet2tflite.detector import augment, cached_dataset, layers, ranks, recorder  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
     DataPaths,
@@ -38,7 +38,7 @@ from mmdet2tflite.detector.start_weights import (  # noqa: E402
     read_onnx,
 )
 from mmdet2tflite.errors import ConfigError, ToolKilled  # noqa: E402
-from mmdet2tflite.toolchain import progress  # noqa: E402
+from mmdet2tflite.processes.toolchain import progress  # noqa: E402
 
 RUN = "run"
 LOADER_KILLED = "is killed by signal: Killed"

@@ -1,0 +1,1 @@
+"""Accuracy, latency and mistakes of a model; what they say about promoting it."""

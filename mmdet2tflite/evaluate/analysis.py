@@ -23,11 +23,11 @@ from mmdet2tflite.evaluate.image_score import (
     judge_all,
     score_image,
 )
-from mmdet2tflite.evaluate.parity import MATCH_IOU
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.evaluate.tables import SIZES, coco_tables
 from mmdet2tflite.evaluate.truth import Truth
-from mmdet2tflite.store import Store
+from mmdet2tflite.parity.parity import MATCH_IOU
+from mmdet2tflite.store.store import Store
 
 ANALYSIS = "analysis.json"
 """In the folder of a report on a model that has detections."""

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet2tflite.evaluate.decode import Detections
-from mmdet2tflite.evaluate.parity import MATCH_IOU, match, pairwise_intersection, pairwise_iou
+from mmdet2tflite.parity.parity import MATCH_IOU, match, pairwise_intersection, pairwise_iou
+from mmdet2tflite.runtime.decode import Detections
 
 RIGHT, IGNORED, MISSED = "right", "ignored", "missed"
 CAUSES = ("class", "localisation", "both", "duplicate", "background", MISSED)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet2tflite.evaluate.image_score import SHOWN_SCORE, ImageScore
-from mmdet2tflite.evaluate.parity import MATCH_IOU
+from mmdet2tflite.parity.parity import MATCH_IOU
 
 
 def confusion_matrix(scores: Sequence[ImageScore], classes: Sequence[str]) -> NDArray[np.int32]:

@@ -7,19 +7,19 @@ from typing import Any
 import cv2
 
 from mmdet2tflite.artifacts import Dataset, Report
-from mmdet2tflite.config import Evaluation
-from mmdet2tflite.evaluate import machine
+from mmdet2tflite.backends.runtimes import RUNTIMES, Model
+from mmdet2tflite.config.experiment import Evaluation
 from mmdet2tflite.evaluate.analysis import ANALYSIS, analyse, analysis_metrics
+from mmdet2tflite.evaluate.error_sheet import draw_analysis
 from mmdet2tflite.evaluate.image_score import score_all
+from mmdet2tflite.evaluate.pictures import draw_comparison
 from mmdet2tflite.evaluate.results import Evaluated
-from mmdet2tflite.evaluate.runtimes import RUNTIMES, Model
 from mmdet2tflite.evaluate.spec import REPORT, Spec
 from mmdet2tflite.evaluate.truth import Truth
-from mmdet2tflite.manifest import LOGS
-from mmdet2tflite.report.error_sheet import draw_analysis
-from mmdet2tflite.report.pictures import draw_comparison
+from mmdet2tflite.processes import machine
+from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY, run_python
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.toolchain import WITHOUT_TELEMETRY, run_python
+from mmdet2tflite.store.manifest import LOGS
 
 PICTURE, PICTURED = "detections.png", 6
 """Ground truth beside the detections of the first so many images."""
@@ -129,36 +129,36 @@ EVALUATE: Stage[Report] = Stage(
         "torch",
     ),
     sources=(
-        "mmdet2tflite.convert.engine_flag",
-        "mmdet2tflite.convert.flatbuffer",
-        "mmdet2tflite.convert.windows",
+        "mmdet2tflite.tflite.engine_flag",
+        "mmdet2tflite.tflite.flatbuffer",
+        "mmdet2tflite.tflite.windows",
         "mmdet2tflite.detector.layers",
         "mmdet2tflite.detector.mmlab",
         "mmdet2tflite.evaluate.accuracy",
         "mmdet2tflite.evaluate.analysis",
         "mmdet2tflite.evaluate.causes",
-        "mmdet2tflite.evaluate.census",
+        "mmdet2tflite.tflite.census",
         "mmdet2tflite.evaluate.confusion",
-        "mmdet2tflite.evaluate.decode",
+        "mmdet2tflite.runtime.decode",
         "mmdet2tflite.evaluate.gains",
         "mmdet2tflite.evaluate.image_score",
-        "mmdet2tflite.evaluate.images",
-        "mmdet2tflite.evaluate.keras_runner",
+        "mmdet2tflite.runtime.images",
+        "mmdet2tflite.backends.keras_runner",
         "mmdet2tflite.evaluate.latency",
-        "mmdet2tflite.evaluate.openvino_runner",
-        "mmdet2tflite.evaluate.operator_times",
-        "mmdet2tflite.evaluate.parity",
+        "mmdet2tflite.backends.openvino_runner",
+        "mmdet2tflite.tflite.operator_times",
+        "mmdet2tflite.parity.parity",
         "mmdet2tflite.evaluate.results",
-        "mmdet2tflite.evaluate.runners",
-        "mmdet2tflite.evaluate.runtimes",
+        "mmdet2tflite.runtime.runners",
+        "mmdet2tflite.backends.runtimes",
         "mmdet2tflite.evaluate.tables",
-        "mmdet2tflite.evaluate.torch_runner",
+        "mmdet2tflite.detector.torch_runner",
         "mmdet2tflite.evaluate.truth",
         "mmdet2tflite.evaluate.worker",
-        "mmdet2tflite.graph.geometry",
-        "mmdet2tflite.image_file",
-        "mmdet2tflite.report.error_sheet",
-        "mmdet2tflite.report.pictures",
+        "mmdet2tflite.geometry",
+        "mmdet2tflite.files.image_file",
+        "mmdet2tflite.evaluate.error_sheet",
+        "mmdet2tflite.evaluate.pictures",
     ),
     outside=_machine,
 )

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet2tflite.evaluate.causes import CAUSES, IGNORED, MENDABLE, MISSED, RIGHT, Judgement
-from mmdet2tflite.evaluate.decode import Detections
+from mmdet2tflite.runtime.decode import Detections
 
 RECALLS = np.linspace(0, 1, 101)
 

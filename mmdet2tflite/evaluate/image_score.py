@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mmdet2tflite.evaluate.causes import IGNORED, RIGHT, Judgement, judge
-from mmdet2tflite.evaluate.decode import Detections
 from mmdet2tflite.evaluate.truth import Truth
+from mmdet2tflite.runtime.decode import Detections
 
 SHOWN_SCORE = 0.3
 """What applications usually ask for."""

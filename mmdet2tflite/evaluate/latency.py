@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet2tflite.evaluate import machine
+from mmdet2tflite.processes import machine
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmdet2tflite.artifacts import Dataset, Report
-from mmdet2tflite.config import Promotion, Variants
+from mmdet2tflite.config.experiment import Promotion, Variants
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.evaluate.bootstrap import PairedBootstrap, paired_bootstrap
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.safe_text import plain
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 
 type Row = Mapping[str, Any]
 """Of ``comparison.json``."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mmdet2tflite.evaluate.decode import Detections, Floats
+from mmdet2tflite.runtime.decode import Detections, Floats
 
 DETECTIONS, OUTPUTS = "detections.json", "outputs.npz"
 IMAGE_IDS = "image_ids"

@@ -13,7 +13,7 @@ from mmdet2tflite.artifacts import (
     OpenvinoModel,
     TfliteModel,
 )
-from mmdet2tflite.config import Evaluation
+from mmdet2tflite.config.experiment import Evaluation
 
 REPORT = "report.json"
 """Metrics and all details, left in ``Spec.work``."""

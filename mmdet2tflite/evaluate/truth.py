@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmdet2tflite.evaluate.decode import Detections
+from mmdet2tflite.runtime.decode import Detections
 
 
 @dataclass(frozen=True)

@@ -16,19 +16,21 @@ from typing import Any
 import numpy as np
 
 from mmdet2tflite.artifacts import Checkpoint, OnnxModel, OpenvinoModel, TfliteModel
-from mmdet2tflite.config import Latency
-from mmdet2tflite.convert.flatbuffer import read_model
+from mmdet2tflite.backends.runtimes import RUNTIMES, Model
+from mmdet2tflite.config.experiment import Latency
 from mmdet2tflite.errors import ConfigError, ModelError
-from mmdet2tflite.evaluate import latency, machine, parity
+from mmdet2tflite.evaluate import latency
 from mmdet2tflite.evaluate.accuracy import accuracy
-from mmdet2tflite.evaluate.census import census_metrics
-from mmdet2tflite.evaluate.decode import Detections, Floats, decode
-from mmdet2tflite.evaluate.images import input_tensor
 from mmdet2tflite.evaluate.results import Evaluated
-from mmdet2tflite.evaluate.runners import Detector, Runner
-from mmdet2tflite.evaluate.runtimes import RUNTIMES, Model
 from mmdet2tflite.evaluate.spec import OPERATORS, REPORT, Spec
-from mmdet2tflite.toolchain import progress
+from mmdet2tflite.parity import parity
+from mmdet2tflite.processes import machine
+from mmdet2tflite.processes.toolchain import progress
+from mmdet2tflite.runtime.decode import Detections, Floats, decode
+from mmdet2tflite.runtime.images import input_tensor
+from mmdet2tflite.runtime.runners import Detector, Runner
+from mmdet2tflite.tflite.census import census_metrics
+from mmdet2tflite.tflite.flatbuffer import read_model
 
 IMAGES_PER_PROGRESS_LINE = 10
 NOTHING = Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64))
@@ -160,7 +162,7 @@ def _census(model: Model, folder: Path) -> tuple[dict[str, float], dict[str, Any
 
 
 def _operator_times(model: Path, target: Path) -> None:
-    from mmdet2tflite.evaluate.operator_times import operator_times
+    from mmdet2tflite.tflite.operator_times import operator_times
 
     times = [asdict(time) for time in operator_times(read_model(model))]
     target.write_text(json.dumps(times, indent=1), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The ONNX graph: canonical form, padding strategies, the plan."""

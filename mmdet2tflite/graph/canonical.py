@@ -18,7 +18,7 @@ from mmdet2tflite.graph.passes.pads import MergePads
 from mmdet2tflite.graph.passes.plain_forms import SpellOut
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 from mmdet2tflite.graph.passes.unused import RemoveUnused
-from mmdet2tflite.memory import growing_at_most
+from mmdet2tflite.processes.memory import growing_at_most
 
 PASSES: tuple[type[ReportingPass], ...] = (
     NameNodes,

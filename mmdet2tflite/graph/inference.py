@@ -10,6 +10,7 @@ import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.geometry import same_output
 from mmdet2tflite.graph.edit import (
     Array,
     constant,
@@ -20,7 +21,6 @@ from mmdet2tflite.graph.edit import (
     static_shape,
     string,
 )
-from mmdet2tflite.graph.geometry import same_output
 
 LARGEST_SHAPE_OPERAND = 1024
 """Elements of a constant that can say something about a shape; weights have more."""

@@ -10,10 +10,10 @@ from onnx.external_data_helper import load_external_data_for_model
 from onnx_ir.passes.common import InlinePass, RemoveInitializersFromInputsPass
 
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.files.regular_file import read_regular
 from mmdet2tflite.graph.edit import describe, integers, is_op, readers
 from mmdet2tflite.graph.opset import upgrade
 from mmdet2tflite.graph.soundness import LIMIT, check_functions, check_tensors, check_texts
-from mmdet2tflite.regular_file import read_regular
 
 QUANTISED_OPS = (
     "ConvInteger",

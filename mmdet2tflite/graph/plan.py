@@ -6,13 +6,13 @@ from typing import Any
 
 import onnx_ir as ir
 
+from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.canonical import Change
 from mmdet2tflite.graph.rewriting import Decision, Rewriting, Treatment
 from mmdet2tflite.graph.sites import Site, find_sites
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.graph.treatment import choose_explicit
-from mmdet2tflite.names import PaddingName
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """Stage: ONNX → canonical ONNX → one padding strategy; checked against the original."""
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel, RewrittenModel
+from mmdet2tflite.config.names import PaddingName
+from mmdet2tflite.config.section import Section
 from mmdet2tflite.data.files import image_files
-from mmdet2tflite.evaluate.promise import PARITY_IMAGES
-from mmdet2tflite.manifest import LOGS
-from mmdet2tflite.names import PaddingName
-from mmdet2tflite.section import Section
+from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.toolchain import run_python
+from mmdet2tflite.store.manifest import LOGS
 
 
 class RewriteConfig(Section):
@@ -56,5 +56,5 @@ REWRITE: Stage[RewrittenModel] = Stage(
     name="rewritten",
     run=rewrite,
     tools=("onnx", "onnx-ir", "onnxruntime"),
-    sources=("mmdet2tflite.evaluate.promise", "mmdet2tflite.graph"),
+    sources=("mmdet2tflite.parity.promise", "mmdet2tflite.graph"),
 )

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from mmdet2tflite.artifacts import Preprocessing, RewrittenModel
-from mmdet2tflite.evaluate.promise import check_promise, run_on_images
-from mmdet2tflite.evaluate.runners import OnnxRunner
+from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.model_file import load_model, save_model
 from mmdet2tflite.graph.plan import describe_rewriting
 from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.graph.verify import RewrittenRunner
-from mmdet2tflite.names import PaddingName
+from mmdet2tflite.parity.promise import check_promise, run_on_images
+from mmdet2tflite.runtime.runners import OnnxRunner
 
 MODEL, PLAN = (RewrittenModel.model_fields[name].default for name in ("file", "plan"))
 THREADS = 2

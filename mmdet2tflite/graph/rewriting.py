@@ -6,11 +6,11 @@ from enum import StrEnum
 
 import onnx_ir as ir
 
+from mmdet2tflite.config.names import PaddingName
+from mmdet2tflite.geometry import Widening
 from mmdet2tflite.graph.edit import integers, is_op, string
-from mmdet2tflite.graph.geometry import Widening
 from mmdet2tflite.graph.sites import WINDOWS, Site
-from mmdet2tflite.names import PaddingName
-from mmdet2tflite.passport import Rotation
+from mmdet2tflite.runtime.passport import Rotation
 
 UPRIGHT = Rotation(input=False, outputs=())
 PAD_MODES = ("constant", "reflect")

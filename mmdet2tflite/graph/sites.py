@@ -7,8 +7,8 @@ from math import prod
 import onnx_ir as ir
 
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.geometry import Axis, resolve_auto_pad
 from mmdet2tflite.graph.edit import constant, describe, integer, integers, is_op, shape_of, string
-from mmdet2tflite.graph.geometry import Axis, resolve_auto_pad
 
 WINDOWS = ("Conv", "MaxPool", "AveragePool")
 

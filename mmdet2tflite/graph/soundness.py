@@ -18,7 +18,7 @@ import onnx
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.regular_file import open_regular
+from mmdet2tflite.files.regular_file import open_regular
 
 LIMIT = 2**31 - 1
 MOST_NODES = 1_000_000

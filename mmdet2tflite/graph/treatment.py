@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
+from mmdet2tflite.geometry import Axis, Widening, same_output
 from mmdet2tflite.graph.edit import constant, new_constant, new_node, shape_of
-from mmdet2tflite.graph.geometry import Axis, Widening, same_output
 from mmdet2tflite.graph.rewriting import Decision, Treatment
 from mmdet2tflite.graph.sites import Kind, Site
 

@@ -4,10 +4,10 @@ import onnx_ir as ir
 import onnxruntime
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.evaluate.decode import Floats
-from mmdet2tflite.evaluate.runners import turn
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
-from mmdet2tflite.passport import Rotation
+from mmdet2tflite.runtime.decode import Floats
+from mmdet2tflite.runtime.passport import Rotation
+from mmdet2tflite.runtime.runners import turn
 
 
 class RewrittenRunner:

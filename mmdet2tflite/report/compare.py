@@ -7,13 +7,14 @@ from typing import Any
 import yaml
 
 from mmdet2tflite.artifacts import Artifact, Comparison, Dataset
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
+from mmdet2tflite.config.section import Section
 from mmdet2tflite.data.files import split_paths
-from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.evaluate.analysis import read_analysis, what_goes_wrong
 from mmdet2tflite.evaluate.image_score import choose, score_all
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.evaluate.truth import Truth
+from mmdet2tflite.files.digest import file_sha256
 from mmdet2tflite.report.losses import describe_mixed, find_losses
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.page import MISTAKES, STYLE, TEMPLATE, Shown, render
@@ -22,7 +23,6 @@ from mmdet2tflite.report.stored import STAGE
 from mmdet2tflite.report.summary import TOLERATED_LOSS, summarise
 from mmdet2tflite.report.times import find_times
 from mmdet2tflite.safe_text import without_password
-from mmdet2tflite.section import Section
 from mmdet2tflite.stage import Job, Stage
 
 NUMBERS, PAGE = (Comparison.model_fields[name].default for name in ("numbers", "page"))
@@ -156,11 +156,11 @@ COMPARE: Stage[Comparison] = Stage(
     sources=(
         "mmdet2tflite.evaluate.analysis",
         "mmdet2tflite.evaluate.causes",
-        "mmdet2tflite.evaluate.decode",
+        "mmdet2tflite.runtime.decode",
         "mmdet2tflite.evaluate.image_score",
-        "mmdet2tflite.evaluate.parity",
+        "mmdet2tflite.parity.parity",
         "mmdet2tflite.evaluate.results",
-        "mmdet2tflite.evaluate.runtimes",
+        "mmdet2tflite.backends.runtimes",
         "mmdet2tflite.evaluate.truth",
         "mmdet2tflite.report.columns",
         "mmdet2tflite.report.compare",

@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 
 from mmdet2tflite.errors import ConfigError, ImageError
-from mmdet2tflite.evaluate.images import images_in, read_image
-from mmdet2tflite.image_file import SUFFIXES
-from mmdet2tflite.report.pictures import Picture, draw
+from mmdet2tflite.evaluate.pictures import Picture, draw
+from mmdet2tflite.files.image_file import SUFFIXES
 from mmdet2tflite.runtime import Detector, NamedDetections
+from mmdet2tflite.runtime.images import images_in, read_image
 from mmdet2tflite.safe_text import shortened, visible
 
 LONGEST_NAME = 255

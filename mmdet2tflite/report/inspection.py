@@ -11,18 +11,23 @@ from ai_edge_litert import schema_py_generated as schema
 from rich.markup import escape
 from rich.table import Table
 
-from mmdet2tflite.convert.engine_flag import Pads, read_flags
-from mmdet2tflite.convert.flatbuffer import (
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.files.regular_file import read_regular
+from mmdet2tflite.processes.memory import growing_at_most
+from mmdet2tflite.report.terminal import SafeConsole
+from mmdet2tflite.runtime.passport import PASSPORT
+from mmdet2tflite.runtime.passport_checks import shown
+from mmdet2tflite.tflite.census import operators
+from mmdet2tflite.tflite.engine_flag import Pads, read_flags
+from mmdet2tflite.tflite.flatbuffer import (
+    LARGEST_FILE,
     UNPACKING_ERRORS,
     constant,
     operator_name,
     parse_model,
     read_metadata,
 )
-from mmdet2tflite.convert.windows import CONVOLUTIONS, window_of
-from mmdet2tflite.errors import ModelError
-from mmdet2tflite.evaluate.census import operators
-from mmdet2tflite.evaluate.pads import (
+from mmdet2tflite.tflite.pads import (
     PADDING_OPERATORS,
     TYPE_NAMES,
     Padding,
@@ -30,11 +35,7 @@ from mmdet2tflite.evaluate.pads import (
     find_pads,
     scale_and_zero_point,
 )
-from mmdet2tflite.memory import growing_at_most
-from mmdet2tflite.passport import LARGEST_FILE, PASSPORT
-from mmdet2tflite.passport_checks import shown
-from mmdet2tflite.regular_file import read_regular
-from mmdet2tflite.report.terminal import SafeConsole
+from mmdet2tflite.tflite.windows import CONVOLUTIONS, window_of
 
 MOST_MEMORY, TIMES_FILE = 10**9, 8
 """Bytes that reading a file may take, and of those that it has."""

@@ -14,13 +14,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from mmdet2tflite.errors import one_line
 from mmdet2tflite.evaluate.causes import RIGHT
-from mmdet2tflite.evaluate.decode import Detections
 from mmdet2tflite.evaluate.image_score import ImageScore
 from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.report.columns import COLUMNS, cell
 from mmdet2tflite.report.gallery import COLOURS, WIDTH, Thumbnail
 from mmdet2tflite.report.mistakes import MEANINGS, describe, frame
 from mmdet2tflite.report.pareto import draw, points
+from mmdet2tflite.runtime.decode import Detections
 
 TEMPLATE = Path(__file__).with_name("page.html")
 STYLE, MISTAKES = TEMPLATE.with_name("style.css"), TEMPLATE.with_name("mistakes.html")

@@ -6,8 +6,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmdet2tflite.evaluate.decode import Detections
-from mmdet2tflite.report.pictures import Picture, cell, scaled
+from mmdet2tflite.evaluate.pictures import Picture, cell, scaled
+from mmdet2tflite.runtime.decode import Detections
 
 COLUMNS = 4
 CELL_WIDTH = 400

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmdet2tflite.artifacts import Artifact, RewrittenModel, TfliteModel
-from mmdet2tflite.convert.layer_table import LAYERS
-from mmdet2tflite.convert.precisions import is_calibrated
-from mmdet2tflite.evaluate.runtimes import RUNTIMES
+from mmdet2tflite.backends.runtimes import RUNTIMES
 from mmdet2tflite.evaluate.spec import OPERATORS, REPORT
+from mmdet2tflite.quantize.layer_table import LAYERS
+from mmdet2tflite.quantize.precisions import is_calibrated
 from mmdet2tflite.report.outcome import Outcome
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 
 type Row = dict[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmdet2tflite.artifacts import Comparison
 from mmdet2tflite.errors import StoreError
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 
 STAGE = "comparison"
 

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mmdet2tflite.errors import one_line
+from mmdet2tflite.processes.toolchain import OnProgress
 from mmdet2tflite.report.columns import COLUMNS, cell
 from mmdet2tflite.safe_text import visible, visible_lines, without_password
-from mmdet2tflite.toolchain import OnProgress
 
 SECONDS_BETWEEN_LINES = 30.0
 """Where there is no terminal (a worker's log, CI), a line now and then takes the bar's place."""

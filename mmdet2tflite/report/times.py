@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmdet2tflite.convert.precisions import is_calibrated
+from mmdet2tflite.quantize.precisions import is_calibrated
 from mmdet2tflite.report.losses import measured, sibling
 
 EXPECTED = 0.6

@@ -4,12 +4,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
+from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.errors import StoreError
-from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.report.terminal import console, progress_bar
-from mmdet2tflite.store import Store
-from mmdet2tflite.verify import Verification, verify_store
+from mmdet2tflite.store.store import Store
+from mmdet2tflite.store.verify import Verification, verify_store
 
 MEGABYTE = 1e6
 

@@ -11,7 +11,7 @@ from benchmarks.chaos.digests import (
     fingerprint,
 )
 from mmdet2tflite.artifacts import Artifact, Comparison, Report
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 
 FILES = {"detections.json": "[]", "report.json": "1.5 ms"}
 

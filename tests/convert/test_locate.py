@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.convert.locate import locate_convolutions
 from mmdet2tflite.errors import ModelError
-from tests.convert.tflite_writer import Writer
+from tests.tflite.tflite_writer import Writer
 
 RNG = np.random.default_rng(0)
 KERNELS = {

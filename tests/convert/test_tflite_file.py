@@ -9,7 +9,6 @@ from mmdet2tflite.artifacts import (
     Tensor,
     TfliteOutput,
 )
-from mmdet2tflite.convert.flatbuffer import read_model, write_model
 from mmdet2tflite.convert.tflite_file import (
     PASSPORT,
     describe_output,
@@ -20,7 +19,8 @@ from mmdet2tflite.convert.tflite_file import (
     write_passport,
 )
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.evaluate.runners import TfliteRunner
+from mmdet2tflite.runtime.runners import TfliteRunner
+from mmdet2tflite.tflite.flatbuffer import read_model, write_model
 
 SHAPE = (1, 3, 4, 6)
 KERNELS = {"a": 2, "b": 1}

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.artifacts import Dataset
-from mmdet2tflite.data.config import CocoData, CocoSplit
+from mmdet2tflite.config.dataset import CocoData, CocoSplit
+from mmdet2tflite.config.names import Fix
 from mmdet2tflite.data.prepare import DATASET, REPORT
 from mmdet2tflite.data.problems import Problem
 from mmdet2tflite.errors import DataError
-from mmdet2tflite.names import Fix
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 
 WIDTH, HEIGHT = 40, 30
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mmdet2tflite.artifacts import Dataset
-from mmdet2tflite.data.config import VocData
+from mmdet2tflite.config.dataset import VocData
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.errors import DataError
 

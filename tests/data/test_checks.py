@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
+from mmdet2tflite.config.names import Fix
 from mmdet2tflite.data import checks
 from mmdet2tflite.data.checks import look_at_pictures
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.errors import DataError
-from mmdet2tflite.names import Fix
 from mmdet2tflite.stage import Job
 
 from .conftest import HEIGHT, WIDTH, add_box, facts

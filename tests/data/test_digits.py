@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdet2tflite.data.config import DigitsData
+from mmdet2tflite.config.dataset import DigitsData
 from mmdet2tflite.data.digits import (
     CLOUDS,
     CONTRAST,

@@ -7,9 +7,9 @@ from typing import get_args
 import pytest
 import yaml
 
+from mmdet2tflite.config.loading import parse_experiment
 from mmdet2tflite.data.prepare import FORMATS
 from mmdet2tflite.data.problems import MENDS, Unmendable, Warned
-from mmdet2tflite.experiment_file import parse_experiment
 
 PAGE = (Path(__file__).parents[2] / "docs/datasets.md").read_text()
 EXAMPLES = [

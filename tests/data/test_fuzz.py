@@ -12,12 +12,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdet2tflite.data.config import CocoData, VocData, YoloData
+from mmdet2tflite.config.dataset import CocoData, VocData, YoloData
+from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.data.prepare import fingerprint, newest_change, prepare
 from mmdet2tflite.errors import UserError
-from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.stage import Job
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 
 quick = settings(max_examples=120, deadline=None, derandomize=True)
 

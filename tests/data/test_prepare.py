@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet2tflite.data.config import CocoData, CocoSplit, DigitsData
+from mmdet2tflite.config.dataset import CocoData, CocoSplit, DigitsData
 from mmdet2tflite.data.prepare import DATASET, newest_change
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 
 from .conftest import sound_source
 

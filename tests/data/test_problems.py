@@ -5,9 +5,9 @@ from typing import get_args
 
 import pytest
 
+from mmdet2tflite.config.names import Fix
 from mmdet2tflite.data.problems import MENDS, SHOWN
 from mmdet2tflite.errors import DataError
-from mmdet2tflite.names import Fix
 
 from .conftest import add_box
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet2tflite.data.config import CocoData
+from mmdet2tflite.config.dataset import CocoData
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.errors import DataError
 

@@ -1,8 +1,8 @@
 import pytest
 
 from mmdet2tflite.detector.config_file import config_digests
-from mmdet2tflite.digest import file_sha256
 from mmdet2tflite.errors import ConfigError
+from mmdet2tflite.files.digest import file_sha256
 
 
 def test_a_configs_local_bases_are_followed_and_those_of_packages_are_not(tmp_path):

@@ -16,7 +16,7 @@ from mmdet2tflite.artifacts import (
     TfliteModel,
     TfliteOutput,
 )
-from mmdet2tflite.config import Evaluation, Latency
+from mmdet2tflite.config.experiment import Evaluation, Latency
 
 SIDE = 32
 BOX = [8, 8, 16, 16]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mmdet2tflite.evaluate.decode import Detections
 from mmdet2tflite.evaluate.truth import Truth
+from mmdet2tflite.runtime.decode import Detections
 
 CLASSES = ("cat", "dog", "owl")
 A, B = (0, 0, 10, 10), (40, 0, 10, 10)

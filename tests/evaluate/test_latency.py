@@ -1,5 +1,5 @@
-from mmdet2tflite.evaluate import machine
 from mmdet2tflite.evaluate.latency import Timing, latency_metrics, measure, thread_counts
+from mmdet2tflite.processes import machine
 
 
 def test_candidates_are_warmed_up_one_by_one_and_then_take_turns():

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mmdet2tflite.config import Promotion, Variants
+from mmdet2tflite.config.experiment import Promotion, Variants
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.evaluate.bootstrap import PairedBootstrap
 from mmdet2tflite.evaluate.promotion import (

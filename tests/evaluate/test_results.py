@@ -2,8 +2,8 @@ import json
 
 import numpy as np
 
-from mmdet2tflite.evaluate.decode import Detections
 from mmdet2tflite.evaluate.results import DETECTIONS, Evaluated, to_results
+from mmdet2tflite.runtime.decode import Detections
 
 FOUND = Detections(
     np.array([[1, 2, 4, 8], [0.1, 0.2, 1e3, 0.3]], np.float32),

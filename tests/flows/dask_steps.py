@@ -12,14 +12,14 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.task_runners import fan_out
+from flows.running.task_runners import fan_out
 from mmdet2tflite.artifacts import Dataset, Split
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.errors import ModelError, UserError
-from mmdet2tflite.exit_status import run_and_report
-from mmdet2tflite.interruption import interruptible
+from mmdet2tflite.processes.exit_status import run_and_report
+from mmdet2tflite.processes.interruption import interruptible
+from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.toolchain import run_python
 from tasks.caching import Call, arrow
 
 SECONDS_TO_MEET = 60.0

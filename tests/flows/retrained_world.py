@@ -19,14 +19,14 @@ from mmdet2tflite.artifacts import (
     Split,
     TfliteModel,
 )
+from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.evaluate.accuracy import accuracy
-from mmdet2tflite.evaluate.decode import Detections
 from mmdet2tflite.evaluate.results import Evaluated
-from mmdet2tflite.experiment_file import load_experiment
 from mmdet2tflite.report.outcome import Outcome
-from mmdet2tflite.store import Store
-from tasks.registry import Registry
-from tasks.tracking import tracked_run
+from mmdet2tflite.runtime.decode import Detections
+from mmdet2tflite.store.store import Store
+from tasks.tracking.registry import Registry
+from tasks.tracking.runs import tracked_run
 
 IMAGES = tuple(range(1, 13))
 BOX = [10.0, 10.0, 50.0, 60.0]

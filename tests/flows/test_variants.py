@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from flows import variants as flow
-from mmdet2tflite.config import Variants
-from mmdet2tflite.interruption import check_interruption
+from mmdet2tflite.config.experiment import Variants
+from mmdet2tflite.processes.interruption import check_interruption
 from mmdet2tflite.report.outcome import Outcome
 from tests.flows.variant_tasks import (
     ALL,

@@ -13,7 +13,7 @@ import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.process import ProcessJobConfiguration
 
-from mmdet2tflite.experiment_file import load_experiment
+from mmdet2tflite.config.loading import load_experiment
 
 ROOT = Path(__file__).parents[2]
 POOLS = ROOT / "configs" / "work_pools"
@@ -120,7 +120,7 @@ def test_whatever_a_run_asks_for_a_worker_of_this_machine_starts_the_same_comman
             for values in (wanted, {})
         ]
     assert made[0] == made[1]
-    assert made[0].command == "python -m mmdet2tflite.child prefect.engine"
+    assert made[0].command == "python -m mmdet2tflite.processes.child prefect.engine"
     assert (made[0].env, made[0].working_dir) == ({}, None)
 
 

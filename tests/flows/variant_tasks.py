@@ -20,10 +20,10 @@ from mmdet2tflite.artifacts import (
     Split,
     TfliteModel,
 )
-from mmdet2tflite.config import Experiment, Variants
-from mmdet2tflite.data.config import DigitsData
+from mmdet2tflite.config.dataset import DigitsData
+from mmdet2tflite.config.experiment import Experiment, Variants
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.interruption import check_interruption
+from mmdet2tflite.processes.interruption import check_interruption
 
 STRATEGIES = ("widen", "explicit", "mirror")
 CONVERTERS = ("openvino", "onnx2tf")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from mmdet2tflite.graph.geometry import Axis, same_pads
+from mmdet2tflite.geometry import Axis, same_pads
 
 type Window = list[int | None]
 """Per tap the row of the input that it reads, None for a zero."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hypothesis import assume, given
 
-from mmdet2tflite.graph.geometry import Axis, same_output, same_pads
+from mmdet2tflite.geometry import Axis, same_output, same_pads
 from tests.graph.brute_force import (
     AXES,
     AXES_OF_THE_OUTPUT_OF_SAME,

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mmdet2tflite.graph.geometry import Axis, Pads, resolve_auto_pad, same_pads
+from mmdet2tflite.geometry import Axis, Pads, resolve_auto_pad, same_pads
 
 type Attributes = dict[str, object]
 

@@ -11,10 +11,10 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from mmdet2tflite import memory
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.model_file import load_model
+from mmdet2tflite.processes import memory
 from tests.graph.passes.tiny import build, integers, node
 
 WEIGHTS = {"w": integers(3, 2, 3, 3)}

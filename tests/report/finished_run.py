@@ -22,15 +22,15 @@ from mmdet2tflite.artifacts import (
     Split,
     TfliteModel,
 )
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.errors import ToolFailed
 from mmdet2tflite.evaluate.analysis import analyse
-from mmdet2tflite.evaluate.decode import Detections
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.report.compare import COMPARE, compare_config, compare_inputs
 from mmdet2tflite.report.outcome import Outcome
-from mmdet2tflite.store import Store
+from mmdet2tflite.runtime.decode import Detections
+from mmdet2tflite.store.store import Store
 
 CLASSES = ("<b>cell</b>", 'plate "let"')
 BOXES = {1: [[10, 10, 20, 20], [40, 10, 20, 20]], 2: [[10, 20, 30, 30]]}

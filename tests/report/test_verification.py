@@ -7,7 +7,7 @@ import pytest
 
 from mmdet2tflite.errors import StoreError
 from mmdet2tflite.report.verification import print_verification
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tests.store.building import build, writes
 
 

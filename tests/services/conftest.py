@@ -17,7 +17,7 @@ import mlflow
 import psutil
 import pytest
 
-from tasks.password import CLIENT, FILE, SERVER, SHELL
+from tasks.servers.password import CLIENT, FILE, SERVER, SHELL
 
 ROOT = Path(__file__).parents[2]
 SECONDS_TO_START = 600.0
@@ -124,7 +124,14 @@ def serving(folder: Path, environment: Mapping[str, str]) -> Iterator[Service]:
     log = folder / "serve.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.serve", *words, "--tracking", str(folder / "mlruns")],
+            [
+                sys.executable,
+                "-m",
+                "flows.services.serve",
+                *words,
+                "--tracking",
+                str(folder / "mlruns"),
+            ],
             cwd=ROOT,
             env=environment,
             stdout=output,

@@ -26,8 +26,8 @@ import psycopg2
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from flows.services import Services
-from tasks.password import CLIENT, SERVER, USER
+from flows.services.services import Services
+from tasks.servers.password import CLIENT, SERVER, USER
 from tests.services.conftest import ROOT, SECONDS_TO_RUN, SECONDS_TO_START, free_ports
 
 STORE_BUCKET, MLFLOW_BUCKET = "artifacts", "mlflow"
@@ -146,7 +146,7 @@ def running_servers() -> Iterator[Servers]:
         services = stack.enter_context(Services(folder, environment))
         services.start(
             "mlflow",
-            "tasks.tracking_server",
+            "tasks.servers.tracking_server",
             *("--port", str(mlflow_port), "--artifacts-destination", f"s3://{MLFLOW_BUCKET}"),
         )
         services.start(

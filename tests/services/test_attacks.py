@@ -9,13 +9,13 @@ import psutil
 import pytest
 import websockets
 
-from flows.serve import POOL, TEMPLATE
+from flows.services.serve import POOL, TEMPLATE
 from tests.services.conftest import ROOT, Service
 
 pytestmark = pytest.mark.services
 
 FOREIGN = "http://elsewhere.example"
-COMMAND = "python -m mmdet2tflite.child prefect.engine"
+COMMAND = "python -m mmdet2tflite.processes.child prefect.engine"
 NEVER = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
 SOCKETS = (
     "events/in",

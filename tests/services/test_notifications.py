@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tasks.password import CLIENT
+from tasks.servers.password import CLIENT
 from tests.services.conftest import ROOT, SECONDS_TO_RUN, Service
 
 pytestmark = pytest.mark.services
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.services
 NOBODY = "configs/experiments/nobody.yaml"
 DECIDED = """
 from flows.retrain import announce_decision
-from tasks.version import Version
+from tasks.tracking.version import Version
 for number, sentence in ("4", 'promoted: "mirror"; mAP 0.4'), ("5", "refused: widen; too slow"):
     announce_decision(Version("digits", number, "", {}, "", ()), sentence)
 """
@@ -80,7 +80,7 @@ def listener(service: Service) -> Iterator[Listener]:
         threading.Thread(target=listener.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{listener.server_address[1]}/hook"
         for _ in range(2):  # the second one replaces the first one's automations
-            done = service.command("flows.automations", "--webhook", url)
+            done = service.command("flows.services.automations", "--webhook", url)
             assert done.returncode == 0, done.stdout + done.stderr
         yield listener
         for automation in service.ask("POST", "automations/filter"):
@@ -173,7 +173,7 @@ def test_a_run_that_fell_silent_is_marked_as_crashed(service, listener):
 )
 def test_mistakes_are_messages_with_status_2(service, url, environment, message):
     done = subprocess.run(
-        [sys.executable, "-m", "flows.automations", "--webhook", url],
+        [sys.executable, "-m", "flows.services.automations", "--webhook", url],
         cwd=ROOT,
         env={**service.environment, **environment},
         capture_output=True,

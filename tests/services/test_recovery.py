@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from mmdet2tflite.digest import file_sha256
+from mmdet2tflite.files.digest import file_sha256
 from tests.services.conftest import EXPERIMENT, ROOT, SECONDS_TO_RUN, Service
 
 pytestmark = pytest.mark.services

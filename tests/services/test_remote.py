@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tasks.password import CLIENT
+from tasks.servers.password import CLIENT
 from tests.services.conftest import EXPERIMENT, ROOT, free_ports, serving
 from tests.services.servers import (
     MLFLOW_BUCKET,
@@ -261,7 +261,7 @@ def test_make_serve_says_that_prefects_database_refuses(servers, tmp_path):
         "PREFECT_API_DATABASE_CONNECTION_URL": wrong,
     }
     words = ["--prefect-port", ports[0], "--mlflow-port", ports[1], "--tracking", str(tmp_path)]
-    done = command(environment, "flows.serve", *words)
+    done = command(environment, "flows.services.serve", *words)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "password authentication failed" in done.stderr
 

@@ -170,7 +170,7 @@ def test_a_clean_up_spares_what_the_champion_was_made_of(service, first_run):
 
 
 def test_a_second_service_is_refused_while_this_one_runs(service):
-    done = service.command("flows.serve")
+    done = service.command("flows.services.serve")
     assert done.returncode == 2, done.stdout + done.stderr
     assert f"runs already, in {ROOT}, with Prefect at {service.prefect}" in done.stderr
     assert "Traceback" not in done.stderr
@@ -192,7 +192,15 @@ def test_a_port_that_is_taken_is_a_message_and_nothing_is_left(tmp_path, option,
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         done = subprocess.run(
-            [sys.executable, "-m", "flows.serve", option, str(port), "--tracking", str(tmp_path)],
+            [
+                sys.executable,
+                "-m",
+                "flows.services.serve",
+                option,
+                str(port),
+                "--tracking",
+                str(tmp_path),
+            ],
             cwd=ROOT,
             env={**service.environment, "PREFECT_HOME": str(tmp_path / "prefect")},
             capture_output=True,

@@ -6,8 +6,8 @@ from pathlib import Path
 import fsspec
 
 from mmdet2tflite.artifacts import Artifact, Report
-from mmdet2tflite.manifest import LOGS, MANIFEST, describe_files, write_manifest
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.manifest import LOGS, MANIFEST, describe_files, write_manifest
+from mmdet2tflite.store.store import Store
 
 
 def report(runtime: str = "onnx", **metrics: float) -> Report:

@@ -6,7 +6,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mmdet2tflite.cleaning import unneeded
 from mmdet2tflite.errors import StoreError
-from mmdet2tflite.manifest import FIELDS, MANIFEST, Damaged, parse_manifest, seal
-from mmdet2tflite.store import LAST, Store
+from mmdet2tflite.store.cleaning import unneeded
+from mmdet2tflite.store.manifest import FIELDS, MANIFEST, Damaged, parse_manifest, seal
+from mmdet2tflite.store.store import LAST, Store
 from tests.store.building import build, never, writes, writes_several
 
 FUTURE = datetime.now(UTC) + timedelta(days=1)

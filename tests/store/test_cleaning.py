@@ -8,8 +8,8 @@ import fsspec
 import pytest
 
 from mmdet2tflite.artifacts import Artifact, Comparison
-from mmdet2tflite.cleaning import unneeded
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.cleaning import unneeded
+from mmdet2tflite.store.store import Store
 from tests.store.building import build, report, writes
 
 LATER = datetime.now(UTC) + timedelta(days=1)

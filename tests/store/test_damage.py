@@ -9,7 +9,6 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from mmdet2tflite import manifest as manifest_module
 from mmdet2tflite.artifacts import (
     KINDS,
     Artifact,
@@ -26,9 +25,10 @@ from mmdet2tflite.artifacts import (
     TfliteModel,
 )
 from mmdet2tflite.errors import StoreError
-from mmdet2tflite.manifest import LOGS, MANIFEST
-from mmdet2tflite.store import Store
-from mmdet2tflite.verify import verify_store
+from mmdet2tflite.store import manifest as manifest_module
+from mmdet2tflite.store.manifest import LOGS, MANIFEST
+from mmdet2tflite.store.store import Store
+from mmdet2tflite.store.verify import verify_store
 from tests.corner_network import HEAD
 from tests.store.building import build, never, report, writes, writes_several
 

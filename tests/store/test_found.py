@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mmdet2tflite import manifest as manifest_module
 from mmdet2tflite.errors import StoreError
-from mmdet2tflite.manifest import MANIFEST, seal
-from mmdet2tflite.store import Store
+from mmdet2tflite.store import manifest as manifest_module
+from mmdet2tflite.store.manifest import MANIFEST, seal
+from mmdet2tflite.store.store import Store
 from tests.store.building import build, never, report, writes
 
 

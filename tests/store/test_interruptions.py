@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from mmdet2tflite.artifacts import Artifact, Report
-from mmdet2tflite.folder import Folder
-from mmdet2tflite.manifest import LOGS
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.folder import Folder
+from mmdet2tflite.store.manifest import LOGS
+from mmdet2tflite.store.store import Store
 from tests.store.building import build, never, report, writes
 
 SECONDS = 10.0
@@ -91,7 +91,7 @@ def test_one_whose_files_the_disk_did_not_keep_is_made_again_without_a_trace(
 SCRIPT = """
     import pathlib, sys, time
     from mmdet2tflite.artifacts import Report
-    from mmdet2tflite.store import Store
+    from mmdet2tflite.store.store import Store
 
     folder = pathlib.Path(sys.argv[1])
 

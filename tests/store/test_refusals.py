@@ -6,7 +6,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from mmdet2tflite.errors import StoreError
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tests.store.building import build, never
 
 

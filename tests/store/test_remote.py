@@ -10,8 +10,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from mmdet2tflite.errors import StoreError
-from mmdet2tflite.manifest import MANIFEST
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.manifest import MANIFEST
+from mmdet2tflite.store.store import Store
 from tests.store.building import build, files, never, writes
 
 

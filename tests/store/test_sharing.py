@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from mmdet2tflite.artifacts import Artifact, Report
 from mmdet2tflite.errors import StoreError
-from mmdet2tflite.manifest import LOGS, MANIFEST, parse_manifest
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.manifest import LOGS, MANIFEST, parse_manifest
+from mmdet2tflite.store.store import Store
 from tests.store.building import build, files, never, report, writes
 
 NOW = datetime.now(UTC)

@@ -19,11 +19,11 @@ from mmdet2tflite.artifacts import (
     Split,
     TfliteModel,
 )
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.errors import ToolFailed
 from mmdet2tflite.report.outcome import Measurable, Outcome
-from mmdet2tflite.store import Store
-from tasks.tracking import tracked_run
+from mmdet2tflite.store.store import Store
+from tasks.tracking.runs import tracked_run
 from tests.corner_network import HEAD, picture, write_detector
 
 ONNX, OPENVINO, FAILED = "ONNX", "OpenVINO", "widen · onnx2tf · float32"

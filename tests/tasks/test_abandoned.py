@@ -12,7 +12,7 @@ import mlflow
 import pytest
 
 from tasks import processes
-from tasks.tracking import close_abandoned
+from tasks.tracking.runs import close_abandoned
 from tests.tasks.conftest import Tracked
 
 ROOT = Path(__file__).parents[2]

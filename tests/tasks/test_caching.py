@@ -14,13 +14,13 @@ from prefect.results import ResultStore
 from rich.console import Console
 
 from mmdet2tflite.artifacts import Report
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.errors import ConfigError, ModelError
-from mmdet2tflite.evaluate import machine
+from mmdet2tflite.processes import machine
 from mmdet2tflite.report import terminal
 from mmdet2tflite.stage import Stage
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tasks.caching import Call, StoreKey, arrow
 
 SECONDS = 10.0

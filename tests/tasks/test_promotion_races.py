@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmdet2tflite.errors import RegistryError
-from tasks.registry import Registry
+from tasks.tracking.registry import Registry
 from tests.tasks.conftest import Tracked
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,7 @@ PROMOTE = """
 import sys
 from pathlib import Path
 from mmdet2tflite.errors import RegistryError
-from tasks.registry import Registry
+from tasks.tracking.registry import Registry
 
 model, tracking, number, stop_before = sys.argv[1:]
 registry = Registry(model, Path(tracking))

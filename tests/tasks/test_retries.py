@@ -11,7 +11,7 @@ from prefect.testing.utilities import prefect_test_harness
 from rich.console import Console
 
 from mmdet2tflite.artifacts import Report
-from mmdet2tflite.config import Experiment
+from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.errors import (
     ConfigError,
     DataError,

@@ -13,16 +13,16 @@ from mmdet2tflite.artifacts import (
     RewrittenModel,
     TfliteModel,
 )
-from mmdet2tflite.config import Export
+from mmdet2tflite.config.dataset import DigitsData
+from mmdet2tflite.config.experiment import Export
+from mmdet2tflite.config.names import ConverterName, PaddingName
 from mmdet2tflite.convert.convert import CONVERT, ConvertConfig
-from mmdet2tflite.data.config import DigitsData
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN
 from mmdet2tflite.evaluate.evaluate import EVALUATE
 from mmdet2tflite.graph.rewrite import REWRITE, RewriteConfig
-from mmdet2tflite.names import ConverterName, PaddingName
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tests.toolchain.golden import EVALUATION, SIZE, TIMEOUT, TOLERANCE, golden_config
 
 STRATEGIES: tuple[PaddingName, ...] = (

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmdet2tflite.config import Detector, Evaluation, Latency, Training
+from mmdet2tflite.config.experiment import Detector, Evaluation, Latency, Training
 from mmdet2tflite.detector.train import TrainConfig
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "yolox_nano_digits.pth"

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmdet2tflite.artifacts import Checkpoint
-from mmdet2tflite.config import Detector, Training
-from mmdet2tflite.data.config import DigitsData
+from mmdet2tflite.config.dataset import DigitsData
+from mmdet2tflite.config.experiment import Detector, Training
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.train import TRAIN, TrainConfig, read_curves
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tests.toolchain.golden import GOLDEN, SIZE, TIMEOUT
 
 PROBE = "tests.toolchain.rank_probe"

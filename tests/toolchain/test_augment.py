@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmdet2tflite.config import Augmentation, Detector
+from mmdet2tflite.config.experiment import Augmentation, Detector
 from mmdet2tflite.detector import mmlab
 
 pytestmark = pytest.mark.toolchain

@@ -16,7 +16,7 @@ import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from mmdet2tflite.evaluate.census import PADS, tflite_ops
+from mmdet2tflite.tflite.census import PADS, tflite_ops
 from tests.toolchain.usual_networks import NETWORKS, Network
 
 pytestmark = pytest.mark.toolchain

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mmdet2tflite import manifest
-from mmdet2tflite.manifest import MANIFEST, parse_manifest
-from mmdet2tflite.store import Store
+from mmdet2tflite.store import manifest
+from mmdet2tflite.store.manifest import MANIFEST, parse_manifest
+from mmdet2tflite.store.store import Store
 
 pytestmark = pytest.mark.toolchain
 

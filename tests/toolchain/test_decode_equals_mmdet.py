@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.artifacts import Head, Preprocessing
-from mmdet2tflite.evaluate.decode import decode, letterbox
+from mmdet2tflite.runtime.decode import decode, letterbox
 
 pytestmark = pytest.mark.toolchain
 

@@ -23,19 +23,19 @@ from mmdet2tflite.artifacts import (
     RewrittenModel,
     Tensor,
 )
+from mmdet2tflite.backends.keras_runner import keras_ops
+from mmdet2tflite.config.names import FormatName, PaddingName
 from mmdet2tflite.convert.check import check_conversion
-from mmdet2tflite.convert.to_keras import KERAS, KerasConfig
-from mmdet2tflite.digest import file_sha256
+from mmdet2tflite.convert.keras.to_keras import KERAS, KerasConfig
 from mmdet2tflite.errors import ModelError, ParityError
 from mmdet2tflite.evaluate.evaluate import EVALUATE
-from mmdet2tflite.evaluate.images import input_tensor
-from mmdet2tflite.evaluate.keras_runner import keras_ops
-from mmdet2tflite.evaluate.runners import OnnxRunner
+from mmdet2tflite.files.digest import file_sha256
 from mmdet2tflite.graph.rewrite import REWRITE, RewriteConfig
-from mmdet2tflite.manifest import LOGS
-from mmdet2tflite.names import FormatName, PaddingName
+from mmdet2tflite.runtime.images import input_tensor
+from mmdet2tflite.runtime.runners import OnnxRunner
 from mmdet2tflite.stage import Job
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.manifest import LOGS
+from mmdet2tflite.store.store import Store
 from tests.toolchain.golden import EVALUATION, TIMEOUT, TOLERANCE
 from tests.toolchain.usual_networks import Network
 
@@ -68,7 +68,7 @@ def write_network(path: Path) -> None:
 def saved_model_ops(path: Path) -> Counter[str]:
     """``keras_ops`` in a child: it takes TensorFlow's description of the file."""
     code = (
-        "import json, pathlib, sys; from mmdet2tflite.evaluate.keras_runner import keras_ops; "
+        "import json, pathlib, sys; from mmdet2tflite.backends.keras_runner import keras_ops; "
         "print(json.dumps(keras_ops(pathlib.Path(sys.argv[1]))))"
     )
     command = [sys.executable, "-c", code, str(path)]

@@ -237,7 +237,7 @@ def test_a_strided_pooling_that_pads_is_named():
 
 
 def test_a_part_that_takes_no_activation_is_refused_by_name(tmp_path):
-    from mmdet2tflite.config import Detector, Training
+    from mmdet2tflite.config.experiment import Detector, Training
     from mmdet2tflite.detector.mmdet_config import DataPaths, build_config
 
     file = tmp_path / "resnet.py"
@@ -266,7 +266,7 @@ def test_an_activation_replaces_that_of_backbone_neck_and_head(tmp_path, name, k
     from mmdet.registry import MODELS
     from mmdet.utils import register_all_modules
 
-    from mmdet2tflite.config import Detector, Training
+    from mmdet2tflite.config.experiment import Detector, Training
     from mmdet2tflite.detector.mmdet_config import DataPaths, build_config
 
     register_all_modules(init_default_scope=True)

@@ -5,9 +5,9 @@ import onnx
 import pytest
 
 from mmdet2tflite.artifacts import Rotation
-from mmdet2tflite.convert.flatbuffer import read_model
 from mmdet2tflite.convert.tflite_file import output_tensors, read_passport
-from mmdet2tflite.evaluate.census import onnx_ops, tflite_ops
+from mmdet2tflite.tflite.census import onnx_ops, tflite_ops
+from mmdet2tflite.tflite.flatbuffer import read_model
 
 pytestmark = pytest.mark.toolchain
 

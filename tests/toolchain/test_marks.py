@@ -3,7 +3,7 @@
 import pytest
 from onnx import TensorProto, helper
 
-from mmdet2tflite.detector.marks import Mark, find_marks
+from mmdet2tflite.cli.marks import Mark, find_marks
 from tests.toolchain.golden import SIZE
 
 pytestmark = pytest.mark.toolchain

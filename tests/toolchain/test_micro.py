@@ -8,13 +8,13 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from litert_quantizer import quantizer, recipe
 from tflite_micro import runtime
 
-from mmdet2tflite.convert import onnx2tf
-from mmdet2tflite.convert.converter import ToolRun
-from mmdet2tflite.convert.flatbuffer import parse_model, serialise
+from mmdet2tflite.convert.converters import onnx2tf
+from mmdet2tflite.convert.converters.converter import ToolRun
 from mmdet2tflite.data.files import image_files
-from mmdet2tflite.evaluate.images import input_tensor
-from mmdet2tflite.evaluate.parity import tensor_error
-from mmdet2tflite.evaluate.runners import quantise, turn
+from mmdet2tflite.parity.parity import tensor_error
+from mmdet2tflite.runtime.images import input_tensor
+from mmdet2tflite.runtime.runners import quantise, turn
+from mmdet2tflite.tflite.flatbuffer import parse_model, serialise
 from tests.toolchain.golden import TIMEOUT
 
 pytestmark = pytest.mark.toolchain

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet2tflite.config import Augmentation
+from mmdet2tflite.config.experiment import Augmentation
 from mmdet2tflite.detector.train import TRAIN, read_curves
 from mmdet2tflite.errors import ModelError, ParityError
 from mmdet2tflite.evaluate.evaluate import EVALUATE

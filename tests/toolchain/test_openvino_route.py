@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from mmdet2tflite.config import Latency
+from mmdet2tflite.config.experiment import Latency
 from mmdet2tflite.convert.convert import CONVERT
 from mmdet2tflite.convert.request import Request
 from mmdet2tflite.convert.standalone import convert_file
 from mmdet2tflite.convert.to_openvino import OPENVINO, OpenvinoConfig
-from mmdet2tflite.evaluate.census import PADS, tflite_ops
 from mmdet2tflite.evaluate.evaluate import EVALUATE
+from mmdet2tflite.tflite.census import PADS, tflite_ops
 from tests.toolchain.conftest import Variant, convert
 from tests.toolchain.golden import EVALUATION, TIMEOUT, TOLERANCE
 from tests.toolchain.usual_networks import Network

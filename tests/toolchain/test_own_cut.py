@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mmdet2tflite.config import Detector, Export, Training
+from mmdet2tflite.config.experiment import Detector, Export, Training
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN, TrainConfig
 from mmdet2tflite.errors import ConfigError, ModelError

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.artifacts import Rotation
-from mmdet2tflite.convert.engine_flag import read_flags
-from mmdet2tflite.convert.flatbuffer import read_model
 from mmdet2tflite.convert.tflite_file import read_passport
-from mmdet2tflite.evaluate.census import tflite_ops
 from mmdet2tflite.evaluate.results import Evaluated
+from mmdet2tflite.tflite.census import tflite_ops
+from mmdet2tflite.tflite.engine_flag import read_flags
+from mmdet2tflite.tflite.flatbuffer import read_model
 
 pytestmark = pytest.mark.toolchain
 

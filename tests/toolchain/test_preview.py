@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet2tflite.config import Detector, Experiment, Training
-from mmdet2tflite.data.config import DigitsData
+from mmdet2tflite.cli.preview import PAGE, SHEET, preview
+from mmdet2tflite.config.dataset import DigitsData
+from mmdet2tflite.config.experiment import Detector, Experiment, Training
 from mmdet2tflite.detector import mmlab
 from mmdet2tflite.detector.phases import Phase
-from mmdet2tflite.detector.preview import PAGE, SHEET, preview
 from mmdet2tflite.errors import ConfigError
 from tests.toolchain.golden import SIZE
 

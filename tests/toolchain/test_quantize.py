@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from mmdet2tflite.convert.flatbuffer import operator_name, read_model
-from mmdet2tflite.convert.layer_table import LAYERS
-from mmdet2tflite.convert.quantize import QUANTIZE, QuantizeConfig
-from mmdet2tflite.convert.windows import CONVOLUTIONS
 from mmdet2tflite.data.files import image_files
-from mmdet2tflite.evaluate.census import tflite_ops
 from mmdet2tflite.evaluate.evaluate import EVALUATE
-from mmdet2tflite.evaluate.parity import compare_outputs
-from mmdet2tflite.evaluate.promise import PARITY_IMAGES, run_on_images
-from mmdet2tflite.evaluate.runners import open_tflite
+from mmdet2tflite.parity.parity import compare_outputs
+from mmdet2tflite.parity.promise import PARITY_IMAGES, run_on_images
+from mmdet2tflite.quantize.layer_table import LAYERS
+from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig
+from mmdet2tflite.runtime.runners import open_tflite
+from mmdet2tflite.tflite.census import tflite_ops
+from mmdet2tflite.tflite.flatbuffer import operator_name, read_model
+from mmdet2tflite.tflite.windows import CONVOLUTIONS
 from tests.toolchain.golden import EVALUATION, TIMEOUT
 
 pytestmark = pytest.mark.toolchain

@@ -13,14 +13,14 @@ import psutil
 import pytest
 
 from mmdet2tflite.errors import ModelError, ToolFailed
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tests.toolchain.ranks import EPOCHS, train
 
 pytestmark = [pytest.mark.toolchain, pytest.mark.long]
 
 FLOW = """
 import sys
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tests.toolchain.ranks import train
 train(Store(sys.argv[1]), processes=2)
 """

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mmdet2tflite.config import Detector, Experiment
+from mmdet2tflite.cli.train_node import train_node
+from mmdet2tflite.config.experiment import Detector, Experiment
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector import launch
-from mmdet2tflite.detector.train_node import train_node
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tests.toolchain.golden import SIZE, TIMEOUT
 from tests.toolchain.ranks import DIGITS, EPOCHS, IMAGES, PROBE, Trained, train, training
 

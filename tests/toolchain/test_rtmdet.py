@@ -6,21 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmdet2tflite.config import Detector as DetectorConfig
-from mmdet2tflite.config import Export, Training
-from mmdet2tflite.convert.quantize import QUANTIZE, QuantizeConfig
-from mmdet2tflite.data.config import DigitsData
+from mmdet2tflite.config.dataset import DigitsData
+from mmdet2tflite.config.experiment import Detector as DetectorConfig
+from mmdet2tflite.config.experiment import Export, Training
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN, TrainConfig
 from mmdet2tflite.evaluate.accuracy import accuracy
-from mmdet2tflite.evaluate.census import PADS, tflite_ops
-from mmdet2tflite.evaluate.parity import compare_outputs, worst
 from mmdet2tflite.evaluate.results import to_results
 from mmdet2tflite.evaluate.spec import Spec
 from mmdet2tflite.evaluate.worker import run_images
-from mmdet2tflite.passport import load_passport
+from mmdet2tflite.parity.parity import compare_outputs, worst
+from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig
 from mmdet2tflite.runtime import Detector
+from mmdet2tflite.runtime.passport import load_passport
+from mmdet2tflite.tflite.census import PADS, tflite_ops
 from tests.toolchain.conftest import STRATEGIES, convert
 from tests.toolchain.golden import EVALUATION, GOLDEN, TIMEOUT, TOLERANCE
 

@@ -8,12 +8,12 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from mmdet2tflite.convert import quantize, quantize_worker
-from mmdet2tflite.convert.quantize import QUANTIZE, QuantizeConfig
+from mmdet2tflite.config.names import PrecisionName
 from mmdet2tflite.evaluate.results import Evaluated, to_results
 from mmdet2tflite.evaluate.spec import Spec
 from mmdet2tflite.evaluate.worker import run_images
-from mmdet2tflite.names import PrecisionName
+from mmdet2tflite.quantize import quantize, quantize_worker
+from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig
 from mmdet2tflite.runtime import Detector
 from tests.toolchain.conftest import STRATEGIES, convert
 from tests.toolchain.golden import EVALUATION, TIMEOUT

@@ -2,15 +2,15 @@
 
 import pytest
 
+from benchmarks.conversion.recipes import RecipeName
+from benchmarks.conversion.stock import STOCK, StockConfig
 from mmdet2tflite.artifacts import OnnxModel, TfliteModel
-from mmdet2tflite.bench.recipes import RecipeName
-from mmdet2tflite.bench.stock import STOCK, StockConfig
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.errors import ToolFailed
-from mmdet2tflite.evaluate.census import onnx_ops, tflite_ops
-from mmdet2tflite.evaluate.parity import compare_outputs
-from mmdet2tflite.evaluate.promise import run_on_images
-from mmdet2tflite.evaluate.runners import OnnxRunner, Runner, open_tflite
+from mmdet2tflite.parity.parity import compare_outputs
+from mmdet2tflite.parity.promise import run_on_images
+from mmdet2tflite.runtime.runners import OnnxRunner, Runner, open_tflite
+from mmdet2tflite.tflite.census import onnx_ops, tflite_ops
 from tests.toolchain.conftest import MainPath
 from tests.toolchain.golden import TIMEOUT, TOLERANCE
 

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from mmdet2tflite.config import Detector, Export, Training
+from mmdet2tflite.config.experiment import Detector, Export, Training
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN, TrainConfig
-from mmdet2tflite.evaluate.census import tflite_ops
 from mmdet2tflite.evaluate.evaluate import EVALUATE
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.model_file import load_model
 from mmdet2tflite.graph.strategies import auto
+from mmdet2tflite.tflite.census import tflite_ops
 from tests.toolchain.conftest import convert
 from tests.toolchain.golden import EVALUATION, GOLDEN, SIZE, TIMEOUT, TOLERANCE
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet2tflite.config import Detector, Training
+from mmdet2tflite.config.experiment import Detector, Training
 from mmdet2tflite.detector.train import TRAIN, TrainConfig, read_curves
 from mmdet2tflite.errors import ModelError
 from tests.toolchain.golden import GOLDEN, SIZE, TIMEOUT, golden_config
@@ -26,7 +26,7 @@ SCRIPT = """
 import sys
 from mmdet2tflite.artifacts import Dataset
 from mmdet2tflite.detector.train import TRAIN, TrainConfig
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 root, config, dataset = sys.argv[1:]
 TRAIN.build(
     Store(root),

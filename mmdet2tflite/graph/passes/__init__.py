@@ -1,0 +1,1 @@
+"""The passes of the canonical form, one a file."""

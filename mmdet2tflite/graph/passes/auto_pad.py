@@ -3,8 +3,8 @@
 import onnx_ir as ir
 from onnx_ir.passes import PostconditionError
 
+from mmdet2tflite.geometry import Pads, resolve_auto_pad
 from mmdet2tflite.graph.edit import describe, integers, is_op, shape_of, string
-from mmdet2tflite.graph.geometry import Pads, resolve_auto_pad
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 
 WINDOWED = ("Conv", "MaxPool", "AveragePool", "LpPool")

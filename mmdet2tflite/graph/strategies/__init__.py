@@ -1,0 +1,1 @@
+"""The padding strategies, one a file, and their table."""

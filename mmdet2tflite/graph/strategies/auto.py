@@ -16,10 +16,10 @@ from math import prod
 
 import onnx_ir as ir
 
+from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.rewriting import Rewrite, Rewriting, Treatment
 from mmdet2tflite.graph.strategies import explicit, mirror, widen
-from mmdet2tflite.names import PaddingName
 
 REVERSE_COST = 8
 

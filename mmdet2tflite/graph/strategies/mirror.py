@@ -13,11 +13,11 @@
 import onnx_ir as ir
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.graph.reversal.reverse import reverse
 from mmdet2tflite.graph.rewriting import Rewriting
+from mmdet2tflite.graph.rotation.reverse import reverse
 from mmdet2tflite.graph.sites import find_sites
 from mmdet2tflite.graph.treatment import choose_widened, settle_all
-from mmdet2tflite.passport import Rotation
+from mmdet2tflite.runtime.passport import Rotation
 
 
 def rewrite(model: ir.Model) -> Rewriting:

@@ -1,5 +1,6 @@
 """The padding strategies. A new one is one file here and one line below."""
 
+from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.graph.rewriting import Strategy
 from mmdet2tflite.graph.strategies import (
     auto,
@@ -10,7 +11,6 @@ from mmdet2tflite.graph.strategies import (
     tf_train,
     widen,
 )
-from mmdet2tflite.names import PaddingName
 
 STRATEGIES: dict[PaddingName, Strategy] = {
     "auto": Strategy(auto.rewrite, "the cheapest exact one"),

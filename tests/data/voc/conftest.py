@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.artifacts import Dataset
-from mmdet2tflite.data.config import VocData
+from mmdet2tflite.config.dataset import VocData
+from mmdet2tflite.config.names import Fix
 from mmdet2tflite.data.prepare import DATASET
-from mmdet2tflite.names import Fix
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tests.data.conftest import HEIGHT, WIDTH
 
 SIZE = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>"

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from mmdet2tflite.data.config import CocoData, CocoSplit
+from mmdet2tflite.config.dataset import CocoData, CocoSplit
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.data.voc import to_bbox
 from tests.data.conftest import HEIGHT, WIDTH, facts

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet2tflite.data.config import VocData, VocSplit
+from mmdet2tflite.config.dataset import VocData, VocSplit
 from mmdet2tflite.data.prepare import DATASET
 from tests.data.conftest import facts
 

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from mmdet2tflite.artifacts import Dataset
-from mmdet2tflite.data.config import YoloData
+from mmdet2tflite.config.dataset import YoloData
+from mmdet2tflite.config.names import Fix
 from mmdet2tflite.data.prepare import DATASET
-from mmdet2tflite.names import Fix
-from mmdet2tflite.store import Store
+from mmdet2tflite.store.store import Store
 from tests.data.conftest import HEIGHT, WIDTH
 
 SOUND = "1 0.5 0.4 0.5 0.4"

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mmdet2tflite.data.config import YoloData
+from mmdet2tflite.config.dataset import YoloData
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.errors import DataError
 from tests.data.conftest import facts

@@ -1,0 +1,126 @@
+"""``python -m benchmarks.training.training EXPERIMENT [--set KEY=VALUE …] [--rounds N]``
+
+Trains a few epochs in turn with mmdet's own ``tools/train.py`` and as this project does: same
+config, data, order and seed. Prints seconds per iteration, their ratio, and how far the losses are
+apart; beside that, how far the stock losses are apart on another number of threads, which changes
+nothing but the order of additions.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.conversion.ratios import spread
+from mmdet2tflite.config.experiment import Experiment
+from mmdet2tflite.config.loading import load_experiment
+from mmdet2tflite.data.files import split_paths
+from mmdet2tflite.data.prepare import DATASET
+from mmdet2tflite.processes import machine
+from mmdet2tflite.processes.exit_status import run_and_report
+from mmdet2tflite.processes.toolchain import run_python
+from mmdet2tflite.store.store import Store
+
+WARMUP = 5
+"""Iterations that do not count."""
+STOCK, OURS = "stock", "mmdet2tflite"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Seconds and loss of every iteration."""
+
+    seconds: Sequence[float]
+    loss: Sequence[float]
+
+    @property
+    def per_iteration(self) -> float:
+        """Median of seconds, without the first iterations."""
+        return statistics.median(self.seconds[WARMUP:])
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training.training")
+    parser.add_argument("experiment", type=Path, help="experiment file (YAML)")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--rounds", type=int, default=3, help="by default 3")
+    parser.add_argument("--epochs", type=int, default=2, help="of each training, by default 2")
+    arguments = parser.parse_args()
+    return run_and_report(lambda: _measure(arguments))
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    settings = [*arguments.overrides, f"training.epochs={arguments.epochs}"]
+    experiment = load_experiment(arguments.experiment, settings)
+    cores = machine.cores()
+    rounds = []
+    for number in range(arguments.rounds):
+        stock, ours = (_train(experiment, way, cores) for way in (STOCK, OURS))
+        rounds.append((stock, ours))
+        print(
+            f"round {number + 1}: {stock.per_iteration:.3f} s stock, {ours.per_iteration:.3f} s "
+            f"here, {stock.per_iteration / ours.per_iteration:.2f} times as fast",
+            flush=True,
+        )
+    other = _train(experiment, STOCK, max(1, cores // 2))
+    for line in describe(rounds, other):
+        print(line)
+
+
+def describe(rounds: Sequence[tuple[Trained, Trained]], other: Trained) -> Iterator[str]:
+    """The result in words.
+
+    Args:
+        rounds: pairs of (stock, ours).
+        other: stock on another number of threads.
+    """
+    found = spread([stock.per_iteration / ours.per_iteration for stock, ours in rounds])
+    yield f"times as fast: {found.median:.2f} ({found.low:.2f} to {found.high:.2f})"
+    stock, ours = rounds[0]
+    yield f"losses differ by {difference(stock, ours):.2%} in the mean"
+    yield f"stock on another number of threads by {difference(stock, other):.2%}"
+
+
+def difference(one: Trained, other: Trained) -> float:
+    """Mean of ``|a - b| / a`` over all iterations."""
+    pairs = zip(one.loss, other.loss, strict=True)
+    return statistics.fmean(abs(a - b) / a for a, b in pairs)
+
+
+def _train(experiment: Experiment, way: str, threads: int) -> Trained:
+    store = Store(experiment.store)
+    dataset = DATASET.build(store, experiment.dataset, timeout=experiment.timeouts.dataset)
+    with tempfile.TemporaryDirectory() as folder, machine.alone():
+        work = Path(folder)
+        spec: dict[str, Any] = {
+            "way": way,
+            "threads": threads,
+            "detector": experiment.detector.model_dump(mode="json"),
+            "training": experiment.training.model_dump(mode="json"),
+            "data": {
+                "classes": dataset.classes,
+                "train": [str(path) for path in split_paths(store, dataset, "train")],
+                "val": [str(path) for path in split_paths(store, dataset, "val")],
+            },
+            "work": folder,
+            "result": str(work / "result.json"),
+        }
+        (work / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+        run_python(
+            "mmdet",
+            "benchmarks.training.training_worker",
+            [work / "spec.json"],
+            log=work / "train.log",
+            silence=experiment.timeouts.training_silence,
+        )
+        return Trained(**json.loads((work / "result.json").read_text(encoding="utf-8")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""`make serve`: servers, worker, dead runs, notifications."""

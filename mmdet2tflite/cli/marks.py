@@ -1,0 +1,150 @@
+"""``mmdet2tflite marks``: where a detector's graph can be cut.
+
+mmdeploy marks what goes into and comes out of some of mmdet's functions. A cut is named by two of
+these marks, as in ``partition_config`` of configs/deploy.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mmdet2tflite.config.experiment import Experiment, Timeouts
+from mmdet2tflite.config.loading import load_experiment
+from mmdet2tflite.config.project import project_root
+from mmdet2tflite.data.prepare import DATASET
+from mmdet2tflite.errors import ConfigError, ToolFailed
+from mmdet2tflite.processes.toolchain import run_python
+from mmdet2tflite.report.terminal import progress_bar
+from mmdet2tflite.store.store import Store
+
+CONFIG = "config.py"
+"""The complete mmdet config beside the weights of a checkpoint of this project."""
+STORE = Experiment.model_fields["store"].default
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One tensor at one mark. Where a mark has several, a cut takes them all.
+
+    Args:
+        mark: as a deploy config writes it, ``function:input`` or ``function[1]:output``.
+        tensor: its name in the graph that is cut there.
+        type: of the elements, as ONNX calls it.
+        shape: of the tensor, batch 1.
+    """
+
+    mark: str
+    tensor: str
+    type: str
+    shape: tuple[int, ...]
+
+
+def find_marks(
+    source: Path, overrides: Sequence[str] = (), *, trust_config: bool = False
+) -> list[Mark]:
+    """Every mark of a model, in the order of its graph.
+
+    The network is traced as for an export, with weights that do not matter, in a child process.
+
+    Args:
+        source: an experiment (``.yaml``), whose data set is made or taken from the store for its
+            classes; or a checkpoint of this project: the ``.pth`` file beside its ``config.py``, or
+            the folder of both.
+        overrides: of an experiment's settings.
+        trust_config: run the ``config.py`` of a checkpoint wherever it is from. mmengine executes
+            it as a program, so without this only one in the project's own store is.
+
+    Raises:
+        UserError: there is no such file, it is neither, its config is not to be trusted, or the
+            network cannot be traced.
+    """
+    if source.suffix in (".yaml", ".yml"):
+        network = _of_experiment(source, overrides)
+    elif overrides:
+        raise ConfigError(
+            f"--set for {source}", "an experiment file (.yaml): a checkpoint's settings are made"
+        )
+    else:
+        config = _config_of(source)
+        if not trust_config:
+            _check_origin(config)
+        network = {"config": str(config), "timeout": Timeouts().export}
+    return _trace(network)
+
+
+def _of_experiment(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    experiment = load_experiment(file, overrides)
+    os.chdir(project_root())  # relative paths of an experiment start there
+    with progress_bar("dataset") as on_progress:
+        dataset = DATASET.build(
+            Store(experiment.store),
+            experiment.dataset,
+            timeout=experiment.timeouts.dataset,
+            on_progress=on_progress,
+        )
+    return {
+        "detector": experiment.detector.model_dump(mode="json"),
+        "training": experiment.training.model_dump(mode="json"),
+        "classes": dataset.classes,
+        "timeout": experiment.timeouts.export,
+    }
+
+
+def _config_of(checkpoint: Path) -> Path:
+    config = (checkpoint if checkpoint.is_dir() else checkpoint.parent) / CONFIG
+    if not checkpoint.exists() or not config.is_file():
+        raise ConfigError(
+            f"there is no {config if checkpoint.exists() else checkpoint}",
+            "an experiment (.yaml), or a checkpoint of this project: weights with the complete "
+            f"mmdet config, {CONFIG}, beside them",
+            "for weights alone, name the experiment that they belong to",
+        )
+    return config.absolute()
+
+
+def _check_origin(config: Path) -> None:
+    """Raises ConfigError for a file that this project did not write."""
+    try:
+        store = (project_root() / STORE).resolve()
+    except ConfigError:  # only the library is installed
+        store = None
+    if store is None or not config.resolve().is_relative_to(store):
+        raise ConfigError(
+            f"{config} is a program, which would be run, and not from this project's store",
+            f"a checkpoint below {store or STORE}, or one that you trust",
+            "read the file, and give --trust-config if it does nothing but describe a network",
+        )
+
+
+def _trace(network: dict[str, Any]) -> list[Mark]:
+    work = Path(tempfile.mkdtemp(prefix="mmdet2tflite-marks-"))
+    spec, result = work / "marks.json", work / "result.json"
+    values = {**network, "root": str(project_root()), "work": str(work), "result": str(result)}
+    spec.write_text(json.dumps(values), encoding="utf-8")
+    with ExitStack() as leaving, progress_bar("trace") as on_progress:
+        leaving.callback(shutil.rmtree, work)
+        try:
+            run_python(
+                "mmdeploy",
+                "mmdet2tflite.detector.marks_worker",
+                [spec],
+                log=work / "marks.log",
+                timeout=network["timeout"],
+                on_progress=on_progress,
+            )
+        except ToolFailed:
+            leaving.pop_all()  # its message names the log in this folder
+            raise
+        found = json.loads(result.read_text(encoding="utf-8"))
+    return [Mark(**{**mark, "shape": tuple(mark["shape"])}) for mark in found]
+
+
+def as_json(marks: Sequence[Mark]) -> str:
+    """A list of objects, one per tensor."""
+    return json.dumps([asdict(mark) for mark in marks], indent=1)

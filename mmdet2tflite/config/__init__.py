@@ -1,0 +1,1 @@
+"""What an experiment says: its sections, its defaults, and the reading of its file."""

@@ -1,0 +1,86 @@
+"""The data sets that an experiment can name: every setting and every default."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mmdet2tflite.config.names import Fix
+from mmdet2tflite.config.section import Positive, Section, Size
+
+
+class DigitsData(Section):
+    """Built-in scenes composed of scikit-learn's handwritten digits: 10 classes, exact boxes."""
+
+    kind: Literal["digits"]
+    size: Size = (256, 160)
+    """Width and height of a scene in pixels."""
+    train_images: Positive = 400
+    val_images: Positive = 100
+    digits_per_image: tuple[Positive, Positive] = (2, 4)
+    digit_size: tuple[Positive, Positive] = (40, 100)
+    """Smallest and largest side of a digit in pixels."""
+    seed: int = 0
+
+
+class FilesOfData(Section):
+    """What the formats that are read from files have in common."""
+
+    classes: tuple[str, ...] | None = None
+    """Classes to learn, in this order; by default all that the training split names: COCO's by
+    their ids, VOC's in alphabetical order, YOLO's in that of ``data``."""
+    fix: tuple[Fix, ...] = ()
+    """Problems to mend automatically; any other problem found stops the run with a report."""
+    allowed_folders: tuple[Path, ...] = ()
+    """Further folders that images and labels may lie in, also behind symbolic links; by default
+    only the data set's own (docs/datasets.md)."""
+
+
+class CocoSplit(Section):
+    """One COCO json and the folder that its ``file_name`` entries are relative to."""
+
+    annotations: Path
+    images: Path = Path(".")
+
+
+class CocoData(FilesOfData):
+    """Any data set in COCO format."""
+
+    kind: Literal["coco"]
+    root: Path = Path(".")
+    """Folder that the paths of ``train`` and ``val`` are relative to."""
+    train: CocoSplit
+    val: CocoSplit
+
+
+class VocSplit(Section):
+    """Some XML files of a Pascal VOC data set, and the images of the same names."""
+
+    image_set: Path | None = None
+    """A list of names without suffix, one a line (``ImageSets/Main/train.txt``); by default all XML
+    files of the folder."""
+    annotations: Path = Path("Annotations")
+    images: Path = Path("JPEGImages")
+
+
+class VocData(FilesOfData):
+    """Any data set in Pascal VOC format: one XML file per image."""
+
+    kind: Literal["voc"]
+    root: Path = Path(".")
+    """Folder that the paths of ``train`` and ``val`` are relative to."""
+    train: VocSplit
+    val: VocSplit
+    first_pixel: Literal[0, 1] = 1
+    """Where ``xmin`` and ``ymin`` count from: 1 as Pascal VOC does, 0 as many annotation tools."""
+
+
+class YoloData(FilesOfData):
+    """Any data set in YOLO format: one text file per image, and a ``data.yaml``."""
+
+    kind: Literal["yolo"]
+    data: Path
+    """The ``data.yaml``: names of the classes, and where the splits are."""
+
+
+DatasetConfig = Annotated[DigitsData | CocoData | VocData | YoloData, Field(discriminator="kind")]

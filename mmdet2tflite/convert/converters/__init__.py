@@ -1,0 +1,1 @@
+"""The converters, one a file, and their table."""

@@ -1,0 +1,45 @@
+"""ONNX → TFLite float32 by onnx2tf's default back end, which writes the file without TensorFlow."""
+
+import shutil
+from pathlib import Path
+
+from mmdet2tflite.convert.converters.converter import ToolRun
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.processes.toolchain import WarmPython, run_python
+
+TOOLS = ("onnx2tf", "onnx", "onnxsim")
+ENVIRONMENT = {"TQDM_DISABLE": "1"}
+
+
+def warm() -> WarmPython:
+    """Start the child that ``convert`` will use: half of onnx2tf's time goes into its imports."""
+    return WarmPython("onnx2tf.onnx2tf", ENVIRONMENT)
+
+
+def convert(source: Path, run: ToolRun) -> Path:
+    """Convert and return the float32 file; onnx2tf's other files are not to be trusted.
+
+    Raises:
+        ToolFailed: onnx2tf ended with an error or ran into the time-out.
+        ModelError: it ended well and left no file.
+    """
+    run_python(
+        "onnx2tf",
+        "onnx2tf",
+        # -nuo: the graph is canonical already, and optimisers undo padding strategies
+        ["-i", own_copy(source, run.work), "-o", run.work, "-coion", "-n", "-nuo"],
+        log=run.log,
+        timeout=run.timeout,
+        environment=ENVIRONMENT,
+        warm=run.warm,
+    )
+    result = run.work / f"{source.stem}_float32.tflite"
+    if not result.exists():
+        raise ModelError(f"onnx2tf left no {result.name}", "a float32 file", f"read {run.log}")
+    return result
+
+
+def own_copy(source: Path, folder: Path) -> Path:
+    """A copy of the graph for onnx2tf, which writes inferred shapes back into the file it reads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(source, folder))

@@ -1,0 +1,1 @@
+"""ONNX → Keras, for training in TensorFlow."""

@@ -1,0 +1,125 @@
+"""Stage: rewritten ONNX → a Keras file or a SavedModel, by onnx2tf's TensorFlow back end."""
+
+import shutil
+from importlib.metadata import version
+
+from mmdet2tflite.artifacts import (
+    Dataset,
+    KerasModel,
+    OnnxModel,
+    Passport,
+    RewrittenModel,
+    Rotation,
+)
+from mmdet2tflite.config.names import ConverterName, FormatName
+from mmdet2tflite.config.section import Section
+from mmdet2tflite.convert.check import check_conversion
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.processes.toolchain import run_python
+from mmdet2tflite.stage import Job, Stage
+from mmdet2tflite.store.manifest import LOGS
+
+CONVERTER: ConverterName = "onnx2tf"
+TOOLS = ("onnx2tf", "onnx", "onnx-ir", "tensorflow", "tf-keras")
+FILES: dict[FormatName, str] = {"h5": "model.h5", "saved_model": "saved_model"}
+PASSPORT = KerasModel.model_fields["passport"].default
+
+
+class KerasConfig(Section):
+    """``tolerance``: largest error against the ONNX, relative to the tensor's range."""
+
+    format: FormatName
+    tolerance: float
+
+
+def to_keras(
+    job: Job,
+    config: KerasConfig,
+    *,
+    model: RewrittenModel,
+    original: OnnxModel,
+    dataset: Dataset,
+) -> KerasModel:
+    """Convert, name the outputs, turn them upright, and compare with the ONNX on real images.
+
+    Raises:
+        ModelError: the graph needs an engine that honours flags; onnx2tf does not take it.
+        ParityError: an output misses ``config.tolerance``.
+        ToolFailed: onnx2tf ended with an error or ran into the time-out.
+    """
+    if model.flags:
+        raise ModelError(
+            f"a {config.format} file has no place for the true pads of {len(model.flags)} "
+            f"convolutions that {model.strategy} writes as SAME",
+            "a strategy whose graph computes the network's numbers by itself",
+            f"take {model.strategy} out of variants.padding, or leave variants.formats empty",
+        )
+    file, upright = FILES[config.format], model.upright
+    scratch = job.work / "scratch"
+    spec = job.write_spec(
+        "keras",
+        {
+            "onnx": str(job.store.path(model, model.file)),
+            "file": file,
+            "scratch": str(scratch),
+            "outputs": [output.model_dump() for output in model.outputs],
+            "reversed": model.rotation.model_dump() if upright else Rotation().model_dump(),
+        },
+    )
+    run_python(
+        "onnx2tf",
+        "mmdet2tflite.convert.keras.to_keras_worker",
+        [spec],
+        log=job.work / LOGS / "onnx2tf.log",
+        timeout=job.timeout,
+        environment={"TQDM_DISABLE": "1"},
+    )
+    shutil.rmtree(scratch)
+    result = KerasModel(
+        file=file,
+        **model.model_dump(include={"head", "preprocessing", "strategy", "exact"}),
+        outputs=job.read_result()["outputs"],
+        rotation=Rotation() if upright else model.rotation,
+        converter=CONVERTER,
+        format=config.format,
+    )
+    _write_passport(job, result, {"onnx": original.digest, "rewritten": model.digest})
+    metrics = check_conversion(
+        job,
+        result,
+        model=model,
+        original=original,
+        dataset=dataset,
+        tolerance=config.tolerance,
+    )
+    return result.model_copy(update={"metrics": metrics})
+
+
+def _write_passport(job: Job, result: KerasModel, ancestors: dict[str, str]) -> None:
+    fields = result.model_dump(include=set(Passport.model_fields) & set(KerasModel.model_fields))
+    tools = {tool: version(tool) for tool in TOOLS}
+    passport = Passport(**fields, tools=tools, ancestors=ancestors)
+    (job.work / PASSPORT).write_text(passport.model_dump_json(indent=1), encoding="utf-8")
+
+
+KERAS: Stage[KerasModel] = Stage(
+    name="keras",
+    run=to_keras,
+    tools=("onnxruntime", *TOOLS),
+    sources=(
+        "mmdet2tflite.convert.check",
+        "mmdet2tflite.convert.check_worker",
+        "mmdet2tflite.convert.keras.tensorflow_spelling",
+        "mmdet2tflite.convert.tflite_file",
+        "mmdet2tflite.convert.keras.to_keras",
+        "mmdet2tflite.convert.keras.to_keras_worker",
+        "mmdet2tflite.runtime.decode",
+        "mmdet2tflite.runtime.images",
+        "mmdet2tflite.backends.keras_runner",
+        "mmdet2tflite.parity.parity",
+        "mmdet2tflite.parity.promise",
+        "mmdet2tflite.runtime.runners",
+        "mmdet2tflite.backends.runtimes",
+        "mmdet2tflite.files.image_file",
+    ),
+)

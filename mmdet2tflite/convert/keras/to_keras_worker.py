@@ -1,0 +1,117 @@
+"""Child process: ONNX → a Keras file or a SavedModel by onnx2tf's TensorFlow back end.
+
+Argument: a JSON file with ``onnx``, ``file``, ``scratch``, ``outputs``, ``reversed``, ``work``,
+``result``. What onnx2tf returns is wrapped:
+
+1. Where ``reversed`` says so, the input is turned by 180° before the network and the maps behind
+   it. Reversals move values and compute nothing.
+2. Every output comes from a layer with the ONNX output's name, in the order of the ONNX.
+
+An ``.h5`` is a functional Keras 2 model. A SavedModel has one signature, ``serving_default``, that
+takes the image by the input's name and returns the outputs by theirs.
+
+onnx2tf could save both itself: without the reversals, and with four TFLite files made on the way.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx2tf
+import onnx_ir as ir
+import tensorflow as tf
+import tf_keras
+
+from mmdet2tflite.artifacts import Rotation, Tensor, TfliteOutput
+from mmdet2tflite.backends.keras_runner import SIGNATURE
+from mmdet2tflite.convert.keras.tensorflow_spelling import spell_for_tensorflow
+from mmdet2tflite.convert.tflite_file import describe_output, match_outputs
+
+NHWC_AXES = (1, 2)
+AXES = {"nhwc": NHWC_AXES, "onnx": (2, 3)}
+"""Height and width of an output."""
+
+
+def main() -> None:
+    """Write the file; the result names the outputs. Raises ModelError."""
+    spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    graph = ir.load(spec["onnx"])
+    spell_for_tensorflow(graph)
+    scratch = Path(spec["scratch"])
+    scratch.mkdir()
+    ir.save(graph, scratch / "spelt.onnx")
+    network = onnx2tf.convert(
+        input_onnx_file_path=str(scratch / "spelt.onnx"),
+        output_folder_path=str(scratch),
+        tflite_backend="tf_converter",
+        # The graph is canonical already, and optimisers undo padding strategies.
+        not_use_onnxsim=True,
+        disable_model_save=True,
+        non_verbose=True,
+    )
+    expected = [Tensor.model_validate(output) for output in spec["outputs"]]
+    model, outputs = finish(network, expected, Rotation.model_validate(spec["reversed"]))
+    save(model, Path(spec["work"]) / spec["file"])
+    result = {"outputs": [output.model_dump() for output in outputs]}
+    Path(spec["result"]).write_text(json.dumps(result), encoding="utf-8")
+
+
+def finish(
+    network: Any, expected: Sequence[Tensor], reversed_: Rotation
+) -> tuple[Any, list[TfliteOutput]]:
+    """Wrap a Keras model by the rules above.
+
+    Args:
+        expected: names and shapes in the ONNX (N x C x H x W), in its order.
+        reversed_: what is turned round.
+
+    Returns:
+        The Keras model, and its outputs with the shapes that they have there.
+
+    Raises:
+        ModelError: an output cannot be identified.
+    """
+    found = {
+        name: Tensor(name=name, shape=tuple(output.shape))
+        for name, output in zip(network.output_names, network.outputs, strict=True)
+    }
+    names = match_outputs(expected, list(found.values()))
+    outputs = [describe_output(output, found[names[output.name]]) for output in expected]
+    source = network.inputs[0]
+    image = tf_keras.Input(
+        batch_shape=source.shape, dtype=source.dtype, name=network.input_names[0]
+    )
+    turned = tf.reverse(image, NHWC_AXES) if reversed_.input else image  # rule 1
+    values = dict(zip(network.output_names, tf.nest.flatten(network(turned)), strict=True))
+    named = []
+    for output in outputs:
+        value = values[names[output.name]]
+        if output.name in reversed_.outputs:  # rule 1
+            value = tf.reverse(value, AXES[output.layout])
+        named.append(tf_keras.layers.Activation("linear", name=output.name)(value))  # rule 2
+    return tf_keras.Model(image, named), outputs
+
+
+def save(model: Any, path: Path) -> None:
+    """Write an ``.h5`` file, or a SavedModel into a folder of any other name."""
+    if path.suffix == ".h5":
+        model.save(path, save_format="h5")
+        return
+    source = model.inputs[0]
+    spec = tf.TensorSpec(source.shape, source.dtype, name=model.input_names[0])
+
+    @tf.function(input_signature=[spec])
+    def serve(image: Any) -> dict[str, Any]:
+        return dict(zip(model.output_names, tf.nest.flatten(model(image)), strict=True))
+
+    # Saved as a Keras model it would hold a traced function for each of its layers: ten times the
+    # size, and minutes.
+    module = tf.Module()
+    module.serve = serve
+    tf.saved_model.save(module, str(path), signatures={SIGNATURE: serve})
+
+
+if __name__ == "__main__":
+    main()

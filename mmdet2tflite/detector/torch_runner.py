@@ -1,0 +1,64 @@
+"""PyTorch as a runtime: mmdet's own model, pipeline, decoding and NMS. Child processes only."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mmdet2tflite.detector import mmlab
+
+mmlab.prepare()  # before anything imports mmdet
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from mmdet.apis import inference_detector, init_detector  # noqa: E402
+
+from mmdet2tflite.artifacts import Head  # noqa: E402
+from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
+from mmdet2tflite.runtime.decode import FAMILIES, Detections, Floats  # noqa: E402
+
+
+class TorchRunner:
+    """A checkpoint in mmdet, on the CPU.
+
+    Args:
+        weights: the ``.pth`` file.
+        config: the complete mmdet config that belongs to it.
+        threads: of PyTorch's intra-op pool.
+    """
+
+    def __init__(self, weights: Path, config: Path, head: Head, threads: int) -> None:
+        self._threads = threads
+        self._model = init_detector(str(config), str(weights), palette="random", device="cpu")
+        self._head = head
+
+    def predict(self, image: Path) -> Detections:
+        """mmdet's own predict, in pixels of the image; the best ``max_detections``."""
+        found = inference_detector(self._model, str(image)).pred_instances
+        detections = Detections(
+            boxes=found.bboxes.numpy().astype(np.float32),
+            scores=found.scores.numpy().astype(np.float32),
+            labels=found.labels.numpy().astype(np.int64),
+        )
+        return detections.best(self._head.max_detections)
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Raw outputs of the head (1 x C x H x W) by meaning and stride; none of no family's."""
+        if self._head.family is None:
+            return {}
+        maps = FAMILIES[self._head.family].maps
+        levels_by_meaning = zip(maps, self._forward(tensor), strict=True)
+        return {
+            f"{meaning}_{stride}": level.numpy()
+            for meaning, levels in levels_by_meaning
+            for stride, level in zip(self._head.strides, levels, strict=True)
+        }
+
+    def bind(self, tensor: Floats) -> Callable[[], object]:
+        """A function that runs the network, without decoding."""
+        return lambda: self._forward(tensor)
+
+    @torch.inference_mode()
+    def _forward(self, tensor: Floats) -> tuple[list[torch.Tensor], ...]:
+        # Not through mmdet's data preprocessor: letterbox has normalised already.
+        torch.set_num_threads(self._threads)  # process-wide, and several runners take turns
+        outputs: tuple[list[torch.Tensor], ...] = self._model(torch.from_numpy(tensor))
+        return outputs

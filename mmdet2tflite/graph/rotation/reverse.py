@@ -1,0 +1,79 @@
+"""Turns a network round: every map is computed with its rows and columns in reverse order.
+
+Each value of the rewritten graph holds the original one, reversed along some of its axes. An
+operator with a rule (``table.py``) computes on reversed inputs, with its constants and attributes
+changed where they count positions; any other has its inputs reversed back. Either way the numbers
+are the original's but for the order in which sums are rounded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.graph.edit import describe
+from mmdet2tflite.graph.rotation.plan import Plan
+from mmdet2tflite.graph.rotation.writing import Writer
+from mmdet2tflite.graph.sites import Site
+
+
+@dataclass(frozen=True)
+class Reversed:
+    """A graph after ``reverse``.
+
+    Args:
+        sites: by node name, the geometry that the graph needs there now: mirrored along the axes
+            that are reversed, as it was along the others.
+        rotated_input: the graph expects its input reversed along rows and columns.
+        rotated_outputs: names of the outputs that are reversed along rows and columns.
+        reversals: one sentence for every value that the graph reverses inside: which, where, why.
+    """
+
+    sites: dict[str, Site]
+    rotated_input: bool = False
+    rotated_outputs: tuple[str, ...] = ()
+    reversals: tuple[str, ...] = ()
+
+
+def reverse(model: ir.Model, sites: Sequence[Site]) -> Reversed:
+    """Reverse a canonical model in place, if that makes any of its sites SAME.
+
+    1. ``plan.py`` decides how every value is held.
+    2. If no site that is not SAME becomes SAME by it, the graph stays as it was, and upright: to
+       turn it round would change nothing but the orientation.
+    3. Otherwise the plan is written. The input is rotated then; where some operators need it
+       upright, it is reversed inside, once.
+    4. The pads of sites are not written: whoever calls writes each site as returned. Until then,
+       the graph computes something else.
+
+    Args:
+        model: canonical, with one input of N x C x H x W; input and outputs keep their names.
+        sites: all of ``find_sites``.
+
+    Raises:
+        ModelError: control flow, or a value without a static shape.
+    """
+    _refuse_control_flow(model.graph)
+    plan = Plan(model.graph)
+    mirrored = {}
+    for site in sites:
+        held = plan.steps[site.node].inputs[0]
+        assert held is not None  # a window has an input
+        mirrored[site.name] = site.mirror(2 in held.axes, 3 in held.axes)
+    if not any(mirrored[site.name].is_same and not site.is_same for site in sites):  # rule 2
+        return Reversed({site.name: site for site in sites})
+    Writer(model.graph, plan).write()
+    return Reversed(mirrored, True, plan.rotated_outputs, tuple(plan.reversals))
+
+
+def _refuse_control_flow(graph: ir.Graph) -> None:
+    """A subgraph reads values of the outer graph that are none of its node's inputs."""
+    for node in graph:
+        kinds = {attribute.type for attribute in node.attributes.values()}
+        if kinds & {ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS}:
+            raise ModelError(
+                f"control flow: {describe(node)}",
+                "a graph without If, Loop and Scan",
+                "export the model with fixed shapes and thresholds, so that nothing branches",
+            )

@@ -1,0 +1,1 @@
+"""Two models on the same images: how much their tensors and detections differ."""

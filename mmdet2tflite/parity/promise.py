@@ -1,0 +1,82 @@
+"""A conversion promises its source's numbers; here the promise is checked on real images."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from mmdet2tflite.errors import ParityError
+from mmdet2tflite.parity.parity import compare_outputs, worst
+from mmdet2tflite.runtime.decode import Floats, PreprocessingValues
+from mmdet2tflite.runtime.images import input_tensor
+
+PARITY_IMAGES = 8
+"""Validation images on which a conversion is compared with its source."""
+ROUNDINGS = 16
+"""Units in the last place that two orders of summation may differ by, for values around the
+largest of a map. Untrained networks reach 4."""
+
+
+class Infers(Protocol):
+    """What is needed of a runner."""
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Raw outputs by name (1 x C x H x W)."""
+        ...
+
+
+def run_on_images(
+    runner: Infers, images: Sequence[Path], preprocessing: PreprocessingValues
+) -> dict[str, Floats]:
+    """Raw outputs by name (images x C x H x W). Raises DataError for an unreadable image."""
+    tensors = np.concatenate([input_tensor(path, preprocessing)[0] for path in images])
+    return run_on_tensors(runner, tensors)
+
+
+def run_on_tensors(runner: Infers, tensors: Floats) -> dict[str, Floats]:
+    """Raw outputs by name, one sample (N x C x H x W) at a time."""
+    outputs = [runner.infer(tensor[None]) for tensor in tensors]
+    return {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0]}
+
+
+def check_promise(
+    reference: Mapping[str, Floats], candidate: Mapping[str, Floats], tolerance: float, what: str
+) -> dict[str, float]:
+    """Compare two models' outputs on the same images.
+
+    Args:
+        tolerance: largest absolute error allowed, as a fraction of the tensor's range.
+        what: names the two models (``model.onnx against PyTorch``).
+
+    Returns:
+        The worst errors as metrics: ``check.max_abs``, ``check.relative``, ``check.snr_db``.
+
+    Raises:
+        ParityError: a tensor misses the tolerance.
+    """
+    errors = compare_outputs(reference, candidate)
+    missed = {
+        name: error
+        for name, error in errors.items()
+        if error.relative > tolerance and error.max_abs > _rounding(reference[name])
+    }
+    if missed:
+        name, error = max(missed.items(), key=lambda item: item[1].relative)
+        raise ParityError(
+            f"{what}: {len(missed)} of {len(errors)} outputs differ, {name} by "
+            f"{error.max_abs:.3g}, {error.relative:.2g} of its range ({error.snr_db:.0f} dB)",
+            f"at most {tolerance:g} of the range",
+            "a wrong conversion; a larger `tolerance` in the experiment only hides it",
+        )
+    total = worst(list(errors.values()))
+    return {
+        "check.max_abs": total.max_abs,
+        "check.relative": total.relative,
+        "check.snr_db": total.snr_db,
+    }
+
+
+def _rounding(reference: Floats) -> float:
+    """What float32 alone explains: a nearly constant map has hardly a range to compare with."""
+    return ROUNDINGS * float(np.finfo(np.float32).eps) * float(np.abs(reference).max())

@@ -1,0 +1,269 @@
+"""Runs heavy or rude tools in a child process: log, progress, time-outs, ``reproduce.sh``.
+
+A child is ``python -m mmdet2tflite.processes.child MODULE ARGUMENTS``: that makes it die with
+its parent. What it prints goes to the log; a line that starts with ``PROGRESS`` also moves the
+progress bar.
+"""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mmdet2tflite import errors
+from mmdet2tflite.errors import ToolFailed, ToolKilled, UserError
+from mmdet2tflite.processes.interruption import check_interruption
+from mmdet2tflite.processes.memory import Watch, bound, kill_first
+
+PROGRESS = "PROGRESS "
+USER_ERROR = "USER_ERROR "
+WARM = "--warm"
+WITHOUT_TELEMETRY = {"CI": "true"}
+"""Environment of every child that imports openvino: it reports its use on import, asks nobody, and
+knows no other switch for a single process."""
+TAIL_LINES = 15
+POLL_SECONDS = 0.2
+SECONDS_TO_DIE = 5.0
+
+type OnProgress = Callable[[dict[str, Any]], None]
+
+
+class WarmPython:
+    """A child that imports a module in advance and then waits to be told what to run.
+
+    A tool's imports may take as long as what its caller has to do first. For one ``run_python``; at
+    the end of its ``with`` block a child that was not used is stopped.
+    """
+
+    def __init__(self, module: str, environment: Mapping[str, str] | None = None) -> None:
+        self._child = _start([WARM, module], environment or {}, stdin=subprocess.PIPE)
+
+    def use(self, words: Sequence[str]) -> subprocess.Popen[str]:
+        """Let the child run ``words``: a module and its arguments."""
+        assert self._child.stdin is not None
+        with suppress(BrokenPipeError), self._child.stdin as pipe:
+            pipe.write(json.dumps(words))  # a child that failed to import has closed the pipe
+        return self._child
+
+    def __enter__(self) -> "WarmPython":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._child.poll() is None:
+            _kill_group(self._child)
+            self._child.wait()
+
+
+def run_python(
+    tool: str,
+    module: str,
+    arguments: Sequence[str | Path],
+    *,
+    log: Path,
+    timeout: float | None = None,
+    silence: float | None = None,
+    environment: Mapping[str, str] | None = None,
+    on_progress: OnProgress = lambda message: None,
+    warm: WarmPython | None = None,
+) -> None:
+    """Run a Python module in a child process until it ends.
+
+    Args:
+        tool: distribution that does the work, for the error message (``onnx2tf``).
+        module: what ``python -m`` would run.
+        log: file for everything the child prints; ``<log>.reproduce.sh`` is written beside it.
+        timeout: seconds after which the child is stopped.
+        silence: seconds without a line after which the child is stopped.
+        environment: variables to add.
+        on_progress: called with each progress message.
+        warm: a child to run it in, started with the same ``environment``.
+
+    Raises:
+        ToolFailed: the child ended with an error, was killed, or ran into a time-out or the limit
+            of memory (``memory.bound``).
+        ToolKilled: it was killed by SIGKILL, and not from here.
+        UserError: the one that the child raised.
+        ConfigError: as ``memory.bound``.
+        OSError: the log cannot be written.
+        KeyboardInterrupt: the main thread was interrupted.
+    """
+    words, limit = [str(argument) for argument in arguments], bound()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    script = log.with_suffix(".reproduce.sh")
+    _write_script(script, module, words, environment or {})
+    child = warm.use([module, *words]) if warm else _start([module, *words], environment or {})
+    reader, watch = _Reader(child, log, on_progress), Watch(child.pid, limit)
+    try:
+        reason = _wait(child, reader, watch, timeout, silence)
+    except BaseException:
+        _stop(child)
+        raise
+    finally:
+        _kill_group(child)  # whatever the child left running would keep the pipe open
+        child.wait()
+        watch.end()
+        reader.join(SECONDS_TO_DIE)  # a daemon that left the group may keep it open for ever
+    if reader.error:
+        raise reader.error
+    if reason or child.returncode:
+        what = reason or _describe_exit(child.returncode)
+        killed = not reason and child.returncode == -signal.SIGKILL
+        raise _failure(ToolKilled if killed else ToolFailed, tool, what, reader, log, script)
+
+
+def _start(
+    words: Sequence[str], environment: Mapping[str, str], stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "mmdet2tflite.processes.child", *words],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    )
+    kill_first(child.pid)
+    return child
+
+
+def progress(**message: Any) -> None:
+    """Called in a child: tell the parent how far the work is.
+
+    ``completed`` and ``total`` move the bar, ``description`` names it; other keys are shown. A
+    message with ``caution`` is a sentence instead, which stays in the terminal.
+    """
+    print(PROGRESS + json.dumps(message) + "\n", end="", flush=True)  # in one piece
+
+
+class _Reader(threading.Thread):
+    """Copies the child's output to the log and keeps its last lines."""
+
+    def __init__(self, child: subprocess.Popen[str], log: Path, on_progress: OnProgress) -> None:
+        super().__init__(daemon=True)
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.user_error: dict[str, str] | None = None
+        self.error: Exception | None = None
+        self.last_line = time.monotonic()
+        self._child, self._log, self._on_progress = child, log, on_progress
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._copy()
+        except Exception as error:  # a full disk, a faulty callback: the child would block for ever
+            self.error = error
+            _kill_group(self._child)
+
+    def _copy(self) -> None:
+        assert self._child.stdout is not None
+        with self._log.open("a", encoding="utf-8") as log:
+            for line in self._child.stdout:
+                self.last_line = time.monotonic()
+                message = _message(line, PROGRESS)
+                if message is not None:
+                    self._on_progress(message)
+                    continue
+                self.user_error = _message(line, USER_ERROR) or self.user_error
+                log.write(line)
+                log.flush()
+                if line.strip():
+                    self.tail.append(line.rstrip())
+
+
+def _message(line: str, prefix: str) -> dict[str, Any] | None:
+    """The JSON object behind ``prefix``; None for a tool's own line that only begins like it."""
+    if not line.startswith(prefix):
+        return None
+    try:
+        message = json.loads(line.removeprefix(prefix))
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _wait(
+    child: subprocess.Popen[str],
+    reader: _Reader,
+    watch: Watch,
+    timeout: float | None,
+    silence: float | None,
+) -> str:
+    """Wait for the child; the reason is empty unless it had to be stopped."""
+    started = time.monotonic()
+    while True:
+        try:
+            child.wait(POLL_SECONDS)
+            return ""
+        except subprocess.TimeoutExpired:
+            now = time.monotonic()
+        check_interruption()
+        if excess := watch.excess():
+            _kill_group(child)  # it would take more while it is asked to end
+            return excess
+        if timeout is not None and now - started > timeout:
+            _stop(child)
+            return f"was stopped after its time-out of {timeout:g} s"
+        if silence is not None and now - reader.last_line > silence:
+            _stop(child)
+            return f"was stopped after {silence:g} s without a line of output"
+
+
+def _stop(child: subprocess.Popen[str]) -> None:
+    """Ask the child and everything it started to end, and give it a moment to do so."""
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(child.pid, signal.SIGTERM)
+        child.wait(SECONDS_TO_DIE)
+
+
+def _kill_group(child: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def _describe_exit(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status}"
+    hint = " (out of memory, or killed by hand)" if -status == signal.SIGKILL else ""
+    return f"was killed by {signal.Signals(-status).name}{hint}"
+
+
+def _failure(
+    failed: type[ToolFailed], tool: str, what: str, reader: _Reader, log: Path, script: Path
+) -> UserError:
+    if reader.user_error:
+        kind: type[UserError] = getattr(errors, reader.user_error["kind"])
+        fields = (reader.user_error[name] for name in ("found", "expected", "remedy"))
+        return kind(*fields)
+    from importlib.metadata import PackageNotFoundError, version  # slow, in every child
+
+    with suppress(PackageNotFoundError):
+        tool = f"{tool} {version(tool)}"
+    tail = "\n".join(f"{errors.QUOTED}{line}" for line in reader.tail)
+    return failed(
+        f"{tool} {what}; the end of its log:\n{tail}",
+        "the tool to end with status 0",
+        f"read {log}, or run it again by hand: {script}",
+    )
+
+
+def _write_script(
+    script: Path, module: str, words: Sequence[str], environment: Mapping[str, str]
+) -> None:
+    variables = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in environment.items())
+    folder = shlex.quote(os.getcwd())
+    command = shlex.join([sys.executable, "-m", module, *words])
+    script.write_text(
+        f"#!/bin/sh\n# Runs this stage's tool again.\n{variables}cd {folder} && exec {command}\n"
+    )
+    script.chmod(0o755)

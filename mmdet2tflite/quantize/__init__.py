@@ -1,0 +1,1 @@
+"""float32 TFLite → fewer bits: precisions, calibration, the choice of layers."""

@@ -1,0 +1,133 @@
+"""The table of precisions: what litert-quantizer is told to make of a float32 file.
+
+The quantiser is imported when a recipe is asked for, in the child process, and not before.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Literal
+
+from mmdet2tflite.config.names import PrecisionName
+
+type Recipe = list[dict[str, Any]]
+"""litert-quantizer's ``ModelQuantizationRecipe``."""
+
+ALL = ".*"
+"""Every operator: recipes address them by a regular expression on the names of their outputs."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How a file of one precision is made.
+
+    Args:
+        recipe: makes the quantiser's recipe.
+        ranges: how those of integer activations are taken from training images: a moving average
+            of each image's extremes, which spends 256 levels on what is usual and cuts off the
+            rest; or the extremes of all, which 65,536 levels can afford. None for real activations.
+        tolerance: largest error against the float32 file, relative to the tensor's range; infinite
+            where only accuracy can tell.
+        mixed: the layers that lose most stay as they are (``layer_choice``).
+    """
+
+    recipe: Callable[[], Recipe]
+    ranges: Literal["averages", "extremes"] | None
+    tolerance: float
+    mixed: bool = False
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it takes images to make the file."""
+        return self.ranges is not None
+
+
+def _float16() -> Recipe:
+    from litert_quantizer import qtyping, recipe_manager
+
+    half = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+    config = qtyping.OpQuantizationConfig(
+        weight_tensor_config=half,
+        compute_precision=qtyping.ComputePrecision.FLOAT,
+        explicit_dequantize=True,
+    )
+    recipe = recipe_manager.RecipeManager()
+    every = qtyping.TFLOperationName.ALL_SUPPORTED
+    recipe.add_quantization_config(ALL, every, config, recipe_manager.AlgorithmName.FLOAT_CASTING)
+    return recipe.get_quantization_recipe()
+
+
+def _int8_dynamic() -> Recipe:
+    from litert_quantizer import recipe
+
+    return recipe.dynamic_wi8_afp32()
+
+
+def _int8_weight() -> Recipe:
+    from litert_quantizer import recipe
+
+    return recipe.weight_only_wi8_afp32()
+
+
+def static(bits: int, *, integer_io: bool = False, operators: str = ALL) -> Recipe:
+    """Integer weights (8 bits) and activations, of the operators whose outputs' names match."""
+    from litert_quantizer import qtyping, recipe_manager
+
+    recipe = recipe_manager.RecipeManager()
+    every = qtyping.TFLOperationName.ALL_SUPPORTED
+    recipe.add_static_config(operators, every, activation_num_bits=bits, weight_num_bits=8)
+    if not integer_io:
+        for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
+            recipe.add_quantization_config(
+                ALL, end, algorithm_key=recipe_manager.AlgorithmName.NO_QUANTIZE
+            )
+    return recipe.get_quantization_recipe()
+
+
+def keep_real(recipe: Recipe, names: Iterable[str]) -> Recipe:
+    """The recipe, but for the operators that write these tensors."""
+    from litert_quantizer import qtyping, recipe_manager
+
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(recipe)
+    manager.add_quantization_config(
+        writers(names),
+        qtyping.TFLOperationName.ALL_SUPPORTED,
+        algorithm_key=recipe_manager.AlgorithmName.NO_QUANTIZE,
+    )
+    return manager.get_quantization_recipe()
+
+
+def writers(names: Iterable[str]) -> str:
+    """The expression that matches the operators whose first output has one of these names.
+
+    The quantiser searches it in an operator's outputs, with a semicolon behind each
+    (``get_op_scope`` of its ``tfl_flatbuffer_utils``).
+    """
+    return f"^(?:{'|'.join(map(re.escape, names))});"
+
+
+HALF_TOLERANCE = 5e-2
+"""Half floats moved the worst value of two trained networks' maps by 0.003 and 0.013 of its map's
+range in one image. The larger is a coarse map of 40 nearly equal values, on which float32's own
+rounding shows 25 dB more than on the others."""
+WEIGHTS_TOLERANCE = 0.5
+"""Weights of 8 bits moved it by 0.045 and 0.11, with activations rounded on the fly by 0.14 and
+0.15; a file that computes something else misses by all of the range."""
+
+PRECISIONS: dict[PrecisionName, Precision] = {
+    "float16": Precision(_float16, None, tolerance=HALF_TOLERANCE),
+    "int8_weight": Precision(_int8_weight, None, tolerance=WEIGHTS_TOLERANCE),
+    "int8_dynamic": Precision(_int8_dynamic, None, tolerance=WEIGHTS_TOLERANCE),
+    "int8": Precision(lambda: static(8), "averages", tolerance=inf),
+    "int8_io": Precision(lambda: static(8, integer_io=True), "averages", tolerance=inf),
+    "int8_mixed": Precision(lambda: static(8), "averages", tolerance=inf, mixed=True),
+    "int16x8": Precision(lambda: static(16), "extremes", tolerance=inf),
+}
+"""All but float32, which the converter makes."""
+
+
+def is_calibrated(precision: str) -> bool:
+    """Whether its activations are integers, whose ranges are taken from images."""
+    return precision in PRECISIONS and PRECISIONS[precision].calibrated

@@ -1,0 +1,124 @@
+"""Stage: float32 TFLite → TFLite of another precision, annotated and compared with the float32."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet2tflite.artifacts import Dataset, TfliteModel
+from mmdet2tflite.config.names import PrecisionName
+from mmdet2tflite.config.section import Section
+from mmdet2tflite.data.files import image_files
+from mmdet2tflite.errors import DataError, ModelError
+from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.processes.toolchain import run_python
+from mmdet2tflite.quantize.precisions import PRECISIONS
+from mmdet2tflite.stage import Job, Stage
+from mmdet2tflite.store.manifest import LOGS
+
+SEED = 0
+
+
+class QuantizeConfig(Section):
+    """One precision. ``calibration_images`` is 0 for one that is not calibrated."""
+
+    precision: PrecisionName
+    calibration_images: int
+
+    @classmethod
+    def of(cls, precision: PrecisionName, calibration_images: int) -> "QuantizeConfig":
+        """Without the images where they change nothing: the result stays cached."""
+        needed = PRECISIONS[precision].calibrated
+        return cls(precision=precision, calibration_images=calibration_images if needed else 0)
+
+
+def quantize(
+    job: Job, config: QuantizeConfig, *, model: TfliteModel, dataset: Dataset
+) -> TfliteModel:
+    """Quantise, calibrated on training images; compare with the float32 file on validation images.
+
+    Raises:
+        DataError: there is no training image to calibrate with.
+        ModelError: the model is not float32, or cannot be quantised.
+        ParityError: the file misses the tolerance of its precision.
+        ToolFailed: the quantiser ended with an error or ran into the time-out.
+    """
+    if model.precision != "float32":
+        raise ModelError(
+            f"{model.variant} is of precision {model.precision}",
+            "a float32 file",
+            "quantise the file it was made of",
+        )
+    calibration: list[Path] = []
+    if PRECISIONS[config.precision].calibrated:
+        images = image_files(job.store, dataset, "train")
+        calibration = choose(images, config.calibration_images)
+    result = model.model_copy(
+        update={"stage": "", "key": "", "digest": "", "precision": config.precision}
+    )
+    spec = job.write_spec(
+        "quantize",
+        {
+            "model": model.model_dump(mode="json"),
+            "file": str(job.store.path(model, model.file)),
+            "digest": model.digest,
+            "precision": config.precision,
+            "target": str(job.work / result.file),
+            "calibration": [str(image) for image in calibration],
+            "images": [
+                str(image) for image in image_files(job.store, dataset, "val")[:PARITY_IMAGES]
+            ],
+        },
+    )
+    run_python(
+        "litert-quantizer",
+        "mmdet2tflite.quantize.quantize_worker",
+        [spec],
+        log=job.work / LOGS / "quantize.log",
+        timeout=job.timeout,
+        on_progress=job.on_progress,
+    )
+    return result.model_copy(update={"metrics": job.read_result()})
+
+
+def choose(images: Sequence[Path], count: int) -> list[Path]:
+    """A seeded sample of ``count`` images in random order, or of all if there are fewer.
+
+    Raises:
+        DataError: there are none.
+    """
+    if not images:
+        raise DataError(
+            "the data set has no training images",
+            "images to take the ranges of activations from",
+            "add some (300 are a good number), or choose a precision that keeps activations float",
+        )
+    return random.Random(SEED).sample(list(images), min(count, len(images)))
+
+
+QUANTIZE: Stage[TfliteModel] = Stage(
+    name="quantized",
+    run=quantize,
+    tools=("litert-quantizer", "ai-edge-litert"),
+    sources=(
+        "mmdet2tflite.tflite.engine_flag",
+        "mmdet2tflite.tflite.flatbuffer",
+        "mmdet2tflite.quantize.layer_choice",
+        "mmdet2tflite.quantize.layer_errors",
+        "mmdet2tflite.quantize.layer_groups",
+        "mmdet2tflite.quantize.layer_mix",
+        "mmdet2tflite.quantize.layer_table",
+        "mmdet2tflite.quantize.precisions",
+        "mmdet2tflite.quantize.quantize",
+        "mmdet2tflite.quantize.quantize_model",
+        "mmdet2tflite.quantize.quantize_worker",
+        "mmdet2tflite.tflite.flips",
+        "mmdet2tflite.convert.tflite_file",
+        "mmdet2tflite.tflite.windows",
+        "mmdet2tflite.runtime.decode",
+        "mmdet2tflite.runtime.images",
+        "mmdet2tflite.parity.parity",
+        "mmdet2tflite.parity.promise",
+        "mmdet2tflite.runtime.runners",
+        "mmdet2tflite.files.image_file",
+    ),
+)

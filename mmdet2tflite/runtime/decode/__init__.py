@@ -1,0 +1,31 @@
+"""Picture → input tensor, and raw head outputs → boxes: the one decoder of every runtime.
+
+It is also what a user ships, so it needs numpy and OpenCV only. Both directions reproduce mmdet
+3.3: ``letterbox`` its ``FixShapeResize(keep_ratio=True)`` bit for bit, ``decode`` its heads'
+``predict_by_feat`` followed by mmcv's ``batched_nms``. Each family of detectors has a module and a
+line in ``families.FAMILIES``.
+"""
+
+from mmdet2tflite.runtime.decode.boxes import decode
+from mmdet2tflite.runtime.decode.families import FAMILIES
+from mmdet2tflite.runtime.decode.nms import class_aware_nms
+from mmdet2tflite.runtime.decode.preprocess import letterbox
+from mmdet2tflite.runtime.decode.types import (
+    Detections,
+    Floats,
+    HeadValues,
+    Integers,
+    PreprocessingValues,
+)
+
+__all__ = [
+    "FAMILIES",
+    "Detections",
+    "Floats",
+    "HeadValues",
+    "Integers",
+    "PreprocessingValues",
+    "class_aware_nms",
+    "decode",
+    "letterbox",
+]

@@ -1,0 +1,49 @@
+"""What the decoders of all families do with raw maps."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.runtime.decode.types import Detections, Floats
+
+
+def cells(
+    outputs: Mapping[str, Floats], name: str, channels: int | None, rows: int, columns: int
+) -> Floats:
+    """An output (1, C, rows, columns) as (rows * columns, C), checked. Raises ModelError."""
+    if name not in outputs:
+        raise ModelError(f"no output {name}; there are {', '.join(outputs)}", f"an output {name}")
+    shape = outputs[name].shape
+    count = shape[1] if channels is None and len(shape) == 4 else channels
+    if shape != (1, count, rows, columns):
+        raise ModelError(
+            f"the output {name} has the shape {list(shape)}",
+            f"[1, {'classes' if channels is None else channels}, {rows}, {columns}] "
+            "from the input size and the stride",
+            "check input size and strides; the layout must be NCHW",
+        )
+    return outputs[name][0].reshape(shape[1], -1).T
+
+
+def corners(indices: NDArray[np.intp], columns: int, stride: int) -> Floats:
+    """Top left corners (x, y) of cells in pixels of the input (N x 2): no half-cell offset."""
+    places = np.stack([indices % columns, indices // columns], axis=1)
+    return places.astype(np.float32) * np.float32(stride)
+
+
+def concatenated(parts: Iterable[Detections]) -> Detections:
+    """The detections of all levels as one."""
+    levels = list(parts)
+    return Detections(
+        np.concatenate([level.boxes for level in levels]),
+        np.concatenate([level.scores for level in levels]),
+        np.concatenate([level.labels for level in levels]),
+    )
+
+
+def sigmoid(x: Floats) -> Floats:
+    """1 / (1 + exp(-x))."""
+    with np.errstate(over="ignore"):  # exp(-x) is infinite for x < -88: the sigmoid is 0 there
+        return np.reciprocal(1 + np.exp(-x))

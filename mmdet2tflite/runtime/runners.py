@@ -1,0 +1,256 @@
+"""One protocol for every runtime: a tensor in, the head's raw outputs by name out, all NCHW."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.runtime.decode import Detections, Floats
+
+if TYPE_CHECKING:  # a child that only runs a file starts a second earlier without pydantic
+    from mmdet2tflite import artifacts
+    from mmdet2tflite.runtime import passport
+
+
+class Runner(Protocol):
+    """A model loaded into a runtime with a fixed number of threads."""
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Raw head outputs (1 x C x H x W) by name, for an input of 1 x 3 x H x W."""
+        ...
+
+    def bind(self, tensor: Floats) -> Callable[[], object]:
+        """A function that runs the model on this input and does nothing else, to be timed."""
+        ...
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """A runner with a post-processing of its own, which is then the one to evaluate."""
+
+    def predict(self, image: Path) -> Detections:
+        """Detections in pixels of the image."""
+        ...
+
+
+class OnnxRunner:
+    """ONNX Runtime on the CPU.
+
+    Raises:
+        ModelError: the file does not load, or has not exactly one input.
+    """
+
+    def __init__(self, path: Path, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors only
+        try:
+            self._session = onnxruntime.InferenceSession(
+                path, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors have no common base class of their own
+            raise _does_not_load(path, "ONNX Runtime", error) from error
+        inputs = [value.name for value in self._session.get_inputs()]
+        self._input = _only(inputs, path)
+        self._outputs = [value.name for value in self._session.get_outputs()]
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Raw head outputs by name."""
+        values = self._session.run(self._outputs, {self._input: tensor})
+        return dict(zip(self._outputs, values, strict=True))
+
+    def bind(self, tensor: Floats) -> Callable[[], object]:
+        """A function that runs the session."""
+        feed = {self._input: tensor}
+        return lambda: self._session.run(self._outputs, feed)
+
+
+class TfliteRunner:
+    """LiteRT on the CPU, through the XNNPACK delegate or by its builtin kernels alone.
+
+    The file's input and outputs are NHWC. Integer inputs and outputs are (de)quantised here.
+
+    Args:
+        path: the file.
+        outputs: names of the output tensors; the file's own order means nothing.
+        threads: for the kernels and the delegate.
+        xnnpack: False leaves out the delegate that LiteRT applies by default.
+        nhwc: the outputs that are NHWC in the file; by default all of rank 4.
+        honour_flags: run the file on the reference engine (docs/engine-flag.md).
+
+    Raises:
+        ModelError: the file does not load, has not exactly one input, or lacks an output.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        outputs: Sequence[str],
+        threads: int,
+        xnnpack: bool,
+        nhwc: Collection[str] | None = None,
+        honour_flags: bool = False,
+    ) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        from mmdet2tflite.tflite.engine_flag import open_flagged
+
+        resolver = (
+            OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        )
+        self._path = path
+        try:
+            self._interpreter = (open_flagged if honour_flags else Interpreter)(
+                str(path), num_threads=threads, experimental_op_resolver_type=resolver
+            )
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise _does_not_load(path, "LiteRT", error) from error
+        self._input = _only(self._interpreter.get_input_details(), path)
+        details = {detail["name"]: detail for detail in self._interpreter.get_output_details()}
+        missing = [name for name in outputs if name not in details]
+        if missing:
+            raise ModelError(
+                f"{path} has the outputs {', '.join(details)}",
+                f"outputs named {', '.join(missing)}",
+                "convert the model again with this version",
+            )
+        self._outputs = {name: details[name] for name in outputs}
+        ranks = {name: len(detail["shape"]) for name, detail in self._outputs.items()}
+        self._nhwc = [name for name in (outputs if nhwc is None else nhwc) if ranks[name] == 4]
+
+    def check_shapes(self, stated: Mapping[str, Sequence[int]]) -> None:
+        """Compare with what the file has: by output's name, "" stands for the input.
+
+        Raises:
+            ModelError: they differ.
+        """
+        for name, shape in stated.items():
+            detail = self._outputs[name] if name else self._input
+            found = [int(side) for side in detail["shape"]]
+            if found != list(shape):
+                raise ModelError(
+                    f"{self._path}: {name or 'the input'} has the shape {found}, the passport "
+                    f"says {list(shape)}",
+                    "a passport that belongs to the file",
+                    "convert the model again",
+                )
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Raw outputs by name, maps as NCHW, and float32 whatever the file has."""
+        invoke = self.bind(tensor)
+        try:
+            invoke()
+        except RuntimeError as error:
+            raise ModelError(
+                f"{self._path} does not run in LiteRT: {error}",
+                "a complete file",
+                "copy or convert it again",
+            ) from error
+        return {name: self._read(name, detail) for name, detail in self._outputs.items()}
+
+    def bind(self, tensor: Floats) -> Callable[[], object]:
+        """Set the input; the function invokes the interpreter, without any copying."""
+        value = np.ascontiguousarray(tensor.transpose(0, 2, 3, 1))
+        try:
+            self._interpreter.set_tensor(self._input["index"], quantise(value, self._input))
+        except ValueError as error:
+            raise ModelError(
+                f"{self._path} takes no input of {list(value.shape)}: {error}",
+                "the input size that its passport says",
+                "convert the model again",
+            ) from error
+        return self._interpreter.invoke
+
+    def _read(self, name: str, detail: Mapping[str, Any]) -> Floats:
+        value = dequantise(self._interpreter.get_tensor(detail["index"]), detail)
+        return np.ascontiguousarray(value.transpose(0, 3, 1, 2)) if name in self._nhwc else value
+
+
+def open_tflite(
+    model: "artifacts.TfliteModel | artifacts.Passport | passport.Passport",
+    path: Path,
+    threads: int,
+    xnnpack: bool,
+) -> Runner:
+    """The file as its passport says that it must be run: turned, or with its flags honoured.
+
+    Raises:
+        ModelError: as ``TfliteRunner``; or the shapes of the file are others.
+    """
+    runner = TfliteRunner(
+        path,
+        [output.name for output in model.outputs],
+        threads,
+        xnnpack,
+        nhwc=[output.name for output in model.outputs if output.layout == "nhwc"],
+        honour_flags=model.strategy == "engine",
+    )
+    shapes = {output.name: output.shape for output in model.outputs}
+    if model.preprocessing:
+        shapes[""] = (1, model.preprocessing.height, model.preprocessing.width, 3)
+    runner.check_shapes(shapes)
+    return TurnedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
+
+
+class TurnedRunner:
+    """A model whose input and some of whose outputs are turned by 180°, run as an upright one.
+
+    Args:
+        runner: runs the model itself.
+        turned_outputs: names of the outputs that come out turned; the input always is.
+    """
+
+    def __init__(self, runner: Runner, turned_outputs: Collection[str]) -> None:
+        self._runner, self._turned = runner, turned_outputs
+
+    def infer(self, tensor: Floats) -> dict[str, Floats]:
+        """Raw head outputs by name, upright."""
+        outputs = self._runner.infer(turn(tensor))
+        return {n: turn(value) if n in self._turned else value for n, value in outputs.items()}
+
+    def bind(self, tensor: Floats) -> Callable[[], object]:
+        """The model alone: whoever runs it can turn while copying."""
+        return self._runner.bind(turn(tensor))
+
+
+def turn(maps: Floats) -> Floats:
+    """N x C x H x W turned by 180°: a view, reversed along height and width."""
+    return maps[:, :, ::-1, ::-1]
+
+
+def quantise(value: Floats, detail: Mapping[str, Any]) -> NDArray[Any]:
+    """Reals as a tensor stores them: ``round(real / scale) + zero_point``, saturated.
+
+    A float tensor's values stay as they are. ``detail`` is LiteRT's description of the tensor.
+    """
+    dtype = np.dtype(detail["dtype"])
+    if dtype.kind == "f":
+        return value.astype(dtype, copy=False)
+    scale, zero_point = detail["quantization"]
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(value / scale) + zero_point, limits.min, limits.max).astype(dtype)
+
+
+def dequantise(value: NDArray[Any], detail: Mapping[str, Any]) -> Floats:
+    """The reals that a tensor's stored values stand for: ``scale * (stored - zero_point)``."""
+    if value.dtype.kind == "f":
+        return value.astype(np.float32, copy=False)
+    scale, zero_point = detail["quantization"]
+    return (value.astype(np.float32) - zero_point) * np.float32(scale)
+
+
+def _only[T](inputs: Sequence[T], path: Path) -> T:
+    if len(inputs) != 1:
+        raise ModelError(f"{path} has {len(inputs)} inputs", "one input, the image")
+    return inputs[0]
+
+
+def _does_not_load(path: Path, runtime: str, error: Exception) -> ModelError:
+    return ModelError(f"{path} does not load in {runtime}: {error}", "a file that it can run")

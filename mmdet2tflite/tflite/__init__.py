@@ -1,0 +1,1 @@
+"""The TFLite file itself: reading and writing it, its operators, its padding, its axes."""

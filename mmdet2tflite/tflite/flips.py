@@ -1,0 +1,227 @@
+"""Turns a rotated file upright: the same picture goes in, the same maps come out.
+
+A file made of a network that was mirrored along both spatial axes wants its input rotated by 180°
+and gives rotated maps. Two reversals around it cancel both.
+
+1. Behind the input: every reader of the input tensor reads a new tensor, which one REVERSE_V2 over
+   height and width makes of it.
+2. Before an output: whatever wrote and read the output tensor uses a new tensor, of which one
+   REVERSE_V2 makes the output.
+3. The tensors that the graph and its signatures name stay as they are (name, shape, type,
+   quantisation, index); the new ones are inner ones.
+4. An output that is the input itself is reversed by both rules, which is nothing; other readers of
+   the input follow rule 1. By one rule alone it would need two contents: that is refused.
+
+5. Taken off again, the reversals leave the model that was there before them: readers of the turned
+   input read the input (rule 1), and the output takes the place of the tensor that was turned into
+   it (rule 2). A reversal of the network's own that lies there is taken off like one of ours; put
+   back, it computes the same.
+
+REVERSE_V2 moves values and computes nothing, so any type and any quantisation passes unchanged.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.tflite.flatbuffer import (
+    constant,
+    copy_tensor,
+    new_constant,
+    new_operator,
+    operator_name,
+)
+
+NHWC_AXES = (1, 2)
+"""Height and width of NHWC."""
+
+type Axes = tuple[int, int]
+
+
+def reverse_io(model: schema.ModelT, *, inputs: bool, outputs: Mapping[str, Axes]) -> None:
+    """Reverse the input and the named outputs along height and width, in place.
+
+    Args:
+        model: its main graph has one input, N x H x W x C; the named outputs are of rank 4.
+        inputs: whether to reverse the input.
+        outputs: which axes of which output are height and width: (1, 2) for NHWC.
+
+    Raises:
+        ModelError: there is not one input, an output is not there, a tensor is not of rank 4, or
+            an output is the input and only one of them is to be reversed. The model is then
+            unchanged.
+    """
+    graph = model.subgraphs[0]
+    named = {_find_output(graph, name): axes for name, axes in outputs.items()}
+    entrances = _find_input(graph) if inputs else []
+    for index in (*entrances, *named):
+        _check_rank(graph.tensors[index])
+    through = set(graph.inputs) & set(graph.outputs)
+    for index in through & (set(entrances) ^ set(named)):  # rule 4
+        raise ModelError(
+            f"output {_name(graph.tensors[index])} is the input itself",
+            "both or none of the two reversed",
+            "leave it out of the model's outputs",
+        )
+    named = {index: axes for index, axes in named.items() if index not in through}
+    if not entrances and not named:
+        return
+    wanted = sorted({*named.values(), *(NHWC_AXES for _ in entrances)})
+    constants = {
+        axes: new_constant(model, "spatial_axes", np.array(axes, np.int32)) for axes in wanted
+    }
+    for index in entrances:
+        _reverse_input(model, index, constants[NHWC_AXES])
+    for index, axes in named.items():
+        _reverse_output(model, index, constants[axes])
+
+
+def take_reversals_off(model: schema.ModelT) -> tuple[bool, dict[str, Axes]]:
+    """Undo ``reverse_io`` in place: what is left wants its input turned, and gives turned maps.
+
+    Returns:
+        What ``reverse_io`` takes to put the reversals back: its ``inputs`` and ``outputs``.
+    """
+    graph = model.subgraphs[0]
+    inputs = any([_uncover_input(model, int(index)) for index in graph.inputs])
+    found = {int(index): _uncover_output(model, int(index)) for index in graph.outputs}
+    outputs = {_name(graph.tensors[index]): axes for index, axes in found.items() if axes}
+    if inputs:  # rule 4
+        for index in set(graph.inputs) & set(graph.outputs):
+            outputs[_name(graph.tensors[index])] = NHWC_AXES
+    if inputs or outputs:
+        _drop_unused_tensors(model)
+    return inputs, outputs
+
+
+def _uncover_input(model: schema.ModelT, index: int) -> bool:
+    """Take off the reversal of an input that nothing else reads."""
+    graph = model.subgraphs[0]
+    readers = [operator for operator in graph.operators if index in operator.inputs]
+    if len(readers) != 1 or _reversed_axes(model, readers[0]) != NHWC_AXES:
+        return False
+    inner = int(readers[0].outputs[0])
+    if inner in graph.outputs:
+        return False
+    graph.operators.remove(readers[0])
+    for operator in graph.operators:
+        operator.inputs = _replaced(operator.inputs, inner, index)
+    return True
+
+
+def _uncover_output(model: schema.ModelT, index: int) -> Axes | None:
+    """Take off the reversal that makes an output which nothing else reads."""
+    graph = model.subgraphs[0]
+    writers = [operator for operator in graph.operators if index in operator.outputs]
+    axes = _reversed_axes(model, writers[0]) if writers else None
+    if axes is None or any(index in operator.inputs for operator in graph.operators):
+        return None
+    inner = int(writers[0].inputs[0])
+    if inner in graph.outputs or inner in graph.inputs:
+        return None
+    graph.operators.remove(writers[0])
+    for operator in graph.operators:
+        operator.inputs = _replaced(operator.inputs, inner, index)
+        operator.outputs = _replaced(operator.outputs, inner, index)
+    graph.tensors[index].buffer = graph.tensors[inner].buffer  # of a constant output
+    return axes
+
+
+def _reversed_axes(model: schema.ModelT, operator: schema.OperatorT) -> Axes | None:
+    """Of a REVERSE_V2 along two known axes."""
+    if operator_name(model, operator) != "REVERSE_V2":
+        return None
+    axes = constant(model, model.subgraphs[0].tensors[operator.inputs[1]])
+    if axes is None or axes.size != 2:
+        return None
+    first, second = (int(axis) for axis in axes)
+    return first, second
+
+
+def _drop_unused_tensors(model: schema.ModelT) -> None:
+    """Remove the main graph's tensors that nothing names, and number the others anew."""
+    graph = model.subgraphs[0]
+    entries = [
+        entry
+        for signature in model.signatureDefs or ()
+        if signature.subgraphIndex == 0
+        for entry in (*signature.inputs, *signature.outputs)
+    ]
+    used = {int(entry.tensorIndex) for entry in entries} | {int(i) for i in graph.inputs}
+    used |= {int(index) for index in graph.outputs}
+    for operator in graph.operators:
+        used |= {int(index) for index in (*operator.inputs, *operator.outputs)}
+    kept = [index for index in range(len(graph.tensors)) if index in used]
+    number = {old: new for new, old in enumerate(kept)} | {-1: -1}  # -1: an operand left out
+    graph.tensors = [graph.tensors[index] for index in kept]
+    for owner in (graph, *graph.operators):
+        owner.inputs = np.array([number[int(index)] for index in owner.inputs], np.int32)
+        owner.outputs = np.array([number[int(index)] for index in owner.outputs], np.int32)
+    for entry in entries:
+        entry.tensorIndex = number[int(entry.tensorIndex)]
+
+
+def _reverse_input(model: schema.ModelT, index: int, axes: int) -> None:
+    graph = model.subgraphs[0]
+    inner = copy_tensor(graph, index, "_rotated")
+    for operator in graph.operators:  # rule 1
+        operator.inputs = _replaced(operator.inputs, index, inner)
+    graph.operators.insert(0, _reversal(model, index, axes, inner))
+
+
+def _reverse_output(model: schema.ModelT, index: int, axes: int) -> None:
+    graph = model.subgraphs[0]
+    inner = copy_tensor(graph, index, "_rotated")
+    for operator in graph.operators:  # rule 2
+        operator.inputs = _replaced(operator.inputs, index, inner)
+        operator.outputs = _replaced(operator.outputs, index, inner)
+    graph.tensors[index].buffer = 0  # a constant output is computed from now on
+    graph.operators.append(_reversal(model, inner, axes, index))
+
+
+def _reversal(model: schema.ModelT, source: int, axes: int, target: int) -> schema.OperatorT:
+    # Versions as in GetBuiltinOperatorVersion (TensorFlow Lite's op_version.cc).
+    kind = model.subgraphs[0].tensors[source].type
+    return new_operator(
+        model,
+        schema.BuiltinOperator.REVERSE_V2,
+        3 if kind == schema.TensorType.INT8 else 1,
+        schema.ReverseV2OptionsT(),
+        [source, axes],
+        target,
+    )
+
+
+def _replaced(indices: Sequence[int], old: int, new: int) -> NDArray[np.int32]:
+    array = np.array(indices, np.int32)
+    return np.where(array == old, np.int32(new), array)
+
+
+def _find_input(graph: schema.SubGraphT) -> list[int]:
+    if len(graph.inputs) != 1:
+        raise ModelError(f"the file has {len(graph.inputs)} inputs", "one input, the image")
+    return [int(graph.inputs[0])]
+
+
+def _find_output(graph: schema.SubGraphT, name: str) -> int:
+    names = {_name(graph.tensors[index]): int(index) for index in graph.outputs}
+    if name not in names:
+        raise ModelError(f"the file has the outputs {', '.join(names)}", f"an output named {name}")
+    return names[name]
+
+
+def _check_rank(tensor: schema.TensorT) -> None:
+    shape = [] if tensor.shape is None else list(tensor.shape)
+    if len(shape) != 4:
+        raise ModelError(
+            f"{_name(tensor)} has the shape {[int(side) for side in shape]}",
+            "four axes, two of them height and width, to be reversed",
+            "cut the network where its outputs are still maps",
+        )
+
+
+def _name(tensor: schema.TensorT) -> str:
+    return str(tensor.name.decode())

@@ -1,0 +1,1 @@
+"""All that speaks to MLflow: runs, registered models, what is used."""

@@ -1,0 +1,85 @@
+"""Operands that are reversed along different axes meet: the fewest are turned."""
+
+import numpy as np
+
+from tests.graph.rotation.nets import Net, check, count
+
+WHY = "which needs its operands reversed along the same axes"
+
+
+def upright(net: Net, x: str) -> str:
+    """The map of something that has no mirrored form, of the same size."""
+    return net.op("Hardmax", x, axis=1)
+
+
+def check_slices(net: Net, *outputs: str) -> tuple[tuple[str, ...], int]:
+    """The reversals, and the Slice nodes that they take."""
+    slices = []
+    found = check(net.model(*outputs), look=lambda model: slices.append(count(model, "Slice")))
+    return found.reversals, slices[0]
+
+
+def test_of_one_upright_and_one_reversed_map_the_upright_one_is_reversed() -> None:
+    net = Net(1, 2, 6, 5)
+    x, y = net.stem(), net.conv("image", 2, 4, (1, 1))
+    reversals, slices = check_slices(net, net.op("Add", upright(net, x), y))
+    assert reversals == (
+        "v0, before Hardmax_2 (Hardmax), which has no mirrored form",
+        f"v2, before Add_3 (Add), {WHY}",
+    )
+    assert slices == 4
+
+
+def test_a_copy_that_exists_costs_nothing() -> None:
+    net = Net(1, 2, 6, 5)
+    x = net.stem()
+    reversals, slices = check_slices(net, net.op("Add", upright(net, x), x))
+    assert reversals == ("v0, before Hardmax_1 (Hardmax), which has no mirrored form",)
+    assert slices == 2
+
+
+def test_the_minority_is_turned() -> None:
+    net = Net(1, 2, 6, 5)
+    x = net.stem()
+    parts = [upright(net, x), upright(net, x), net.op("Relu", x)]
+    reversals, _ = check_slices(net, net.op("Concat", *parts, axis=2))
+    assert reversals[1:] == (f"v3, before Concat_4 (Concat), {WHY}",)
+
+
+def test_an_operand_of_one_row_meets_any_number_of_rows() -> None:
+    net = Net(1, 2, 6, 5)
+    x = net.stem()
+    mean = net.op("ReduceMax", upright(net, x), np.array([2, 3]))
+    assert check_slices(net, net.op("Mul", x, mean)) == (
+        ("v0, before Hardmax_1 (Hardmax), which has no mirrored form",),
+        2,
+    )
+
+
+def test_only_the_axis_in_dispute_is_turned() -> None:
+    net = Net(1, 2, 6, 5)
+    x = net.stem()
+    y = net.op("Reshape", net.op("Reshape", x, np.array([1, 24, 5])), np.array([1, 4, 6, 5]))
+    reversals, slices = check_slices(net, net.op("Mul", y, net.conv("image", 2, 4, (1, 1))))
+    assert reversals[1:] == (f"v2, before Mul_4 (Mul), {WHY}",)
+    assert slices == 2
+
+
+def test_summed_axes_of_two_maps_meet() -> None:
+    net = Net(1, 2, 6, 6)
+    x, y = net.stem(), net.conv("image", 2, 4, (1, 1))
+    reversals, slices = check_slices(net, net.op("MatMul", x, upright(net, y)))
+    assert reversals[1:] == (
+        f"v2, before MatMul_3 (MatMul), {WHY}",
+        "v3, at the graph's output",
+    )
+    assert slices == 4
+
+
+def test_a_map_of_one_pixel_that_is_expanded_has_any_direction() -> None:
+    net = Net(1, 2, 6, 5)
+    x = net.stem()
+    wide = net.op("Expand", net.op("ReduceMax", x, np.array([2, 3])), np.array([1, 4, 6, 5]))
+    tiled = net.op("Tile", net.op("ReduceMax", x, np.array([2])), np.array([1, 1, 6, 1]))
+    lower = net.op("Expand", net.op("Squeeze", net.constant([[3.0]])), np.array([6, 5]))
+    assert check_slices(net, net.op("Sum", wide, x, tiled, lower), wide)[0] == ()
