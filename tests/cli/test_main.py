@@ -41,7 +41,7 @@ def root(tmp_path: Path) -> Path:
 
 def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "mmdet2tflite.cli.main", *arguments],
+        [sys.executable, "-m", "mmdet2tflite.cli", *arguments],
         cwd=cwd,
         capture_output=True,
         text=True,

@@ -24,10 +24,10 @@ sys.exit(7)
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A project whose program prints what it was started with and ends with status 7."""
-    for path in (MAIN_FLOW, Path("tasks", "__init__.py")):
+    for path in (MAIN_FLOW, Path("tasks", "__init__.py"), Path("tasks", "tracking", "__init__.py")):
         (tmp_path / path).parent.mkdir()
         (tmp_path / path).touch()
-    (tmp_path / "tasks" / "registry_command.py").write_text(FAKE)
+    (tmp_path / "tasks" / "tracking" / "registry_command.py").write_text(FAKE)
     (tmp_path / "below").mkdir()
     return tmp_path.resolve()
 

@@ -15,7 +15,7 @@ from mmdet2tflite.config.dataset import DigitsData
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.processes import machine
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 QUARTERS = {"low": 0.5, "lower": 0.5, "median": 0.5, "upper": 0.525, "high": 0.55}
 
 

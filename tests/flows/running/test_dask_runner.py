@@ -26,7 +26,7 @@ from tasks.servers.password import Password
 
 pytestmark = [pytest.mark.flow, pytest.mark.long]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SECONDS = 240.0
 """Long after which nothing will come any more; nothing is measured by it."""
 SECONDS_TO_END = 30.0

@@ -9,7 +9,7 @@ import yaml
 from flows.services import serve
 from mmdet2tflite.errors import ConfigError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     for name, text in (("lives", LIVES), ("dies", DIES)):
         (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.setattr(services, "SECONDS_TO_RESTART", (0.0, 0.0, 0.0))
-    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])])
     with Services(tmp_path, {"PYTHONPATH": path}) as running:
         yield running
 

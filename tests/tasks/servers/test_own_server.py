@@ -18,7 +18,7 @@ from tasks.servers.password import FILE, run_password
 
 pytestmark = pytest.mark.flow
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SECONDS = 30.0
 """How long a test waits for what should happen at once."""
 SECONDS_TO_START = 300.0

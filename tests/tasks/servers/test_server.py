@@ -10,7 +10,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from mmdet2tflite.errors import ServiceError
 from tasks.servers import server
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_none_is_started_where_the_settings_name_one(monkeypatch):

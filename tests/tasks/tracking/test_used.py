@@ -15,7 +15,7 @@ from tasks.tracking.tracking_place import named_tracking, use_tracking
 from tasks.tracking.used import used_artefacts
 from tests.tasks.conftest import FAILED, Tracked
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FIRST_RUN = """
 import sys
 from pathlib import Path
