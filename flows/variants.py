@@ -1,14 +1,11 @@
-"""The variants of the main path: each is made and measured by itself, and may fail by itself.
+"""The variants of the main path: what is known of each, and what becomes of one that fails."""
 
-All files are made first, side by side; then each has the machine to itself and is measured.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from prefect.futures import PrefectFuture
 
-from flows.running.task_runners import fan_out
 from mmdet2tflite.artifacts import (
     Dataset,
     KerasModel,
@@ -18,39 +15,77 @@ from mmdet2tflite.artifacts import (
     TfliteModel,
 )
 from mmdet2tflite.config.experiment import Experiment
-from mmdet2tflite.config.names import ConverterName, PrecisionName
+from mmdet2tflite.config.names import ConverterName, FormatName, PrecisionName
 from mmdet2tflite.convert.keras.to_keras import CONVERTER
 from mmdet2tflite.errors import UserError
-from mmdet2tflite.processes.interruption import interruptible
 from mmdet2tflite.report.outcome import Outcome
 from tasks.model_to_report import model_to_report
 from tasks.onnx_to_openvino import onnx_to_openvino
-from tasks.onnx_to_rewritten import onnx_to_rewritten
-from tasks.rewritten_to_keras import rewritten_to_keras
-from tasks.rewritten_to_tflite import rewritten_to_tflite
-from tasks.tflite_to_quantized import tflite_to_quantized
 
 FLOAT32: PrecisionName = "float32"
 """What a converter makes; every other precision is made of it."""
 
-type Graph = PrefectFuture[RewrittenModel]
-type File = PrefectFuture[TfliteModel] | PrefectFuture[KerasModel]
+type Rewritten = PrefectFuture[RewrittenModel]
+type Tflite = PrefectFuture[TfliteModel]
+type Keras = PrefectFuture[KerasModel]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One file of the matrix in the making: ``file`` is float32, ``model`` is made of it.
+    """One file of the matrix in the making.
 
-    ``file_format`` is empty for TFLite.
+    Args:
+        steps: what has to succeed before ``model``, the file itself.
+        file_format: of a Keras model; empty for TFLite.
     """
 
     strategy: str
     converter: ConverterName
     precision: PrecisionName
-    graph: Graph
-    file: File
-    model: File
+    rewritten: Rewritten
+    steps: tuple[Tflite, ...]
+    model: Tflite | Keras
     file_format: str = ""
+
+
+def different(graphs: Mapping[str, Rewritten]) -> dict[str, Rewritten]:
+    """By strategy; what ``auto`` chose is left out if it is there already."""
+    found: dict[str, Rewritten] = {}
+    for padding, graph in graphs.items():
+        try:
+            strategy = graph.result().strategy
+        except UserError:  # the reason stands in every cell that would have been made of it
+            strategy = padding
+        found.setdefault(strategy, graph)
+    return found
+
+
+def wait_for(*futures: Mapping[Any, PrefectFuture[Any]]) -> None:
+    """Until all are made or failed."""
+    for step in futures:
+        for future in step.values():
+            future.wait()
+
+
+def tflite_cells(
+    precisions: Sequence[PrecisionName],
+    rewritten: Mapping[str, Rewritten],
+    tflite: Mapping[tuple[str, ConverterName], Tflite],
+    quantized: Mapping[tuple[str, ConverterName, PrecisionName], Tflite],
+) -> Iterator[Cell]:
+    """The TFLite files, in the order of the experiment."""
+    for (strategy, converter), file in tflite.items():
+        for precision in precisions:
+            model = file if precision == FLOAT32 else quantized[strategy, converter, precision]
+            yield Cell(strategy, converter, precision, rewritten[strategy], (file,), model)
+
+
+def keras_cells(
+    rewritten: Mapping[str, Rewritten], keras: Mapping[tuple[str, FormatName], Keras]
+) -> Iterator[Cell]:
+    """The Keras models, in the order of the experiment."""
+    for (strategy, file_format), file in keras.items():
+        yield Cell(strategy, CONVERTER, FLOAT32, rewritten[strategy], (), file, file_format)
 
 
 def in_openvino(
@@ -64,83 +99,13 @@ def in_openvino(
         return Outcome.failed(error, "unchanged", "openvino", FLOAT32)
 
 
-def variants(
-    experiment: Experiment, onnx: OnnxModel, onnx_report: Report, dataset: Dataset
-) -> Iterator[Outcome]:
-    """Every file, made and measured, TFLite files first, in the order of the experiment.
-
-    One that fails is an outcome, too, and leaves the others alone.
-    """
-    with fan_out(experiment), interruptible():
-        cells = start(experiment, onnx, dataset)
-        for cell in cells:
-            for future in (cell.graph, cell.file, cell.model):
-                future.wait()
-    for cell in cells:
-        yield measured(experiment, cell, onnx_report, dataset)
-
-
-def start(experiment: Experiment, onnx: OnnxModel, dataset: Dataset) -> list[Cell]:
-    """Let all files be made. Whatever needs another task's result waits for that."""
-    wanted = experiment.variants
-    graphs = different(
-        {
-            padding: onnx_to_rewritten.submit(experiment, onnx, dataset, padding)
-            for padding in wanted.padding
-        }
-    )
-    files = {
-        (strategy, converter): rewritten_to_tflite.submit(
-            experiment, graph, onnx, dataset, converter
-        )
-        for strategy, graph in graphs.items()
-        for converter in wanted.converters
-    }
-    tflite = [
-        Cell(
-            strategy,
-            converter,
-            precision,
-            graphs[strategy],
-            file,
-            file
-            if precision == FLOAT32
-            else tflite_to_quantized.submit(experiment, file, dataset, precision),
-        )
-        for (strategy, converter), file in files.items()
-        for precision in wanted.precisions
-    ]
-    others = {
-        (strategy, file_format): rewritten_to_keras.submit(
-            experiment, graph, onnx, dataset, file_format
-        )
-        for strategy, graph in graphs.items()
-        for file_format in wanted.formats
-    }
-    return tflite + [
-        Cell(strategy, CONVERTER, FLOAT32, graphs[strategy], file, file, file_format)
-        for (strategy, file_format), file in others.items()
-    ]
-
-
-def different(graphs: Mapping[str, Graph]) -> dict[str, Graph]:
-    """By strategy; what ``auto`` chose is left out if it is there already."""
-    found: dict[str, Graph] = {}
-    for padding, graph in graphs.items():
-        try:
-            strategy = graph.result().strategy
-        except UserError:  # the reason stands in every cell that would have been made of it
-            strategy = padding
-        found.setdefault(strategy, graph)
-    return found
-
-
 def measured(experiment: Experiment, cell: Cell, onnx_report: Report, dataset: Dataset) -> Outcome:
     """The file, alone on the machine; or the first step on the way to it that failed."""
     rewritten = None
     try:
-        rewritten = cell.graph.result()
-        cell.file.result()
+        rewritten = cell.rewritten.result()
+        for step in cell.steps:
+            step.result()
         model = cell.model.result()
         report = model_to_report(experiment, model, dataset, onnx_report)
     except UserError as error:

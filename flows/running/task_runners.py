@@ -8,6 +8,7 @@ from prefect.context import FlowRunContext
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from mmdet2tflite.config.experiment import Dask, Experiment
+from mmdet2tflite.processes.interruption import interruptible
 from mmdet2tflite.processes.machine import cores
 
 type Runner = AbstractContextManager[TaskRunner[Any]]
@@ -28,7 +29,7 @@ TASK_RUNNERS: dict[str, Callable[[Experiment], Runner]] = {"threads": _threads, 
 
 
 @contextmanager
-def fan_out(experiment: Experiment) -> Iterator[None]:
+def side_by_side(experiment: Experiment) -> Iterator[None]:
     """What a flow submits in here is made by the runner that the experiment names.
 
     A flow's own runner is chosen when its module is imported, before there is an experiment.
@@ -41,6 +42,7 @@ def fan_out(experiment: Experiment) -> Iterator[None]:
     with (
         TASK_RUNNERS[experiment.runner.kind](experiment) as task_runner,
         flow_run.model_copy(update={"task_runner": task_runner}),
+        interruptible(),
     ):
         yield
 

@@ -41,6 +41,7 @@ from mmdet2tflite.safe_text import without_password
 from mmdet2tflite.store.manifest import LOGS, MANIFEST
 from mmdet2tflite.store.store import Store
 from tasks.processes import is_gone, this_process
+from tasks.tracking.publishing import publish, warn
 from tasks.tracking.pyfunc import log_detector
 from tasks.tracking.tracking_place import usable, use_tracking
 
@@ -55,34 +56,51 @@ TAG_LENGTH = 5000  # MLflow's own limit is 8000
 DESCRIPTION = "mlflow.note.content"  # Markdown at the top of a run's page
 
 
+type Trackable = Dataset | Checkpoint | Outcome | Comparison
+"""What has a place in MLflow; everything else belongs to an outcome."""
+
+
 class Tracker:
-    """Logs a run's artefacts as they come. Use ``tracked_run``."""
+    """Logs what a run makes as it comes: call it with each. Use ``tracked_run``."""
 
-    def __init__(self, experiment: Experiment, run_id: str) -> None:
-        self._store, self._parent = Store(experiment.store), run_id
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment, self._store = experiment, Store(experiment.store)
 
-    def dataset(self, dataset: Dataset) -> None:
+    def __call__(self, made: Trackable) -> None:
+        """Log it, and show people what they should see of it."""
+        match made:
+            case Dataset():
+                self._dataset(made)
+                warn(self._store, made)
+            case Checkpoint():
+                self._checkpoint(made)
+            case Outcome(failure=""):
+                self._measured(made)
+            case Outcome():
+                self._failed(made)
+            case Comparison():
+                self._comparison(made)
+                publish(self._store, made)
+
+    def _dataset(self, dataset: Dataset) -> None:
         """Numbers of images and boxes on the parent run."""
         mlflow.log_metrics(dataset.metrics)
         mlflow.log_param("classes", ", ".join(dataset.classes)[:250])
         self._picture = image_files(self._store, dataset, "val")[0]
         self._origin(dataset)
 
-    def checkpoint(self, checkpoint: Checkpoint, experiment: Experiment) -> None:
+    def _checkpoint(self, checkpoint: Checkpoint) -> None:
         """The child ``training``: settings, curves, weights, the complete mmdet config, the log."""
         with self._child("training", {"stage": "training"}):
-            mlflow.log_params(_short(experiment.training.model_dump(mode="json")))
+            mlflow.log_params(_short(self._experiment.training.model_dump(mode="json")))
             mlflow.log_metrics({**_of_training(checkpoint), "best_epoch": checkpoint.epoch})
             self._curves(checkpoint)
             for name in (checkpoint.weights, checkpoint.config, f"{LOGS}/train.log"):
                 self._file(checkpoint, name)
             self._origin(checkpoint)
 
-    def outcome(self, outcome: Outcome) -> Outcome:
-        """A child with everything known of one model; one that failed has its reason."""
-        if outcome.failure:
-            self._failed(outcome)
-            return outcome
+    def _measured(self, outcome: Outcome) -> None:
+        """A child with everything known of one model."""
         model, report = outcome.model, outcome.report
         assert model is not None
         assert report is not None
@@ -107,9 +125,9 @@ class Tracker:
                 self._origin(outcome.rewritten)
             self._origin(model)
             self._origin(report)
-        return outcome
 
     def _failed(self, outcome: Outcome) -> None:
+        """A child with the reason."""
         tags = {"stage": "variant", **outcome.tags, **_reason(outcome.failure)}
         mlflow.start_run(run_name=outcome.variant, nested=True, tags=tags)
         try:
@@ -120,7 +138,7 @@ class Tracker:
         finally:
             mlflow.end_run("FAILED")
 
-    def comparison(self, comparison: Comparison) -> None:
+    def _comparison(self, comparison: Comparison) -> None:
         """The page and the numbers on the parent run, whose description they become."""
         for name in (comparison.page, comparison.numbers):
             self._file(comparison, name)
@@ -169,7 +187,7 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
     _connect(experiment)
     close_abandoned(experiment.name)
     tags = {PROCESS: this_process()}
-    with usable(experiment.tracking), mlflow.start_run(run_name=experiment.name, tags=tags) as run:
+    with usable(experiment.tracking), mlflow.start_run(run_name=experiment.name, tags=tags):
         values = experiment.model_dump(mode="json")
         text = without_password(yaml.safe_dump(values, sort_keys=False))
         mlflow.log_text(text, "experiment.yaml")
@@ -182,7 +200,7 @@ def tracked_run(experiment: Experiment) -> Iterator[Tracker]:
             }
         )
         try:
-            yield Tracker(experiment, run.info.run_id)
+            yield Tracker(experiment)
         except BaseException as error:
             reason = without_password(f"{type(error).__name__}: {error}")
             with suppress(MlflowException, SQLAlchemyError):  # or nobody would hear of `error`

@@ -149,8 +149,8 @@ class World:
         dataset, (checkpoint, model) = self.dataset(), self.model()
         report = self.report(experiment, model, dataset)
         with tracked_run(experiment) as track:
-            track.dataset(dataset)
-            track.outcome(Outcome.measured(model, report))
+            track(dataset)
+            track(Outcome.measured(model, report))
         parts = {
             part.stage: {"folder": f"{part.stage}/{part.key}", "digest": part.digest}
             for part in (model, report)

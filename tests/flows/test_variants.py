@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flows import variants as flow
+from flows import detector_to_tflite as page
+from flows import variants as helpers
 from mmdet2tflite.config.experiment import Variants
 from mmdet2tflite.processes.interruption import check_interruption
 from mmdet2tflite.report.outcome import Outcome
@@ -46,11 +47,14 @@ def outcomes(monkeypatch) -> Callable[..., list[Outcome]]:
             "tflite_to_quantized": quantise,
             "model_to_report": measure,
         }
-        monkeypatch.setattr(flow, "fan_out", runner)
+        monkeypatch.setattr(page, "side_by_side", runner)
         with ThreadPoolExecutor(max_workers=2) as threads:
             for name, function in {**usual, **tasks}.items():
-                monkeypatch.setattr(flow, name, Task(function, threads))
-            return list(flow.variants(experiment(variants), ONNX, REPORT, DATASET))
+                place = helpers if name == "model_to_report" else page
+                monkeypatch.setattr(place, name, Task(function, threads))
+            setup = experiment(variants)
+            cells = page.variants(setup, ONNX, DATASET)
+            return [helpers.measured(setup, cell, REPORT, DATASET) for cell in cells]
 
     return run
 

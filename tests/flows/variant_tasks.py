@@ -23,7 +23,7 @@ from mmdet2tflite.artifacts import (
 from mmdet2tflite.config.dataset import DigitsData
 from mmdet2tflite.config.experiment import Experiment, Variants
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.processes.interruption import check_interruption
+from mmdet2tflite.processes.interruption import check_interruption, interruptible
 
 STRATEGIES = ("widen", "explicit", "mirror")
 CONVERTERS = ("openvino", "onnx2tf")
@@ -151,7 +151,8 @@ def refuse(*_: object) -> None:
 def runner(setup: Experiment) -> Iterator[None]:
     """Waits at its end for what runs: in vain, if that has not been told of an interruption."""
     try:
-        yield
+        with interruptible():
+            yield
     except KeyboardInterrupt:
         with pytest.raises(KeyboardInterrupt):
             check_interruption()

@@ -115,12 +115,12 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Tracked:
     onnx = made.keep(OnnxModel(**head, opset=13), model_onnx=b"onnx")
     openvino = made.keep(OpenvinoModel(**head), model_xml=b"xml", model_bin=b"weights")
     with tracked_run(experiment) as track:
-        track.dataset(made.dataset())
+        track(made.dataset())
         for model, name in ((onnx, ONNX), (openvino, OPENVINO)):
-            track.outcome(made.outcome(model, name))  # type: ignore[arg-type]
+            track(made.outcome(model, name))  # type: ignore[arg-type]
         for strategy in STRATEGIES:
-            track.outcome(made.tflite(strategy))
-        track.outcome(Outcome.failed(ToolFailed("no"), "widen", "onnx2tf", "float32"))
+            track(made.tflite(strategy))
+        track(Outcome.failed(ToolFailed("no"), "widen", "onnx2tf", "float32"))
     found = mlflow.search_runs(experiment_names=["tiny"], output_format="list")
     made.runs = {run.info.run_name: run for run in found}
     return made
