@@ -21,7 +21,11 @@ from mmdet2tflite.store.store import Store
 KEY_LENGTH = 20
 RESULT = f"{LOGS}/result.json"
 GIVEN = "given"
-"""In a manifest's origin: the config with what is in no key, such as paths."""
+"""In a manifest's origin: the config with what is in no key, such as paths. Artefacts without it
+have a key by the rules of an earlier version."""
+
+_looked_at: set[tuple[str, str]] = set()
+"""Stores and stages that ``_say_if_filled_before`` need not look at again."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,7 @@ class Stage[T: Artifact]:
         tools: distributions whose versions enter the key, or a function of the config that names
             them.
         outside: state outside the config that the result depends on, as a JSON value: the content
-            of the files that it names (their paths are in no key, not even whether there is one),
-            the machine.
+            of the files that it names (their paths are in no key), the machine.
         resumable: an interrupted attempt's files are found again.
     """
 
@@ -104,15 +107,33 @@ class Stage[T: Artifact]:
     ) -> T:
         """Return the stored result, or run the stage and store it. Raises UserError."""
         origin = self.origin(config, inputs)
+
+        def make(work: Path) -> T:
+            _say_if_filled_before(store, self.name, on_progress)
+            return self.run(Job(store, work, timeout, on_progress), config, **inputs)
+
         artifact = store.build(
             self.name,
             json_sha256(origin)[:KEY_LENGTH],
-            lambda work: self.run(Job(store, work, timeout, on_progress), config, **inputs),
+            make,
             origin={**origin, GIVEN: _as_json(config)},
             resumable=self.resumable,
             on_wait=on_wait,
         )
         return artifact  # type: ignore[return-value]  # the key's stage name decides the type
+
+
+def _say_if_filled_before(store: Store, stage: str, on_progress: OnProgress) -> None:
+    """Why is it made, if it is there? Said once in a process."""
+    if (store.root, stage) in _looked_at:
+        return
+    _looked_at.add((store.root, stage))
+    if not all(GIVEN in origin for origin in store.origins(stage)):
+        sentence = (
+            f"{store.root}/{stage} holds artefacts of an earlier version, which made keys by other "
+            "rules: they are not found any more, but made anew (docs/decisions/0002)"
+        )
+        on_progress({"caution": sentence})
 
 
 def _as_json(config: Any) -> Any:

@@ -140,6 +140,26 @@ def test_building_runs_the_stage_once_and_stores_it_under_the_key(tmp_path: Path
     assert store.path(first, "result.txt").read_text() == "8"
 
 
+def test_a_store_that_was_filled_before_is_said_to_be_once_and_its_artefacts_are_made_anew(
+    tmp_path: Path,
+) -> None:
+    store, said = Store(tmp_path), []
+    silent = Report(runtime="onnx", variant="v", model="m")
+    store.build("measure", "old", lambda work: silent, origin={"config": {}})
+    for config in (Evaluation(), Evaluation(parity_images=9)):
+        stage().build(store, config, timeout=1.0, on_progress=said.append)
+    (message,) = said
+    assert f"{store.root}/measure holds artefacts of an earlier version" in message["caution"]
+    assert len(store.finished()) == 3
+
+
+def test_of_a_store_that_this_version_filled_nothing_is_said(tmp_path: Path) -> None:
+    store, said = Store(tmp_path), []
+    for config in (Evaluation(), Evaluation(parity_images=9)):
+        stage().build(store, config, timeout=1.0, on_progress=said.append)
+    assert said == []
+
+
 def test_the_manifest_tells_what_the_key_was_made_of(tmp_path: Path) -> None:
     store = Store(tmp_path)
     built = stage(tools=("numpy",)).build(store, CONFIG, timeout=1.0, model=model("a"))
