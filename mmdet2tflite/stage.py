@@ -4,20 +4,28 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from mmdet2tflite.artifacts import Artifact
-from mmdet2tflite.files.digest import file_sha256, json_sha256
+from mmdet2tflite.config.section import NotInKey
+from mmdet2tflite.files.digest import json_sha256
 from mmdet2tflite.processes.toolchain import OnProgress
+from mmdet2tflite.sources import source_digests
 from mmdet2tflite.store.manifest import LOGS
 from mmdet2tflite.store.store import Store
 
 KEY_LENGTH = 20
 RESULT = f"{LOGS}/result.json"
+GIVEN = "given"
+"""In a manifest's origin: the config with what is in no key, such as paths. Artefacts without it
+have a key by the rules of an earlier version."""
+
+_looked_at: set[tuple[str, str]] = set()
+"""Stores and stages that ``_say_if_filled_before`` need not look at again."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +65,17 @@ class Stage[T: Artifact]:
     Args:
         name: the folder in the store.
         run: ``run(job, config, **inputs)`` writes its files into ``job.work``, returns the value.
+            The text of its module, and of all that this one leads to, enters the key (sources.py).
         tools: distributions whose versions enter the key, or a function of the config that names
             them.
-        sources: library modules or packages whose source text enters the key. The infrastructure
-            (config, store, toolchain) is left out: it decides how a stage is run, not what comes
-            out.
-        outside: state outside the config that the result depends on (files that it names, the
-            machine), as a JSON value.
+        outside: state outside the config that the result depends on, as a JSON value: the content
+            of the files that it names (their paths are in no key), the machine.
         resumable: an interrupted attempt's files are found again.
     """
 
     name: str
     run: Callable[..., T]
     tools: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
-    sources: tuple[str, ...] = ()
     outside: Callable[[Any], Any] = nothing_outside
     resumable: bool = False
 
@@ -79,11 +84,11 @@ class Stage[T: Artifact]:
         tools = self.tools(config) if callable(self.tools) else self.tools
         return {
             "stage": self.name,
-            "config": _as_json(config),
+            "config": _in_key(config),
             "outside": self.outside(config),
             "inputs": {name: value.digest if value else None for name, value in inputs.items()},
             "tools": {tool: version(tool) for tool in tools},
-            "sources": {module: _source_digest(module) for module in self.sources},
+            "sources": source_digests(self.run),
         }
 
     def key(self, config: Any, **inputs: Artifact | None) -> str:
@@ -102,15 +107,33 @@ class Stage[T: Artifact]:
     ) -> T:
         """Return the stored result, or run the stage and store it. Raises UserError."""
         origin = self.origin(config, inputs)
+
+        def make(work: Path) -> T:
+            _say_if_filled_before(store, self.name, on_progress)
+            return self.run(Job(store, work, timeout, on_progress), config, **inputs)
+
         artifact = store.build(
             self.name,
             json_sha256(origin)[:KEY_LENGTH],
-            lambda work: self.run(Job(store, work, timeout, on_progress), config, **inputs),
-            origin=origin,
+            make,
+            origin={**origin, GIVEN: _as_json(config)},
             resumable=self.resumable,
             on_wait=on_wait,
         )
         return artifact  # type: ignore[return-value]  # the key's stage name decides the type
+
+
+def _say_if_filled_before(store: Store, stage: str, on_progress: OnProgress) -> None:
+    """Why is it made, if it is there? Said once in a process."""
+    if (store.root, stage) in _looked_at:
+        return
+    _looked_at.add((store.root, stage))
+    if not all(GIVEN in origin for origin in store.origins(stage)):
+        sentence = (
+            f"{store.root}/{stage} holds artefacts of an earlier version, which made keys by other "
+            "rules: they are not found any more, but made anew (docs/decisions/0002)"
+        )
+        on_progress({"caution": sentence})
 
 
 def _as_json(config: Any) -> Any:
@@ -121,12 +144,18 @@ def _as_json(config: Any) -> Any:
     return config
 
 
-def _source_digest(module: str) -> str:
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        raise LookupError(f"a stage names the module {module}, which does not exist")
-    if spec.submodule_search_locations is None:
-        return file_sha256(Path(spec.origin))
-    root = Path(spec.origin).parent
-    files = sorted(root.rglob("*.py"))
-    return json_sha256({str(file.relative_to(root)): file_sha256(file) for file in files})
+def _in_key(config: Any) -> Any:
+    """What of a config a key digests: no path, and nothing that changes no result."""
+    if isinstance(config, BaseModel):
+        fields = type(config).model_fields
+        return {
+            name: _in_key(value) for name, value in config if not _is_left_out(fields[name], value)
+        }
+    if isinstance(config, (tuple, list)):
+        return [_in_key(item) for item in config if not isinstance(item, Path)]
+    return config
+
+
+def _is_left_out(field: FieldInfo, value: Any) -> bool:
+    marked = any(isinstance(each, NotInKey) for each in field.metadata)
+    return isinstance(value, Path) or marked or bool(field.exclude)

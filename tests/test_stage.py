@@ -1,15 +1,14 @@
 """What a stage's key depends on, and what it does not."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 from mmdet2tflite import stage as stage_module
 from mmdet2tflite.artifacts import Artifact, Report
 from mmdet2tflite.config.experiment import Evaluation, Latency
+from mmdet2tflite.config.section import NotInKey, Section
 from mmdet2tflite.stage import KEY_LENGTH, Job, Stage
 from mmdet2tflite.store.store import Store
 
@@ -87,31 +86,25 @@ def test_the_config_may_decide_which_tools_matter(monkeypatch: pytest.MonkeyPatc
     assert (before[0] == after[0], before[1] == after[1]) == (False, True)
 
 
-@pytest.fixture
-def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def write(source: str) -> None:
-        (tmp_path / "measuring_source.py").write_text(source)
-
-    return write
+class Named(Section):
+    file: Path | None
+    others: tuple[Path, ...] = ()
+    quick: Annotated[int, NotInKey("only how fast it is")] = 1
+    number: int = 1
 
 
-def test_the_key_changes_with_the_source_text_of_a_named_module_without_importing_it(
-    write_module: Callable[[str], None],
-) -> None:
-    named = stage(sources=("measuring_source",))
-    write_module("raise ImportError\n")
-    before = named.key(CONFIG)
-    assert named.key(CONFIG) == before
-    write_module("raise ImportError  # and a comment\n")
-    assert named.key(CONFIG) != before
-    assert "measuring_source" not in sys.modules
+def test_neither_a_path_nor_a_setting_that_changes_no_result_is_in_the_key() -> None:
+    key = stage().key(Named(file=Path("a")))
+    assert stage().key(Named(file=Path("/tmp/a"), others=(Path("b"),), quick=2)) == key
+    assert stage().key(Named(file=Path("a"), number=2)) != key
 
 
-def test_a_stage_that_names_a_module_that_does_not_exist_is_a_bug() -> None:
-    with pytest.raises(LookupError, match=r"mmdet2tflite\.nowhere"):
-        stage(sources=("mmdet2tflite.nowhere",)).key(CONFIG)
+def test_what_is_in_no_key_stands_in_the_manifest_all_the_same(tmp_path: Path) -> None:
+    config, store = Named(file=Path("a"), quick=2), Store(tmp_path)
+    silent = stage(run=lambda job, config: Report(runtime="onnx", variant="v", model="m"))
+    origin = store.manifest(silent.build(store, config, timeout=1.0))["origin"]
+    assert origin["config"] == {"others": [], "number": 1}
+    assert origin["given"] == {"file": "a", "others": [], "quick": 2, "number": 1}
 
 
 def test_the_key_changes_with_the_state_outside_which_is_asked_with_the_config(
@@ -145,6 +138,26 @@ def test_building_runs_the_stage_once_and_stores_it_under_the_key(tmp_path: Path
     assert first == second == store.find("measure", counting.key(CONFIG, model=model("a")))
     assert calls == [12.0]
     assert store.path(first, "result.txt").read_text() == "8"
+
+
+def test_a_store_that_was_filled_before_is_said_to_be_once_and_its_artefacts_are_made_anew(
+    tmp_path: Path,
+) -> None:
+    store, said = Store(tmp_path), []
+    silent = Report(runtime="onnx", variant="v", model="m")
+    store.build("measure", "old", lambda work: silent, origin={"config": {}})
+    for config in (Evaluation(), Evaluation(parity_images=9)):
+        stage().build(store, config, timeout=1.0, on_progress=said.append)
+    (message,) = said
+    assert f"{store.root}/measure holds artefacts of an earlier version" in message["caution"]
+    assert len(store.finished()) == 3
+
+
+def test_of_a_store_that_this_version_filled_nothing_is_said(tmp_path: Path) -> None:
+    store, said = Store(tmp_path), []
+    for config in (Evaluation(), Evaluation(parity_images=9)):
+        stage().build(store, config, timeout=1.0, on_progress=said.append)
+    assert said == []
 
 
 def test_the_manifest_tells_what_the_key_was_made_of(tmp_path: Path) -> None:

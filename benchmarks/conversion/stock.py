@@ -114,16 +114,4 @@ STOCK: Stage[TfliteModel | OnnxModel] = Stage(
     name="stock",
     run=make_stock,
     tools=_tools,
-    sources=(
-        "benchmarks.conversion.quantise_onnx_worker",
-        "benchmarks.conversion.recipes",
-        "benchmarks.conversion.stock",
-        "mmdet2tflite.tflite.flatbuffer",
-        "mmdet2tflite.convert.converters.openvino2tensorflow_script",
-        "mmdet2tflite.quantize.quantize",
-        "mmdet2tflite.convert.tflite_file",
-        "mmdet2tflite.runtime.decode",
-        "mmdet2tflite.runtime.images",
-        "mmdet2tflite.files.image_file",
-    ),
 )

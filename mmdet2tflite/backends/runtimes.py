@@ -4,10 +4,7 @@ Every runtime is imported when a model is opened, in the child process, and not 
 """
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mmdet2tflite.artifacts import (
     Checkpoint,
@@ -16,32 +13,11 @@ from mmdet2tflite.artifacts import (
     OpenvinoModel,
     TfliteModel,
 )
+from mmdet2tflite.backends.converted import CONVERTED
+from mmdet2tflite.backends.runtime import Runtime
 from mmdet2tflite.runtime.runners import Runner
 
 type Model = Checkpoint | OnnxModel | OpenvinoModel | TfliteModel | KerasModel
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """How one kind of artefact is run.
-
-    Args:
-        name: as it stands in a report.
-        tool: the distribution, for error messages.
-        engines: the runtime's ways to compute. The first is evaluated, all are timed.
-        label: the variant's name in a report.
-        open: ``open(model, folder, engine, threads)``, the folder being the artefact's.
-        census: counts the file's operators; None for a model without a graph of its own.
-        timed: its number of threads can be set anew for each model, and so its latency compared.
-    """
-
-    name: str
-    tool: str
-    engines: tuple[str, ...]
-    label: Callable[[Any], str]
-    open: Callable[[Any, Path, str, int], Runner]
-    census: Callable[[Path], Counter[str]] | None = None
-    timed: bool = True
 
 
 def _open_torch(model: Checkpoint, folder: Path, engine: str, threads: int) -> Runner:
@@ -62,21 +38,6 @@ def _open_openvino(model: OpenvinoModel, folder: Path, engine: str, threads: int
     return OpenvinoRunner(folder / model.file, [output.name for output in model.outputs], threads)
 
 
-def _open_tflite(model: TfliteModel, folder: Path, engine: str, threads: int) -> Runner:
-    from mmdet2tflite.runtime.runners import open_tflite
-
-    return open_tflite(model, folder / model.file, threads, xnnpack=engine == "xnnpack")
-
-
-def _open_keras(model: KerasModel, folder: Path, engine: str, threads: int) -> Runner:
-    from mmdet2tflite.backends.keras_runner import KerasRunner
-    from mmdet2tflite.runtime.runners import TurnedRunner
-
-    layouts = {output.name: output.layout for output in model.outputs}
-    runner = KerasRunner(folder / model.file, layouts, threads)
-    return TurnedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
-
-
 def _count_onnx(path: Path) -> Counter[str]:
     from mmdet2tflite.tflite.census import onnx_ops
 
@@ -87,18 +48,6 @@ def _count_openvino(path: Path) -> Counter[str]:
     from mmdet2tflite.backends.openvino_runner import ir_ops
 
     return ir_ops(path)
-
-
-def _count_tflite(path: Path) -> Counter[str]:
-    from mmdet2tflite.tflite.census import tflite_ops
-
-    return tflite_ops(path)
-
-
-def _count_keras(path: Path) -> Counter[str]:
-    from mmdet2tflite.backends.keras_runner import keras_ops
-
-    return keras_ops(path)
 
 
 RUNTIMES: dict[str, Runtime] = {
@@ -119,22 +68,6 @@ RUNTIMES: dict[str, Runtime] = {
         _open_openvino,
         _count_openvino,
     ),
-    "tflite": Runtime(
-        "litert",
-        "ai-edge-litert",
-        ("xnnpack", "builtin"),
-        lambda model: model.variant,
-        _open_tflite,
-        _count_tflite,
-    ),
-    "keras": Runtime(
-        "tensorflow",
-        "tensorflow",
-        ("tensorflow",),
-        lambda model: model.variant,
-        _open_keras,
-        _count_keras,
-        timed=False,
-    ),
+    **CONVERTED,
 }
 """By ``kind`` of the artefact."""

@@ -5,14 +5,15 @@ Relative paths are relative to the project root, the folder that holds ``flows/`
 stand in data/config.py.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, override
 
 from pydantic import Field, model_validator
 
 from mmdet2tflite.config.dataset import DatasetConfig
 from mmdet2tflite.config.names import ConverterName, FormatName, PaddingName, PrecisionName
-from mmdet2tflite.config.section import Fraction, Positive, Section, Size
+from mmdet2tflite.config.section import Fraction, NotInKey, Positive, Section, Size
 
 STRIDE_OF_COARSEST_MAP = 32
 
@@ -59,6 +60,13 @@ class Augmentation(Section):
     smallest_box: Annotated[float, Field(ge=0)] = 1.0
     """Boxes with a shorter side than this many pixels after augmentation are dropped."""
 
+    @override
+    def without_effect(self) -> Mapping[str, str]:
+        """See ``Section``."""
+        if self.mosaic:
+            return {}
+        return {"plain_epochs": "without mosaic, all epochs run on whole images; leave it out"}
+
 
 class Training(Section):
     """How the weights come about. ``epochs: 0`` takes ``checkpoint`` as it is."""
@@ -73,7 +81,7 @@ class Training(Section):
     warmup_iterations: Annotated[int, Field(ge=0)] = 50
     ema_momentum: Annotated[float, Field(gt=0, lt=1)] = 1e-3
     val_interval: Positive = 10
-    save_interval: Positive = 1
+    save_interval: Annotated[Positive, NotInKey("only a run that is interrupted sees it")] = 1
     """A run that was interrupted goes on from the last multiple of this many epochs."""
     augmentation: Augmentation | Literal["config"] = Augmentation()
     """``config`` keeps the training pipeline of the mmdet config."""
@@ -90,6 +98,24 @@ class Training(Section):
     rendezvous: Annotated[str | None, Field(exclude=True, pattern=r"^[^:\s]+:[0-9]+$")] = None
     """``HOST:PORT`` of the first of several machines; not in the cache key."""
     seed: int = 0
+
+    @override
+    def without_effect(self) -> Mapping[str, str]:
+        """See ``Section``."""
+        useless: dict[str, str] = {}
+        if self.optimizer == "config":
+            why = (
+                "optimizer: config keeps optimizer and schedule of the mmdet config; set it there, "
+                "or choose another optimizer"
+            )
+            useless |= dict.fromkeys(("learning_rate", "weight_decay", "warmup_iterations"), why)
+        if self.augmentation == "config":
+            useless["ema_momentum"] = (
+                "augmentation: config keeps the hooks of the mmdet config; set it there"
+            )
+        if self.machines == 1:
+            useless["rendezvous"] = "machines is 1, which meets nobody; set machines, too"
+        return useless
 
     @model_validator(mode="after")
     def _weights_come_from_somewhere(self) -> "Training":

@@ -139,12 +139,13 @@ def _is_of_another_member(item: ErrorDetails) -> bool:
 def _enter(location: Iterable[int | str]) -> tuple[list[str], list[type[BaseModel]]]:
     """The keys of ``location`` as they stand in the file, and the models that it leads to.
 
-    Pydantic's location also holds the member of a union that was tried (``coco``,
-    ``Augmentation``); that selects the model and is no key.
+    Pydantic's location also holds the member of a union that was tried (``coco``, or
+    ``function-after[_has_an_effect(), Augmentation]``); that selects the model and is no key.
     """
     keys: list[str] = []
     models: list[type[BaseModel]] = [Experiment]
     for part in location:
+        member = str(part).rpartition(" ")[2].rstrip("]")
         fields = [m.model_fields[part].annotation for m in models if part in m.model_fields]
         if fields:
             models = list(_models_in(fields))
@@ -152,7 +153,7 @@ def _enter(location: Iterable[int | str]) -> tuple[list[str], list[type[BaseMode
         elif isinstance(part, int):
             keys.append(str(part))
         else:
-            models = [model for model in models if part in _union_labels(model)]
+            models = [model for model in models if member in _union_labels(model)]
     return keys, models
 
 

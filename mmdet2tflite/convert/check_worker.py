@@ -17,14 +17,14 @@ import onnx_ir
 from pydantic import Field, TypeAdapter
 
 from mmdet2tflite.artifacts import KerasModel, TfliteModel
-from mmdet2tflite.backends.runtimes import RUNTIMES
+from mmdet2tflite.backends.converted import CONVERTED
 from mmdet2tflite.graph.verify import RewrittenRunner
 from mmdet2tflite.parity.promise import Infers, check_promise, run_on_images
 from mmdet2tflite.runtime.passport import Rotation
 from mmdet2tflite.runtime.runners import OnnxRunner
 
 THREADS = 2
-CONVERTED: TypeAdapter[TfliteModel | KerasModel] = TypeAdapter(
+MODEL: TypeAdapter[TfliteModel | KerasModel] = TypeAdapter(
     Annotated[TfliteModel | KerasModel, Field(discriminator="kind")]
 )
 
@@ -32,9 +32,9 @@ CONVERTED: TypeAdapter[TfliteModel | KerasModel] = TypeAdapter(
 def main() -> None:
     """Write the worst errors as metrics. Raises ParityError."""
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    model = CONVERTED.validate_python(spec["model"])
+    model = MODEL.validate_python(spec["model"])
     images = [Path(image) for image in spec["images"]]
-    runtime = RUNTIMES[model.kind]
+    runtime = CONVERTED[model.kind]
     converted = runtime.open(model, Path(spec["work"]), runtime.engines[0], THREADS)
     metrics = check_promise(
         run_on_images(_reference(spec), images, model.preprocessing),

@@ -52,16 +52,4 @@ OPENVINO: Stage[OpenvinoModel] = Stage(
     name="openvino",
     run=to_openvino,
     tools=("onnxruntime", "openvino"),
-    sources=(
-        "mmdet2tflite.convert.converters.ir",
-        "mmdet2tflite.convert.to_openvino",
-        "mmdet2tflite.convert.to_openvino_worker",
-        "mmdet2tflite.runtime.decode",
-        "mmdet2tflite.runtime.images",
-        "mmdet2tflite.backends.openvino_runner",
-        "mmdet2tflite.parity.parity",
-        "mmdet2tflite.parity.promise",
-        "mmdet2tflite.runtime.runners",
-        "mmdet2tflite.files.image_file",
-    ),
 )

@@ -22,7 +22,7 @@ from mmdet2tflite.config.dataset import (
 from mmdet2tflite.data import checks, coco, digits, voc, yolo
 from mmdet2tflite.data.classes import check_classes
 from mmdet2tflite.data.coco import Unchecked
-from mmdet2tflite.data.files import SplitName
+from mmdet2tflite.data.files import SplitName, absolute
 from mmdet2tflite.data.problems import Findings, Problem, judge
 from mmdet2tflite.files.digest import file_sha256, json_sha256
 from mmdet2tflite.stage import Job, Stage
@@ -71,12 +71,17 @@ def prepare(job: Job, config: DatasetConfig) -> Dataset:
 def fingerprint(config: DatasetConfig) -> Any:
     """What a data set's files look like without reading the images: path, size and time.
 
+    Absolute paths, and those of the folders that it may reach into: what comes out says where the
+    images are (``Split.image_root``). The stages that use it go by its digest, which does not.
+
     Missing or damaged files do not raise: ``prepare`` reports them.
     """
     if isinstance(config, DigitsData):
         return None
     files = FORMATS[config.kind].files
-    return {name: json_sha256([_stat(file) for file in files(config, name)]) for name in SPLITS}
+    looks = {name: json_sha256([_stat(file) for file in files(config, name)]) for name in SPLITS}
+    root = config.data if isinstance(config, YoloData) else config.root
+    return {**looks, "reach": [str(absolute(path)) for path in (root, *config.allowed_folders)]}
 
 
 def newest_change(config: DatasetConfig) -> datetime | None:
@@ -166,19 +171,5 @@ DATASET = Stage[Dataset](
     name="dataset",
     run=prepare,
     tools=("numpy", "opencv-python", "scikit-learn"),
-    sources=(
-        "mmdet2tflite.data.checks",
-        "mmdet2tflite.data.classes",
-        "mmdet2tflite.data.coco",
-        "mmdet2tflite.data.digits",
-        "mmdet2tflite.data.files",
-        "mmdet2tflite.data.prepare",
-        "mmdet2tflite.data.problems",
-        "mmdet2tflite.data.voc",
-        "mmdet2tflite.data.yolo",
-        "mmdet2tflite.files.image_file",
-        "mmdet2tflite.files.regular_file",
-        "mmdet2tflite.files.yaml_file",
-    ),
     outside=fingerprint,
 )

@@ -1,6 +1,7 @@
 """What an mmdet or mmdeploy config file depends on, found without importing mmengine."""
 
 import ast
+import os
 from pathlib import Path
 
 from mmdet2tflite.errors import ConfigError
@@ -10,10 +11,11 @@ from mmdet2tflite.files.regular_file import check_regular
 LARGEST_FILE = 10**7
 
 
-def config_digests(path: Path) -> dict[str, str]:
-    """Digests of a config file and, recursively, of its local ``_base_`` files.
+def config_digests(path: Path) -> list[str]:
+    """Digests of a config file and, recursively, of its local ``_base_`` files, in that order.
 
-    Bases of an installed package (``mmdet::yolox/…``) are covered by that package's version.
+    Which base is which is in the files' text. Bases of an installed package (``mmdet::yolox/…``)
+    are covered by that package's version.
 
     Raises:
         ConfigError: no such file, or not Python.
@@ -21,11 +23,12 @@ def config_digests(path: Path) -> dict[str, str]:
     digests: dict[str, str] = {}
     pending = [path]
     while pending:
-        current = pending.pop()
-        if str(current) not in digests:
-            digests[str(current)] = _digest(current)
+        current = pending.pop(0)
+        place = os.path.abspath(current)
+        if place not in digests:
+            digests[place] = _digest(current)
             pending += [current.parent / base for base in _bases(current) if "::" not in base]
-    return digests
+    return list(digests.values())
 
 
 def _digest(path: Path) -> str:

@@ -75,30 +75,16 @@ def with_deploy_config(config: Export, family: Family | None) -> Export:
     return config.model_copy(update={"deploy_config": DEPLOY_CONFIGS[family]})
 
 
-def _deploy_configs(config: Export) -> dict[str, str]:
+def _deploy_configs(config: Export) -> list[str] | dict[str, list[str]]:
+    if config.deploy_config is not None:
+        return config_digests(config.deploy_config)
     # Which of the defaults it will be is known with the checkpoint only.
-    paths = [config.deploy_config] if config.deploy_config else DEPLOY_CONFIGS.values()
-    return {name: digest for path in paths for name, digest in config_digests(path).items()}
+    return {family: config_digests(path) for family, path in DEPLOY_CONFIGS.items()}
 
 
 EXPORT: Stage[OnnxModel] = Stage(
     name="onnx",
     run=export,
     tools=("torch", "torchvision", "mmengine", "mmcv-lite", "mmdet", "mmdeploy", "onnx", "onnxsim"),
-    sources=(
-        "mmdet2tflite.detector.augment",
-        "mmdet2tflite.detector.export",
-        "mmdet2tflite.detector.export_worker",
-        "mmdet2tflite.detector.layers",
-        "mmdet2tflite.detector.mark_runner",
-        "mmdet2tflite.detector.mmlab",
-        "mmdet2tflite.runtime.decode",
-        "mmdet2tflite.runtime.images",
-        "mmdet2tflite.parity.parity",
-        "mmdet2tflite.parity.promise",
-        "mmdet2tflite.detector.torch_runner",
-        "mmdet2tflite.geometry",
-        "mmdet2tflite.files.image_file",
-    ),
     outside=_deploy_configs,
 )

@@ -80,35 +80,32 @@ def _files(config: TrainConfig) -> dict[str, object]:
     start: Path | None = config.training.checkpoint
     return {
         "config": config_digests(config.detector.config),
-        "checkpoint": file_sha256(start) if start and start.is_file() else None,
+        "checkpoint": None if start is None else weights_digests(start),
     }
+
+
+def weights_digests(path: Path) -> list[str]:
+    """Digests of the weights to start from, also of those that an ONNX file has beside it.
+
+    None of a file that is not there: the training will say so.
+
+    Raises:
+        ModelError: an ONNX file is none, or its weights are not where they should be.
+    """
+    if not path.is_file():
+        return []
+    beside: list[Path] = []
+    if path.suffix == ".onnx":
+        from mmdet2tflite.graph.model_file import external_files  # slow, and seldom needed
+
+        beside = external_files(path)
+    return [file_sha256(file) for file in (path, *beside)]
 
 
 TRAIN: Stage[Checkpoint] = Stage(
     name="checkpoint",
     run=train,
     tools=("torch", "torchvision", "mmengine", "mmcv-lite", "mmdet"),
-    sources=(
-        "mmdet2tflite.detector.augment",
-        "mmdet2tflite.detector.cached_dataset",
-        "mmdet2tflite.detector.checkpoint_file",
-        "mmdet2tflite.detector.conv_pairs",
-        "mmdet2tflite.detector.layers",
-        "mmdet2tflite.detector.mmdet_config",
-        "mmdet2tflite.detector.mmlab",
-        "mmdet2tflite.detector.onnx_weights",
-        "mmdet2tflite.detector.phases",
-        "mmdet2tflite.detector.pipeline_checks",
-        "mmdet2tflite.detector.pipelines",
-        "mmdet2tflite.detector.ranks",
-        "mmdet2tflite.detector.recorder",
-        "mmdet2tflite.detector.saved_config",
-        "mmdet2tflite.detector.schedule",
-        "mmdet2tflite.detector.speed",
-        "mmdet2tflite.detector.start_weights",
-        "mmdet2tflite.detector.train_worker",
-        "mmdet2tflite.geometry",
-    ),
     outside=_files,
     resumable=True,
 )

@@ -6,14 +6,18 @@ import onnx
 import onnx.checker
 import onnx_ir as ir
 from google.protobuf.message import DecodeError
-from onnx.external_data_helper import load_external_data_for_model
+from onnx.external_data_helper import (
+    ExternalDataInfo,
+    load_external_data_for_model,
+    uses_external_data,
+)
 from onnx_ir.passes.common import InlinePass, RemoveInitializersFromInputsPass
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.files.regular_file import read_regular
 from mmdet2tflite.graph.edit import describe, integers, is_op, readers
 from mmdet2tflite.graph.opset import upgrade
-from mmdet2tflite.graph.soundness import LIMIT, check_functions, check_tensors, check_texts
+from mmdet2tflite.graph.soundness import LIMIT, check_functions, check_tensors, check_texts, tensors
 
 QUANTISED_OPS = (
     "ConvInteger",
@@ -69,7 +73,27 @@ def save_model(model: ir.Model, path: Path) -> None:
     onnx.save(proto, path)
 
 
+def external_files(path: Path) -> list[Path]:
+    """The files beside an ONNX file that hold weights of it. Raises ModelError."""
+    stored = (tensor for tensor in tensors(_parse(path)) if uses_external_data(tensor))
+    return sorted({path.parent / ExternalDataInfo(tensor).location for tensor in stored})
+
+
 def _read(path: Path) -> onnx.ModelProto:
+    proto = _parse(path)
+    try:
+        load_external_data_for_model(proto, str(path.parent))
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise ModelError(
+            f"the external data of {path} cannot be read: {error}",
+            "the files with the weights beside the model",
+            "copy them there, or export the model into one file",
+        ) from error
+    return proto
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    """Without the external data, which are where they should be."""
     content = read_regular(path, limit=LIMIT, error=ModelError)
     try:
         proto = onnx.load_from_string(content)
@@ -81,14 +105,6 @@ def _read(path: Path) -> onnx.ModelProto:
     check_tensors(path, proto)
     check_functions(path, proto)
     check_texts(path, proto)
-    try:
-        load_external_data_for_model(proto, str(path.parent))
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise ModelError(
-            f"the external data of {path} cannot be read: {error}",
-            "the files with the weights beside the model",
-            "copy them there, or export the model into one file",
-        ) from error
     return proto
 
 

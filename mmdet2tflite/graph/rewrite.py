@@ -56,5 +56,4 @@ REWRITE: Stage[RewrittenModel] = Stage(
     name="rewritten",
     run=rewrite,
     tools=("onnx", "onnx-ir", "onnxruntime"),
-    sources=("mmdet2tflite.parity.promise", "mmdet2tflite.graph"),
 )

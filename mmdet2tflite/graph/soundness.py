@@ -42,7 +42,7 @@ def check_tensors(path: Path, proto: onnx.ModelProto) -> None:
             "weights that are all stored",
             "export the model with dense weights",
         )
-    for tensor in _tensors(proto):
+    for tensor in tensors(proto):
         size = _size(path, tensor)
         total += size
         if size > LIMIT or total > LIMIT:
@@ -97,7 +97,7 @@ def check_texts(path: Path, proto: onnx.ModelProto) -> None:
             _check_text(path, text)
     for value in (*proto.graph.input, *proto.graph.output, *proto.graph.value_info):
         _check_text(path, value.name)
-    for tensor in _tensors(proto):
+    for tensor in tensors(proto):
         _check_text(path, tensor.name)
 
 
@@ -198,7 +198,8 @@ def _impossible(path: Path, tensor: onnx.TensorProto, what: str, expected: str) 
     )
 
 
-def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+def tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """All that have data: initializers, and what nodes hold, in their graphs too."""
     yield from proto.graph.initializer
     for node in _nodes(proto):
         for attribute in node.attribute:

@@ -209,6 +209,15 @@ class Store:
                 print(f"damaged: {stage}/{key}: {reason}; left alone", file=sys.stderr)
         return found
 
+    def origins(self, stage: str) -> list[dict[str, Any]]:
+        """What each artefact of a stage was made of; those that cannot be read are left out."""
+        found = []
+        for key in (key for name, key in self.places() if name == stage):
+            with suppress(Damaged, StoreError):
+                manifest = self._manifest(stage, key)
+                found += [manifest["origin"]] if manifest else []
+        return found
+
     def remove(self, artifact: Artifact) -> None:
         """Delete an artefact, its manifest first: rule 4. It may be gone already."""
         lock = self._lock(artifact.stage, artifact.key)

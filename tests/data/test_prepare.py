@@ -122,6 +122,32 @@ def test_an_image_that_appears_or_goes_makes_another_key(source) -> None:
     assert DATASET.key(source.config()) == key
 
 
+def test_a_data_set_is_the_same_by_a_relative_and_an_absolute_path(source, monkeypatch) -> None:
+    config = source.config()
+    monkeypatch.chdir(source.root.parent)
+    relative = config.model_copy(update={"root": Path(source.root.name)})
+    assert DATASET.key(relative) == DATASET.key(config)
+
+
+def test_a_data_set_that_was_moved_is_read_again_and_the_same_to_those_that_use_it(
+    source, store
+) -> None:
+    """What comes out says where the images are."""
+    first = DATASET.build(store, source.save().config(), timeout=60)
+    moved = source.root.rename(source.root.with_name("moved"))
+    config = source.config().model_copy(update={"root": moved})
+    second = DATASET.build(store, config, timeout=60)
+    assert second.key != first.key
+    assert second.digest == first.digest
+    assert second.train.image_root == str((moved / "images").resolve())
+
+
+def test_a_folder_that_is_no_longer_allowed_is_asked_for_again(source) -> None:
+    config = source.config()
+    allowed = config.model_copy(update={"allowed_folders": (Path("/elsewhere"),)})
+    assert DATASET.key(allowed) != DATASET.key(config)
+
+
 def test_the_newest_change_is_that_of_the_file_that_changed_last(source) -> None:
     source.save()
     images = sorted((source.root / "images").iterdir())

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from mmdet2tflite.detector.config_file import config_digests
@@ -10,10 +12,20 @@ def test_a_configs_local_bases_are_followed_and_those_of_packages_are_not(tmp_pa
     (tmp_path / "root.py").write_text("a = 1\n")
     mine = tmp_path / "mine.py"
     mine.write_text("_base_ = 'base.py'\nmodel = dict()\n")
-    assert set(config_digests(mine)) == {
-        str(tmp_path / name) for name in ("mine.py", "base.py", "root.py")
-    }
-    assert config_digests(mine)[str(mine)] == file_sha256(mine)
+    names = ("mine.py", "base.py", "root.py")
+    assert config_digests(mine) == [file_sha256(tmp_path / name) for name in names]
+
+
+def test_the_digests_of_a_config_do_not_say_where_it_is(tmp_path, monkeypatch):
+    for folder in (tmp_path / "one", tmp_path / "other"):
+        folder.mkdir()
+        (folder / "base.py").write_text("a = 1\n")
+        (folder / "mine.py").write_text("_base_ = ['./base.py', '../base.py']\n")
+    (tmp_path / "base.py").write_text("a = 2\n")
+    monkeypatch.chdir(tmp_path / "other")
+    one, other = config_digests(tmp_path / "one" / "mine.py"), config_digests(Path("mine.py"))
+    assert one == other
+    assert len(one) == 3
 
 
 def test_a_base_that_changes_changes_the_digests(tmp_path):
