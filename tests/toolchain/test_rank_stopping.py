@@ -69,7 +69,9 @@ def test_one_rank_that_dies_ends_all_and_the_next_attempt_goes_on_from_the_last_
     thread.join()
     assert not any(process.is_running() for process in running.values())
     (failure,) = failures
-    assert "Signal 9 (SIGKILL)" in failure
+    # On a busy machine the other rank, whose connection broke, may end before the killed one has.
+    (log,) = tmp_path.rglob("train.log")
+    assert "Signal 9 (SIGKILL)" in failure or "Connection closed by peer" in log.read_text()
 
     trained = train(store, processes=2)
 
