@@ -257,7 +257,7 @@ def convert(
 def plan(
     model: Annotated[Path, typer.Argument(help="ONNX file of any convolution network.")],
     input_size: InputSize = None,
-    every_site: Annotated[
+    every_window: Annotated[
         bool, typer.Option("--all", help="List every convolution and pooling.")
     ] = False,
     as_json: AsJson = False,
@@ -274,7 +274,7 @@ def plan(
     if as_json:
         print(json.dumps(found, indent=1))
     else:
-        print_plan(found, every_site=every_site)
+        print_plan(found, every_window=every_window)
 
 
 app.command()(doctor)

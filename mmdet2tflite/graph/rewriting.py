@@ -1,4 +1,4 @@
-"""What a padding strategy returns: a rewritten graph, and what it decided at every site."""
+"""What a padding strategy returns: a rewritten graph, and a decision for every window operator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import onnx_ir as ir
 from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.geometry import Widening
 from mmdet2tflite.graph.edit import integers, is_op, string
-from mmdet2tflite.graph.sites import WINDOWS, Site
+from mmdet2tflite.graph.window_operators import WINDOW_OPERATORS, WindowOperator
 from mmdet2tflite.runtime.passport import Rotation
 
 UPRIGHT = Rotation(input=False, outputs=())
@@ -19,7 +19,7 @@ PAD_MODES = ("constant", "reflect")
 
 
 class Treatment(StrEnum):
-    """How a site is written, so that every converter understands it."""
+    """How a window operator is written, so that every converter understands it."""
 
     VALID = "VALID"
     """No padding at all."""
@@ -37,17 +37,17 @@ class Treatment(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """One site as it was rewritten.
+    """One window operator as it was rewritten.
 
     Args:
-        site: its geometry in the rewritten graph (after a mirror, the mirrored one).
+        window: its geometry in the rewritten graph (after a mirror, the mirrored one).
         treatment: how it is written.
         widening: zero taps added to height and width.
         extra_multiplications: of one inference, for the zero taps.
         reason: why it is not simply VALID or SAME.
     """
 
-    site: Site
+    window: WindowOperator
     treatment: Treatment
     widening: tuple[Widening, Widening] = (Widening(0, 0), Widening(0, 0))
     extra_multiplications: int = 0
@@ -60,7 +60,7 @@ class Rewriting:
 
     Args:
         model: the rewritten graph; input and output names are those of the original.
-        decisions: one for every site, in the graph's order.
+        decisions: one for every window operator, in the graph's order.
         rotation: which of its input and outputs the graph has turned by 180°.
         reversals: values that the graph itself reverses inside, with the reason for each.
         chosen: the strategy that ``auto`` took; None for the others.
@@ -79,7 +79,7 @@ class Rewriting:
         """PAD operators that the converted file will have."""
         return sum(
             (is_op(node, "Pad") and string(node, "mode", "constant") in PAD_MODES)
-            or (is_op(node, *WINDOWS) and any(integers(node, "pads", ())))
+            or (is_op(node, *WINDOW_OPERATORS) and any(integers(node, "pads", ())))
             for node in self.model.graph
         )
 
@@ -122,11 +122,11 @@ class Strategy:
 def true_pads(rewriting: Rewriting) -> dict[str, tuple[int, int, int, int]]:
     """Top, bottom, left, right of every convolution that was forced to SAME, by name."""
     return {
-        decision.site.name: (
-            decision.site.height.begin,
-            decision.site.height.effective_end,
-            decision.site.width.begin,
-            decision.site.width.effective_end,
+        decision.window.name: (
+            decision.window.height.begin,
+            decision.window.height.effective_end,
+            decision.window.width.begin,
+            decision.window.width.effective_end,
         )
         for decision in rewriting.decisions
         if decision.treatment == Treatment.FORCED

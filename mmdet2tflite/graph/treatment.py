@@ -1,4 +1,4 @@
-"""How one site is written so that every converter understands it: choose, then write.
+"""How one window operator is written so that every converter understands it: choose, then write.
 
 1. VALID: no pads. SAME: ``auto_pad=SAME_UPPER``, never pads that a converter would have to
    recognise. PAD: pads, which become one PAD operator before a VALID one.
@@ -16,60 +16,60 @@ import onnx_ir as ir
 from mmdet2tflite.geometry import Axis, Widening, same_output
 from mmdet2tflite.graph.edit import constant, new_constant, new_node, shape_of
 from mmdet2tflite.graph.rewriting import Decision, Treatment
-from mmdet2tflite.graph.sites import Kind, Site
+from mmdet2tflite.graph.window_operators import WindowKind, WindowOperator
 
 SPATIAL = (2, 3)
 
-type Choice = Callable[[Site], Decision]
+type Choice = Callable[[WindowOperator], Decision]
 
 
-def settle_all(sites: list[Site], choose: Choice) -> tuple[Decision, ...]:
-    """Choose for every site, and write what was chosen."""
-    decisions = tuple(choose(site) for site in sites)
+def settle_all(windows: list[WindowOperator], choose: Choice) -> tuple[Decision, ...]:
+    """Choose for every window operator, and write what was chosen."""
+    decisions = tuple(choose(window) for window in windows)
     for decision in decisions:
         write(decision)
     return decisions
 
 
-def choose_explicit(site: Site) -> Decision:
+def choose_explicit(window: WindowOperator) -> Decision:
     """VALID or SAME where they compute the same; PAD (or, without any pad, a crop) elsewhere."""
-    if site.is_valid:
-        return Decision(site, Treatment.VALID)
-    if site.is_same:
-        return Decision(site, Treatment.SAME)
-    padded = any(axis.begin or axis.effective_end for axis in site.axes)
+    if window.is_valid:
+        return Decision(window, Treatment.VALID)
+    if window.is_same:
+        return Decision(window, Treatment.SAME)
+    padded = any(axis.begin or axis.effective_end for axis in window.axes)
     treatment = Treatment.PAD if padded else Treatment.CROPPED
-    return Decision(site, treatment, reason=_why_not_same(site))
+    return Decision(window, treatment, reason=_why_not_same(window))
 
 
-def choose_widened(site: Site) -> Decision:
+def choose_widened(window: WindowOperator) -> Decision:
     """As ``choose_explicit``, but a convolution is widened where that makes it SAME."""
-    decision = choose_explicit(site)
+    decision = choose_explicit(window)
     if decision.treatment not in (Treatment.PAD, Treatment.CROPPED):
         return decision
-    height, width = (axis.widening() for axis in site.axes)
-    if not site.widenable or height is None or width is None:
-        reason = f"{decision.reason}; {_why_not_widened(site)}"
+    height, width = (axis.widening() for axis in window.axes)
+    if not window.widenable or height is None or width is None:
+        reason = f"{decision.reason}; {_why_not_widened(window)}"
         return replace(decision, reason=reason)
     rows, columns = (
-        axis.kernel + sum(w) for axis, w in zip(site.axes, (height, width), strict=True)
+        axis.kernel + sum(w) for axis, w in zip(window.axes, (height, width), strict=True)
     )
-    taps = site.height.kernel * site.width.kernel
-    extra = site.multiplications // taps * (rows * columns - taps)
-    return Decision(site, Treatment.WIDENED, (height, width), extra, decision.reason)
+    taps = window.height.kernel * window.width.kernel
+    extra = window.multiplications // taps * (rows * columns - taps)
+    return Decision(window, Treatment.WIDENED, (height, width), extra, decision.reason)
 
 
-def choose_forced(site: Site) -> Decision:
+def choose_forced(window: WindowOperator) -> Decision:
     """SAME wherever it has the right number of outputs, whatever it computes."""
-    decision = choose_explicit(site)
-    if decision.treatment == Treatment.PAD and all(_same_size(axis) for axis in site.axes):
-        return Decision(site, Treatment.FORCED, reason=decision.reason)
+    decision = choose_explicit(window)
+    if decision.treatment == Treatment.PAD and all(_same_size(axis) for axis in window.axes):
+        return Decision(window, Treatment.FORCED, reason=decision.reason)
     return decision
 
 
 def write(decision: Decision) -> None:
     """Write a decision into its node."""
-    node = decision.site.node
+    node = decision.window.node
     for name in ("auto_pad", "pads"):
         node.attributes.pop(name, None)
     if decision.treatment == Treatment.WIDENED:
@@ -77,9 +77,9 @@ def write(decision: Decision) -> None:
     if decision.treatment in (Treatment.SAME, Treatment.WIDENED, Treatment.FORCED):
         node.attributes.add(ir.AttrString("auto_pad", "SAME_UPPER"))
         return
-    _crop(decision.site)
+    _crop(decision.window)
     if decision.treatment == Treatment.PAD:
-        height, width = decision.site.axes
+        height, width = decision.window.axes
         pads = (height.begin, width.begin, height.effective_end, width.effective_end)
         if any(pads):
             node.attributes.add(ir.AttrInt64s("pads", pads))
@@ -88,28 +88,28 @@ def write(decision: Decision) -> None:
 def _widen(node: ir.Node, widening: tuple[Widening, Widening]) -> None:
     kernel = constant(node.inputs[1])
     graph = node.graph
-    assert kernel is not None  # only a widenable site is widened
+    assert kernel is not None  # only a widenable window is widened
     assert isinstance(graph, ir.Graph)
     wider = np.pad(kernel, ((0, 0), (0, 0), *widening))
     node.replace_input_with(1, new_constant(graph, f"{node.name}_wider", wider))
     node.attributes.add(ir.AttrInt64s("kernel_shape", wider.shape[2:]))
 
 
-def _crop(site: Site) -> None:
-    starts = [axis.crop for axis in site.axes]
+def _crop(window: WindowOperator) -> None:
+    starts = [axis.crop for axis in window.axes]
     if not any(starts):
         return
-    node, value = site.node, site.node.inputs[0]
+    node, value = window.node, window.node.inputs[0]
     graph = node.graph
     assert value is not None
     assert isinstance(graph, ir.Graph)
     shape = shape_of(value)
-    slices = (starts, [axis.size for axis in site.axes], SPATIAL)
+    slices = (starts, [axis.size for axis in window.axes], SPATIAL)
     operands = [
         new_constant(graph, f"{node.name}_crop_{name}", np.array(numbers, np.int64))
         for name, numbers in zip(("starts", "ends", "axes"), slices, strict=True)
     ]
-    rows, columns = (axis.size - axis.crop for axis in site.axes)
+    rows, columns = (axis.size - axis.crop for axis in window.axes)
     crop = new_node(
         "Slice",
         [value, *operands],
@@ -125,23 +125,23 @@ def _same_size(axis: Axis) -> bool:
     return axis.output == same_output(axis.size, axis.stride)
 
 
-def _why_not_same(site: Site) -> str:
-    if site.kind == Kind.AVERAGE_POOL_OF_ZEROS:
+def _why_not_same(window: WindowOperator) -> str:
+    if window.kind == WindowKind.AVERAGE_POOL_OF_ZEROS:
         return "TensorFlow's average pooling does not count padding, this one does"
-    for name, axis in zip(("rows", "columns"), site.axes, strict=True):
+    for name, axis in zip(("rows", "columns"), window.axes, strict=True):
         if not _same_size(axis):
             same = same_output(axis.size, axis.stride)
             return f"SAME has {same} {name} of output, this has {axis.output}"
-    if any(axis.crop for axis in site.axes):
+    if any(axis.crop for axis in window.axes):
         return "its first rows or columns are skipped, which SAME cannot"
     return "SAME puts the padding elsewhere"
 
 
-def _why_not_widened(site: Site) -> str:
-    if site.kind != Kind.CONV:
+def _why_not_widened(window: WindowOperator) -> str:
+    if window.kind != WindowKind.CONV:
         return "a pooling cannot be widened with zeros"
-    if not site.widenable:
+    if not window.widenable:
         return "its weights are computed, not constant"
-    if not all(_same_size(axis) for axis in site.axes):
+    if not all(_same_size(axis) for axis in window.axes):
         return "no larger kernel changes that"
     return "its dilation is coarser than the row to make up for"

@@ -1,4 +1,4 @@
-"""The plan as JSON: what ``mmdet2tflite plan --json`` prints, site by site."""
+"""The plan as JSON: what ``mmdet2tflite plan --json`` prints, window by window."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What each strategy decides about a site, and the numbers that it then computes."""
+"""What each strategy decides about a window operator, and the numbers that it then computes."""
 
 import numpy as np
 import onnx_ir as ir
@@ -145,7 +145,7 @@ def strided_shortcut():
 
 def test_a_mirrored_crop_is_widened_in_a_convolution_and_sliced_before_a_pooling():
     rewriting = rewritten("mirror", strided_shortcut())
-    found = {decision.site.name: decision for decision in rewriting.decisions}
+    found = {decision.window.name: decision for decision in rewriting.decisions}
     # Rows 0, 2, 4 … of an even size are, mirrored, rows 1, 3, 5 …: the second tap of SAME 2x2.
     assert found["shortcut"].treatment == Treatment.WIDENED
     assert found["shortcut"].widening == (Widening(1, 0), Widening(1, 0))

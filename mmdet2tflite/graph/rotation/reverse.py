@@ -15,7 +15,7 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.edit import describe
 from mmdet2tflite.graph.rotation.plan import Plan
 from mmdet2tflite.graph.rotation.writing import Writer
-from mmdet2tflite.graph.sites import Site
+from mmdet2tflite.graph.window_operators import WindowOperator
 
 
 @dataclass(frozen=True)
@@ -23,33 +23,33 @@ class Reversed:
     """A graph after ``reverse``.
 
     Args:
-        sites: by node name, the geometry that the graph needs there now: mirrored along the axes
+        windows: by node name, the geometry that the graph needs there now: mirrored along the axes
             that are reversed, as it was along the others.
         rotated_input: the graph expects its input reversed along rows and columns.
         rotated_outputs: names of the outputs that are reversed along rows and columns.
         reversals: one sentence for every value that the graph reverses inside: which, where, why.
     """
 
-    sites: dict[str, Site]
+    windows: dict[str, WindowOperator]
     rotated_input: bool = False
     rotated_outputs: tuple[str, ...] = ()
     reversals: tuple[str, ...] = ()
 
 
-def reverse(model: ir.Model, sites: Sequence[Site]) -> Reversed:
-    """Reverse a canonical model in place, if that makes any of its sites SAME.
+def reverse(model: ir.Model, windows: Sequence[WindowOperator]) -> Reversed:
+    """Reverse a canonical model in place, if that makes any of its windows SAME.
 
     1. ``plan.py`` decides how every value is held.
-    2. If no site that is not SAME becomes SAME by it, the graph stays as it was, and upright: to
+    2. If no window that is not SAME becomes SAME by it, the graph stays as it was, and upright: to
        turn it round would change nothing but the orientation.
     3. Otherwise the plan is written. The input is rotated then; where some operators need it
        upright, it is reversed inside, once.
-    4. The pads of sites are not written: whoever calls writes each site as returned. Until then,
+    4. The pads of windows are not written: the caller writes each window as returned. Until then,
        the graph computes something else.
 
     Args:
         model: canonical, with one input of N x C x H x W; input and outputs keep their names.
-        sites: all of ``find_sites``.
+        windows: all of ``find_window_operators``.
 
     Raises:
         ModelError: control flow, or a value without a static shape.
@@ -57,12 +57,14 @@ def reverse(model: ir.Model, sites: Sequence[Site]) -> Reversed:
     _refuse_control_flow(model.graph)
     plan = Plan(model.graph)
     mirrored = {}
-    for site in sites:
-        held = plan.steps[site.node].inputs[0]
+    for window in windows:
+        held = plan.steps[window.node].inputs[0]
         assert held is not None  # a window has an input
-        mirrored[site.name] = site.mirror(2 in held.axes, 3 in held.axes)
-    if not any(mirrored[site.name].is_same and not site.is_same for site in sites):  # rule 2
-        return Reversed({site.name: site for site in sites})
+        mirrored[window.name] = window.mirror(2 in held.axes, 3 in held.axes)
+    if not any(
+        mirrored[window.name].is_same and not window.is_same for window in windows
+    ):  # rule 2
+        return Reversed({window.name: window for window in windows})
     Writer(model.graph, plan).write()
     return Reversed(mirrored, True, plan.rotated_outputs, tuple(plan.reversals))
 

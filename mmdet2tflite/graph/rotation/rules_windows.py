@@ -1,6 +1,7 @@
 """Rules for windows that slide over rows and columns: convolutions and poolings.
 
-The pads of a mirrored Conv, MaxPool or AveragePool are not written here: its ``Site`` has them.
+The pads of a mirrored Conv, MaxPool or AveragePool are not written here: they are those of its
+``WindowOperator``.
 """
 
 import onnx_ir as ir

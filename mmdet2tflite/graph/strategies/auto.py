@@ -44,7 +44,7 @@ def _cost(rewriting: Rewriting) -> tuple[int, int, int]:
 
 
 def _describe(rewriting: Rewriting) -> str:
-    total = sum(decision.site.multiplications for decision in rewriting.decisions)
+    total = sum(decision.window.multiplications for decision in rewriting.decisions)
     words = [f"{rewriting.pads} PAD"]
     if rewriting.extra_multiplications:
         words.append(f"{rewriting.extra_multiplications / total:.1%} more multiplications")

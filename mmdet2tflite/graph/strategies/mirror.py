@@ -15,17 +15,17 @@ import onnx_ir as ir
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.rewriting import Rewriting
 from mmdet2tflite.graph.rotation.reverse import reverse
-from mmdet2tflite.graph.sites import find_sites
 from mmdet2tflite.graph.treatment import choose_widened, settle_all
+from mmdet2tflite.graph.window_operators import find_window_operators
 from mmdet2tflite.runtime.passport import Rotation
 
 
 def rewrite(model: ir.Model) -> Rewriting:
     """Rules 1 and 2."""
-    found = reverse(model, find_sites(model.graph))
+    found = reverse(model, find_window_operators(model.graph))
     return Rewriting(
         model,
-        settle_all(list(found.sites.values()), choose_widened),
+        settle_all(list(found.windows.values()), choose_widened),
         rotation=Rotation(input=found.rotated_input, outputs=found.rotated_outputs),
         reversals=found.reversals,
     )

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mmdet2tflite.graph.edit import new_constant, new_node, shape_of
 from mmdet2tflite.graph.rotation.reverse import Reversed, reverse
-from mmdet2tflite.graph.sites import Site, find_sites
+from mmdet2tflite.graph.window_operators import WindowOperator, find_window_operators
 
 SIZES = ((6, 5), (7, 4), (1, 6), (5, 1))
 """Rows and columns: odd and even, never square, and axes without a direction."""
@@ -101,13 +101,13 @@ def check(
 ) -> Reversed:
     """Reverse the model; the outputs must be the same, within ``tolerance`` of their range.
 
-    ``look``: what else to do with the reversed model, before its sites are written.
+    ``look``: what else to do with the reversed model, before its windows are written.
     """
     turned = ir.from_proto(model)
-    found = reverse(turned, find_sites(turned.graph))
+    found = reverse(turned, find_window_operators(turned.graph))
     look(turned)
-    for site in found.sites.values():
-        write_pads(site)
+    for window in found.windows.values():
+        write_pads(window)
     proto = ir.to_proto(turned)
     onnx.checker.check_model(proto, full_check=True)
     shape = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
@@ -123,13 +123,13 @@ def check(
     return found
 
 
-def write_pads(site: Site) -> None:
-    """The geometry of a site in its node: a crop as Slice, the rest as pads."""
-    node, graph = site.node, site.node.graph
+def write_pads(window: WindowOperator) -> None:
+    """The geometry of a window operator in its node: a crop as Slice, the rest as pads."""
+    node, graph = window.node, window.node.graph
     value = node.inputs[0]
     assert isinstance(graph, ir.Graph)
     assert value is not None
-    height, width = site.axes
+    height, width = window.axes
     if height.crop or width.crop:
         numbers = ([height.crop, width.crop], [height.size, width.size], [2, 3])
         operands = [new_constant(graph, "crop", np.array(each, np.int64)) for each in numbers]

@@ -5,7 +5,7 @@ import onnx_ir as ir
 import pytest
 
 from mmdet2tflite.graph.rotation.reverse import reverse
-from mmdet2tflite.graph.sites import find_sites
+from mmdet2tflite.graph.window_operators import find_window_operators
 from tests.graph.rotation.nets import Net, check
 
 
@@ -15,10 +15,10 @@ def test_a_graph_in_which_no_site_gains_stays_as_it_was() -> None:
     shortcut = net.conv(x, 4, 2, (1, 1), strides=[2, 2])
     model = net.model(net.op("Flatten", x), shortcut)
     turned = ir.from_proto(model)
-    found = reverse(turned, sites := find_sites(turned.graph))
+    found = reverse(turned, windows := find_window_operators(turned.graph))
     assert ir.to_proto(turned) == ir.to_proto(ir.from_proto(model))
     assert (found.rotated_input, found.rotated_outputs, found.reversals) == (False, (), ())
-    assert list(found.sites.values()) == sites
+    assert list(found.windows.values()) == windows
 
 
 def test_one_site_that_gains_turns_the_whole_graph() -> None:
@@ -27,7 +27,7 @@ def test_one_site_that_gains_turns_the_whole_graph() -> None:
     end = net.conv(x, 4, 2, (3, 3), strides=[2, 2], pads=[1, 1, 1, 1])
     found = check(net.model(end))
     assert (found.rotated_input, found.rotated_outputs) == (True, (end,))
-    assert [site.is_same for site in found.sites.values()] == [True, True]
+    assert [window.is_same for window in found.windows.values()] == [True, True]
 
 
 def test_sites_come_in_the_order_of_the_graph_with_both_geometries() -> None:
@@ -35,7 +35,7 @@ def test_sites_come_in_the_order_of_the_graph_with_both_geometries() -> None:
     x = net.stem()
     upright = net.conv(net.op("Hardmax", x), 4, 4, (2, 2), pads=[1, 0, 0, 0])
     found = check(net.model(upright, net.conv(x, 4, 4, (1, 1), strides=[2, 2])))
-    stem, behind, shortcut = (site.height for site in found.sites.values())
+    stem, behind, shortcut = (window.height for window in found.windows.values())
     assert (stem.begin, stem.end) == (0, 1)
     assert (behind.begin, behind.end) == (1, 0)
     assert shortcut.crop == 1
@@ -124,6 +124,6 @@ def test_the_name_of_a_reversal_is_new() -> None:
     net = Net(1, 2, 6, 5)
     model = ir.from_proto(net.model(net.op("Flatten", net.stem())))
     model.graph[1].name = "v0_upright"
-    reverse(model, find_sites(model.graph))
+    reverse(model, find_window_operators(model.graph))
     names = [node.name for node in model.graph]
     assert names == ["Conv_0", "v0_reversed_3", "v0_upright_2", "v0_upright"]

@@ -30,7 +30,7 @@ def pyramid(net: Net) -> list[tuple[str, int, int]]:
 
 
 def geometry(found: Reversed) -> bool:
-    return all(site.is_same for site in found.sites.values())
+    return all(window.is_same for window in found.windows.values())
 
 
 def test_the_head_of_yolox_is_decoded_reversed_and_turned_once_at_its_end() -> None:
@@ -189,4 +189,4 @@ def test_a_residual_network_crops_its_shortcuts() -> None:
     end = net.op("Relu", net.op("Add", main, net.conv(x, 4, 4, (1, 1), strides=[2, 2])))
     found = check(net.model(end))
     assert found.reversals == ()
-    assert [site.is_same for site in found.sites.values()] == [True, True, True, True, False]
+    assert [window.is_same for window in found.windows.values()] == [True, True, True, True, False]

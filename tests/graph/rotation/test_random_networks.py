@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.rotation.plan import Plan
 from mmdet2tflite.graph.rotation.writing import Writer
-from mmdet2tflite.graph.sites import find_sites
+from mmdet2tflite.graph.window_operators import find_window_operators
 from tests.graph.networks import Network, networks, run
 from tests.graph.rotation.nets import write_pads
 
@@ -19,12 +19,12 @@ ROUNDING = 1e-4
 
 
 def turn(model: ir.Model) -> Sequence[str]:
-    """What ``reverse`` does, even where no site gains; returns the outputs that stay rotated."""
-    sites, plan = find_sites(model.graph), Plan(model.graph)
+    """What ``reverse`` does, even where no window gains; returns the outputs that stay rotated."""
+    windows, plan = find_window_operators(model.graph), Plan(model.graph)
     Writer(model.graph, plan).write()
-    for site in sites:
-        held = plan.steps[site.node].inputs[0].axes
-        write_pads(site.mirror(2 in held, 3 in held))
+    for window in windows:
+        held = plan.steps[window.node].inputs[0].axes
+        write_pads(window.mirror(2 in held, 3 in held))
     return plan.rotated_outputs
 
 

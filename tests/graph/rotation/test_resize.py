@@ -85,7 +85,7 @@ def test_an_uneven_axis_is_upright_and_the_other_stays_reversed() -> None:
     assert before == (
         "v0, before Resize_1 (Resize), which reads its input unevenly (linear, asymmetric)"
     )
-    height, width = found.sites["Conv_2"].axes
+    height, width = found.windows["Conv_2"].axes
     assert ((height.begin, height.end), (width.begin, width.end)) == ((0, 1), (0, 1))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.rotation.reverse import reverse
-from mmdet2tflite.graph.sites import find_sites
+from mmdet2tflite.graph.window_operators import find_window_operators
 from tests.graph.rotation.nets import Net, check, count
 
 type Build = Callable[[Net, str], str]
@@ -173,7 +173,7 @@ def test_an_operator_of_another_domain_is_not_taken_for_that_of_the_standard() -
     net = Net(1, 2, 6, 5)
     model = ir.from_proto(net.model(net.op("Relu", net.stem())))
     model.graph[1].domain = "custom"
-    found = reverse(model, find_sites(model.graph))
+    found = reverse(model, find_window_operators(model.graph))
     assert found.reversals == ("v0, before Relu_1 (Relu), which has no mirrored form",)
 
 
@@ -212,7 +212,7 @@ def test_a_window_behind_an_upright_operator_keeps_its_geometry() -> None:
     net = Net(1, 2, 6, 5)
     x = net.op("DepthToSpace", net.stem(), blocksize=2)
     found = check(net.model(net.conv(x, 1, 2, (3, 3), strides=[2, 2], pads=[1, 1, 0, 0])))
-    height, width = found.sites["Conv_2"].axes
+    height, width = found.windows["Conv_2"].axes
     assert (height.begin, height.end, width.begin, width.end) == (1, 0, 1, 0)
     assert found.rotated_outputs == ()
 
