@@ -61,8 +61,8 @@ def _strategies(strategies: Mapping[str, Any], multiplications: int) -> Table:
 
 def _is_telling(window: Mapping[str, Any]) -> bool:
     """Whether somebody has to do something about this window operator."""
-    treatments = [_treatment(window, name) for name in SHOWN]
-    return not window["same"] or any(found not in ("–", "SAME", "VALID") for found in treatments)
+    padding_modes = [_padding_mode(window, name) for name in SHOWN]
+    return not window["same"] or any(found not in ("–", "SAME", "VALID") for found in padding_modes)
 
 
 def _windows(windows: Sequence[Mapping[str, Any]]) -> Table:
@@ -78,7 +78,7 @@ def _windows(windows: Sequence[Mapping[str, Any]]) -> Table:
             f"{_pair(window['input'])} → {_pair(window['output'])}",
             rows if rows == columns else f"{rows}\n{columns}",
             "yes" if window["same"] else "no",
-            *(_treatment(window, name) for name in SHOWN),
+            *(_padding_mode(window, name) for name in SHOWN),
         )
     return table
 
@@ -93,7 +93,7 @@ def _pads(window: Mapping[str, Any], axis: int) -> str:
     return words if exported == effective else f"{words} → {effective[0]},{effective[1]}"
 
 
-def _treatment(window: Mapping[str, Any], strategy: str) -> str:
+def _padding_mode(window: Mapping[str, Any], strategy: str) -> str:
     found = window["strategies"].get(strategy)
     if found is None:
         return "–"

@@ -9,9 +9,9 @@ import onnx_ir as ir
 from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.canonical import Change
-from mmdet2tflite.graph.rewriting import Decision, Rewriting, Treatment
+from mmdet2tflite.graph.padding_mode import choose_explicit
+from mmdet2tflite.graph.rewriting import PaddingDecision, PaddingMode, Rewriting
 from mmdet2tflite.graph.strategies.table import STRATEGIES
-from mmdet2tflite.graph.treatment import choose_explicit
 from mmdet2tflite.graph.window_operators import WindowOperator, find_window_operators
 
 
@@ -53,7 +53,7 @@ def _outlook(name: PaddingName, model: ir.Model) -> Outlook:
 
 def describe_plan(plan: Plan) -> dict[str, Any]:
     """The plan as JSON."""
-    treatments = {
+    by_strategy = {
         outlook.strategy: {d.window.name: d for d in outlook.rewriting.decisions}
         for outlook in plan.outlooks
         if outlook.rewriting
@@ -64,10 +64,10 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         "sites": [
             {
                 **describe_window_operator(window),
-                "same": choose_explicit(window).treatment != Treatment.PAD,
+                "same": choose_explicit(window).padding_mode != PaddingMode.PAD,
                 "strategies": {
-                    name: _describe_treatment(decisions[window.name])
-                    for name, decisions in treatments.items()
+                    name: _describe_padding_mode(decisions[window.name])
+                    for name, decisions in by_strategy.items()
                 },
             }
             for window in plan.windows
@@ -109,14 +109,14 @@ def describe_rewriting(
     }
 
 
-def describe_decision(decision: Decision) -> dict[str, Any]:
+def describe_decision(decision: PaddingDecision) -> dict[str, Any]:
     """One window operator of a rewritten graph, with what was done to it."""
-    return {**describe_window_operator(decision.window), **_describe_treatment(decision)}
+    return {**describe_window_operator(decision.window), **_describe_padding_mode(decision)}
 
 
-def _describe_treatment(decision: Decision) -> dict[str, Any]:
-    found: dict[str, Any] = {"treatment": str(decision.treatment)}
-    if decision.treatment == Treatment.WIDENED:
+def _describe_padding_mode(decision: PaddingDecision) -> dict[str, Any]:
+    found: dict[str, Any] = {"treatment": str(decision.padding_mode)}
+    if decision.padding_mode == PaddingMode.WIDENED:
         found["zero_taps"] = [list(widening) for widening in decision.widening]
         found["extra_multiplications"] = decision.extra_multiplications
     if decision.reason:

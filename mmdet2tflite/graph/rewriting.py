@@ -18,7 +18,7 @@ PAD_MODES = ("constant", "reflect")
 """
 
 
-class Treatment(StrEnum):
+class PaddingMode(StrEnum):
     """How a window operator is written, so that every converter understands it."""
 
     VALID = "VALID"
@@ -36,19 +36,19 @@ class Treatment(StrEnum):
 
 
 @dataclass(frozen=True)
-class Decision:
+class PaddingDecision:
     """One window operator as it was rewritten.
 
     Args:
         window: its geometry in the rewritten graph (after a mirror, the mirrored one).
-        treatment: how it is written.
+        padding_mode: how it is written.
         widening: zero taps added to height and width.
         extra_multiplications: of one inference, for the zero taps.
         reason: why it is not simply VALID or SAME.
     """
 
     window: WindowOperator
-    treatment: Treatment
+    padding_mode: PaddingMode
     widening: tuple[Widening, Widening] = (Widening(0, 0), Widening(0, 0))
     extra_multiplications: int = 0
     reason: str = ""
@@ -68,7 +68,7 @@ class Rewriting:
     """
 
     model: ir.Model
-    decisions: tuple[Decision, ...]
+    decisions: tuple[PaddingDecision, ...]
     rotation: Rotation = UPRIGHT
     reversals: tuple[str, ...] = ()
     chosen: PaddingName | None = None
@@ -129,5 +129,5 @@ def true_pads(rewriting: Rewriting) -> dict[str, tuple[int, int, int, int]]:
             decision.window.width.effective_end,
         )
         for decision in rewriting.decisions
-        if decision.treatment == Treatment.FORCED
+        if decision.padding_mode == PaddingMode.FORCED
     }

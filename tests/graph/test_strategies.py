@@ -7,7 +7,7 @@ import pytest
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.geometry import Widening
 from mmdet2tflite.graph.canonical import canonicalise
-from mmdet2tflite.graph.rewriting import Rewriting, Treatment, true_pads
+from mmdet2tflite.graph.rewriting import PaddingMode, Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.runtime.passport import Rotation
 from tests.graph.passes.tiny import build, integers, node, run
@@ -64,7 +64,7 @@ CASES = {
 def test_each_exact_strategy_treats_a_site_as_its_arithmetic_says(case, strategy):
     proto, *expected = CASES[case]
     (decision,) = rewritten(strategy, proto).decisions
-    assert decision.treatment == expected[("explicit", "mirror", "widen").index(strategy)]
+    assert decision.padding_mode == expected[("explicit", "mirror", "widen").index(strategy)]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -147,9 +147,9 @@ def test_a_mirrored_crop_is_widened_in_a_convolution_and_sliced_before_a_pooling
     rewriting = rewritten("mirror", strided_shortcut())
     found = {decision.window.name: decision for decision in rewriting.decisions}
     # Rows 0, 2, 4 … of an even size are, mirrored, rows 1, 3, 5 …: the second tap of SAME 2x2.
-    assert found["shortcut"].treatment == Treatment.WIDENED
+    assert found["shortcut"].padding_mode == PaddingMode.WIDENED
     assert found["shortcut"].widening == (Widening(1, 0), Widening(1, 0))
-    assert found["pool"].treatment == Treatment.CROPPED
+    assert found["pool"].padding_mode == PaddingMode.CROPPED
     assert rewriting.pads == 0
     image = integers(*EVEN)
     wanted = run(strided_shortcut(), image)["y"]
@@ -161,17 +161,17 @@ def test_a_forced_convolution_is_same_and_computes_something_else(strategy):
     proto, image = network(**PYTORCH), integers(*EVEN)
     rewriting = rewritten(strategy, proto)
     (decision,) = rewriting.decisions
-    assert (decision.treatment, rewriting.pads) == (Treatment.FORCED, 0)
+    assert (decision.padding_mode, rewriting.pads) == (PaddingMode.FORCED, 0)
     assert (computed(rewriting, image) != run(proto, image)["y"]).any()
     assert true_pads(rewriting) == {"window": (1, 0, 1, 0)}  # top, bottom, left, right
 
 
 def test_engine_leaves_poolings_alone_and_force_same_does_not():
-    treatments = {
-        strategy: rewritten(strategy, network("MaxPool", **PYTORCH)).decisions[0].treatment
+    padding_modes = {
+        strategy: rewritten(strategy, network("MaxPool", **PYTORCH)).decisions[0].padding_mode
         for strategy in ("engine", "force_same")
     }
-    assert treatments == {"engine": Treatment.PAD, "force_same": Treatment.FORCED}
+    assert padding_modes == {"engine": PaddingMode.PAD, "force_same": PaddingMode.FORCED}
 
 
 def test_force_same_keeps_a_pad_where_same_has_another_number_of_outputs():
@@ -186,7 +186,7 @@ def test_tf_train_takes_a_network_that_pads_right_and_bottom():
     ]
     proto = build(nodes, {"pads": pads, "w": integers(4, 2, 3, 3)}, image=EVEN)
     rewriting = rewritten("tf_train", proto)
-    assert [decision.treatment for decision in rewriting.decisions] == [Treatment.SAME]
+    assert [decision.padding_mode for decision in rewriting.decisions] == [PaddingMode.SAME]
     image = integers(*EVEN)
     np.testing.assert_array_equal(computed(rewriting, image), run(proto, image)["y"])
 

@@ -18,7 +18,7 @@ import onnx_ir as ir
 
 from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.graph.edit import shape_of
-from mmdet2tflite.graph.rewriting import Rewrite, Rewriting, Treatment
+from mmdet2tflite.graph.rewriting import PaddingMode, Rewrite, Rewriting
 from mmdet2tflite.graph.strategies import explicit, mirror, widen
 
 REVERSE_COST = 8
@@ -58,7 +58,7 @@ def _describe(rewriting: Rewriting) -> str:
 
 
 def _crops(rewriting: Rewriting) -> int:
-    return sum(decision.treatment == Treatment.CROPPED for decision in rewriting.decisions)
+    return sum(decision.padding_mode == PaddingMode.CROPPED for decision in rewriting.decisions)
 
 
 def _values_reversed(rewriting: Rewriting) -> int:

@@ -13,9 +13,9 @@
 import onnx_ir as ir
 
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.graph.padding_mode import choose_and_write, choose_widened
 from mmdet2tflite.graph.rewriting import Rewriting
 from mmdet2tflite.graph.rotation.reverse import reverse
-from mmdet2tflite.graph.treatment import choose_widened, settle_all
 from mmdet2tflite.graph.window_operators import find_window_operators
 from mmdet2tflite.runtime.passport import Rotation
 
@@ -25,7 +25,7 @@ def rewrite(model: ir.Model) -> Rewriting:
     found = reverse(model, find_window_operators(model.graph))
     return Rewriting(
         model,
-        settle_all(list(found.windows.values()), choose_widened),
+        choose_and_write(list(found.windows.values()), choose_widened),
         rotation=Rotation(input=found.rotated_input, outputs=found.rotated_outputs),
         reversals=found.reversals,
     )

@@ -8,8 +8,8 @@ import onnx_ir as ir
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.edit import describe
-from mmdet2tflite.graph.rewriting import Rewriting, Treatment
-from mmdet2tflite.graph.treatment import choose_explicit, settle_all
+from mmdet2tflite.graph.padding_mode import choose_and_write, choose_explicit
+from mmdet2tflite.graph.rewriting import PaddingMode, Rewriting
 from mmdet2tflite.graph.window_operators import find_window_operators
 
 
@@ -20,7 +20,9 @@ def rewrite(model: ir.Model) -> Rewriting:
         ModelError: a convolution or pooling pads otherwise: the network was not trained so.
     """
     windows = find_window_operators(model.graph)
-    padded = [window for window in windows if choose_explicit(window).treatment == Treatment.PAD]
+    padded = [
+        window for window in windows if choose_explicit(window).padding_mode == PaddingMode.PAD
+    ]
     if padded:
         height, width = padded[0].axes
         raise ModelError(
@@ -30,4 +32,4 @@ def rewrite(model: ir.Model) -> Rewriting:
             "a network that was trained with TensorFlow's padding",
             "use `mirror` or `widen`: they are exact for this network as it is",
         )
-    return Rewriting(model, settle_all(windows, choose_explicit))
+    return Rewriting(model, choose_and_write(windows, choose_explicit))

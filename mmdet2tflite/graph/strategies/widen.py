@@ -7,11 +7,11 @@ zeros (``geometry.Axis.widening`` has the arithmetic).
 
 import onnx_ir as ir
 
+from mmdet2tflite.graph.padding_mode import choose_and_write, choose_widened
 from mmdet2tflite.graph.rewriting import Rewriting
-from mmdet2tflite.graph.treatment import choose_widened, settle_all
 from mmdet2tflite.graph.window_operators import find_window_operators
 
 
 def rewrite(model: ir.Model) -> Rewriting:
     """Widen the convolutions that need it; a PAD stays where no widening exists."""
-    return Rewriting(model, settle_all(find_window_operators(model.graph), choose_widened))
+    return Rewriting(model, choose_and_write(find_window_operators(model.graph), choose_widened))

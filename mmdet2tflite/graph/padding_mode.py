@@ -1,4 +1,4 @@
-"""How one window operator is written so that every converter understands it: choose, then write.
+"""Chooses the padding mode of every window operator, and writes it so that converters know it.
 
 1. VALID: no pads. SAME: ``auto_pad=SAME_UPPER``, never pads that a converter would have to
    recognise. PAD: pads, which become one PAD operator before a VALID one.
@@ -15,37 +15,39 @@ import onnx_ir as ir
 
 from mmdet2tflite.geometry import Axis, Widening, same_output
 from mmdet2tflite.graph.edit import constant, new_constant, new_node, shape_of
-from mmdet2tflite.graph.rewriting import Decision, Treatment
+from mmdet2tflite.graph.rewriting import PaddingDecision, PaddingMode
 from mmdet2tflite.graph.window_operators import WindowKind, WindowOperator
 
 SPATIAL = (2, 3)
 
-type Choice = Callable[[WindowOperator], Decision]
+type ChoosePadding = Callable[[WindowOperator], PaddingDecision]
 
 
-def settle_all(windows: list[WindowOperator], choose: Choice) -> tuple[Decision, ...]:
+def choose_and_write(
+    windows: list[WindowOperator], choose: ChoosePadding
+) -> tuple[PaddingDecision, ...]:
     """Choose for every window operator, and write what was chosen."""
     decisions = tuple(choose(window) for window in windows)
     for decision in decisions:
-        write(decision)
+        write_padding(decision)
     return decisions
 
 
-def choose_explicit(window: WindowOperator) -> Decision:
+def choose_explicit(window: WindowOperator) -> PaddingDecision:
     """VALID or SAME where they compute the same; PAD (or, without any pad, a crop) elsewhere."""
     if window.is_valid:
-        return Decision(window, Treatment.VALID)
+        return PaddingDecision(window, PaddingMode.VALID)
     if window.is_same:
-        return Decision(window, Treatment.SAME)
+        return PaddingDecision(window, PaddingMode.SAME)
     padded = any(axis.begin or axis.effective_end for axis in window.axes)
-    treatment = Treatment.PAD if padded else Treatment.CROPPED
-    return Decision(window, treatment, reason=_why_not_same(window))
+    padding_mode = PaddingMode.PAD if padded else PaddingMode.CROPPED
+    return PaddingDecision(window, padding_mode, reason=_why_not_same(window))
 
 
-def choose_widened(window: WindowOperator) -> Decision:
+def choose_widened(window: WindowOperator) -> PaddingDecision:
     """As ``choose_explicit``, but a convolution is widened where that makes it SAME."""
     decision = choose_explicit(window)
-    if decision.treatment not in (Treatment.PAD, Treatment.CROPPED):
+    if decision.padding_mode not in (PaddingMode.PAD, PaddingMode.CROPPED):
         return decision
     height, width = (axis.widening() for axis in window.axes)
     if not window.widenable or height is None or width is None:
@@ -56,29 +58,29 @@ def choose_widened(window: WindowOperator) -> Decision:
     )
     taps = window.height.kernel * window.width.kernel
     extra = window.multiplications // taps * (rows * columns - taps)
-    return Decision(window, Treatment.WIDENED, (height, width), extra, decision.reason)
+    return PaddingDecision(window, PaddingMode.WIDENED, (height, width), extra, decision.reason)
 
 
-def choose_forced(window: WindowOperator) -> Decision:
+def choose_forced(window: WindowOperator) -> PaddingDecision:
     """SAME wherever it has the right number of outputs, whatever it computes."""
     decision = choose_explicit(window)
-    if decision.treatment == Treatment.PAD and all(_same_size(axis) for axis in window.axes):
-        return Decision(window, Treatment.FORCED, reason=decision.reason)
+    if decision.padding_mode == PaddingMode.PAD and all(_same_size(axis) for axis in window.axes):
+        return PaddingDecision(window, PaddingMode.FORCED, reason=decision.reason)
     return decision
 
 
-def write(decision: Decision) -> None:
+def write_padding(decision: PaddingDecision) -> None:
     """Write a decision into its node."""
     node = decision.window.node
     for name in ("auto_pad", "pads"):
         node.attributes.pop(name, None)
-    if decision.treatment == Treatment.WIDENED:
+    if decision.padding_mode == PaddingMode.WIDENED:
         _widen(node, decision.widening)
-    if decision.treatment in (Treatment.SAME, Treatment.WIDENED, Treatment.FORCED):
+    if decision.padding_mode in (PaddingMode.SAME, PaddingMode.WIDENED, PaddingMode.FORCED):
         node.attributes.add(ir.AttrString("auto_pad", "SAME_UPPER"))
         return
     _crop(decision.window)
-    if decision.treatment == Treatment.PAD:
+    if decision.padding_mode == PaddingMode.PAD:
         height, width = decision.window.axes
         pads = (height.begin, width.begin, height.effective_end, width.effective_end)
         if any(pads):
