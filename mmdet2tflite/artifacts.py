@@ -152,9 +152,9 @@ class OpenvinoModel(Artifact):
 
 
 class Rotation(Frozen):
-    """Which maps of a model are turned by 180° (reversed along height and width).
+    """Which maps of a model are rotated by 180° (flipped along height and width).
 
-    ``input``: the model wants its input turned. ``outputs``: names of those that it gives turned.
+    ``input``: the model wants its input rotated. ``outputs``: names of those that it gives rotated.
     """
 
     input: bool = False

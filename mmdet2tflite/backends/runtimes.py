@@ -70,11 +70,11 @@ def _open_tflite(model: TfliteModel, folder: Path, engine: str, threads: int) ->
 
 def _open_keras(model: KerasModel, folder: Path, engine: str, threads: int) -> Runner:
     from mmdet2tflite.backends.keras_runner import KerasRunner
-    from mmdet2tflite.runtime.runners import TurnedRunner
+    from mmdet2tflite.runtime.runners import RotatedRunner
 
     layouts = {output.name: output.layout for output in model.outputs}
     runner = KerasRunner(folder / model.file, layouts, threads)
-    return TurnedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
+    return RotatedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
 
 
 def _count_onnx(path: Path) -> Counter[str]:

@@ -66,7 +66,7 @@ def convert(
         outputs=model.outputs,
         pads=model.pads,
         rotation=model.rotation,
-        upright=model.upright,
+        undo_rotation=model.upright,
         flags=model.flags,
     )
     finished = finish(converted, job.work / FILE, promised, passport)
@@ -109,7 +109,7 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.convert.converters.onnx2tf",
         "mmdet2tflite.convert.converters.openvino",
         "mmdet2tflite.convert.converters.openvino2tensorflow_script",
-        "mmdet2tflite.tflite.flips",
+        "mmdet2tflite.tflite.rotation",
         "mmdet2tflite.convert.converters.table",
         "mmdet2tflite.convert.tflite_file",
         "mmdet2tflite.tflite.windows",

@@ -21,7 +21,7 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.tflite.census import PADS, custom_ops, operators
 from mmdet2tflite.tflite.engine_flag import Pads, write_flags
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
-from mmdet2tflite.tflite.flips import reverse_io
+from mmdet2tflite.tflite.rotation import rotate_io
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Finishing:
         onnx: the rewritten graph.
         outputs: names and shapes in the ONNX (N x C x H x W).
         pads: PAD operators that the file has.
-        rotation: what of the graph is turned by 180°.
-        upright: the finished file shall turn it back.
+        rotation: what of the graph is rotated by 180°.
+        undo_rotation: the finished file rotates its input and outputs back.
         flags: true pads of convolutions that are written SAME, by ONNX node name.
     """
 
@@ -41,7 +41,7 @@ class Finishing:
     outputs: tuple[Tensor, ...]
     pads: int
     rotation: Rotation
-    upright: bool
+    undo_rotation: bool
     flags: Mapping[str, Pads]
 
 
@@ -68,8 +68,8 @@ def finish(converted: Path, target: Path, promised: Finishing, passport: Passpor
         places = locate_convolutions(model, _kernels(promised), promised.flags)
         write_flags(model, {places[name]: pads for name, pads in promised.flags.items()})
     rotation = promised.rotation
-    if promised.upright and rotation.input:
-        reverse_io(model, inputs=True, outputs=_spatial_axes(outputs, rotation.outputs))
+    if promised.undo_rotation and rotation.input:
+        rotate_io(model, inputs=True, outputs=_spatial_axes(outputs, rotation.outputs))
         rotation = Rotation()
     passport = passport.model_copy(update={"outputs": outputs, "rotation": rotation})
     write_passport(model, passport)

@@ -178,7 +178,7 @@ def _promised(request: Request, rewriting: Rewriting, rewritten: Path) -> "Finis
         ),
         pads=rewriting.pads,
         rotation=Rotation(**asdict(rewriting.rotation)),
-        upright=strategy.upright,
+        undo_rotation=not strategy.rotated_file,
         flags=true_pads(rewriting) if strategy.flagged else {},
     )
 

@@ -3,7 +3,7 @@
 1. VALID: no pads. SAME: ``auto_pad=SAME_UPPER``, never pads that a converter would have to
    recognise. PAD: pads, which become one PAD operator before a VALID one.
 2. Pads that no window reaches are dropped: PAD has the effective ones.
-3. A crop (rows that a mirrored axis skips) is a Slice before the operator, with or without pads.
+3. A crop (rows that a flipped axis skips) is a Slice before the operator, with or without pads.
 4. Widening adds zero taps to the kernel, ``before`` and ``after`` along each axis.
 """
 

@@ -104,7 +104,7 @@ def describe_rewriting(
         "strategy": strategy,
         "reasons": rewriting.reasons,
         "canonical": [sentence for change in changes for sentence in change.sentences],
-        "reversals": rewriting.reversals,
+        "reversals": rewriting.inner_flips,
         "convolutions": [describe_decision(decision) for decision in rewriting.decisions],
     }
 
@@ -135,5 +135,5 @@ def _describe_outlook(outlook: Outlook) -> dict[str, Any]:
         **found,
         "pads": rewriting.pads,
         "extra_multiplications": rewriting.extra_multiplications,
-        "reversals_inside": list(rewriting.reversals),
+        "reversals_inside": list(rewriting.inner_flips),
     }

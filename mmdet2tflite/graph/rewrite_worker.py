@@ -39,7 +39,7 @@ def main() -> None:
     result = {
         "strategy": strategy,
         "exact": STRATEGIES[strategy].exact,
-        "upright": STRATEGIES[strategy].upright,
+        "upright": not STRATEGIES[strategy].rotated_file,
         "pads": rewriting.pads,
         "rotation": asdict(rewriting.rotation),
         "flags": true_pads(rewriting) if STRATEGIES[strategy].flagged else {},

@@ -12,7 +12,7 @@ from mmdet2tflite.graph.edit import integers, is_op, string
 from mmdet2tflite.graph.window_operators import WINDOW_OPERATORS, WindowOperator
 from mmdet2tflite.runtime.passport import Rotation
 
-UPRIGHT = Rotation(input=False, outputs=())
+NOT_ROTATED = Rotation(input=False, outputs=())
 PAD_MODES = ("constant", "reflect")
 """What TensorFlow Lite has operators for; other modes of ``Pad`` become slices and concatenations.
 """
@@ -30,7 +30,7 @@ class PaddingMode(StrEnum):
     PAD = "PAD"
     """Explicit pads, which become a PAD before a VALID operator."""
     CROPPED = "cropped"
-    """A Slice before a VALID operator: a mirrored axis skips its first rows."""
+    """A Slice before a VALID operator: a flipped axis skips its first rows."""
     FORCED = "forced SAME"
     """SAME although it computes something else."""
 
@@ -40,7 +40,7 @@ class PaddingDecision:
     """One window operator as it was rewritten.
 
     Args:
-        window: its geometry in the rewritten graph (after a mirror, the mirrored one).
+        window: its geometry in the rewritten graph (flipped, where that is rotated).
         padding_mode: how it is written.
         widening: zero taps added to height and width.
         extra_multiplications: of one inference, for the zero taps.
@@ -61,16 +61,16 @@ class Rewriting:
     Args:
         model: the rewritten graph; input and output names are those of the original.
         decisions: one for every window operator, in the graph's order.
-        rotation: which of its input and outputs the graph has turned by 180°.
-        reversals: values that the graph itself reverses inside, with the reason for each.
+        rotation: which of its input and outputs the graph has rotated by 180°.
+        inner_flips: values that the graph itself flips inside, with the reason for each.
         chosen: the strategy that ``auto`` took; None for the others.
         reasons: what each candidate of ``auto`` would have cost.
     """
 
     model: ir.Model
     decisions: tuple[PaddingDecision, ...]
-    rotation: Rotation = UPRIGHT
-    reversals: tuple[str, ...] = ()
+    rotation: Rotation = NOT_ROTATED
+    inner_flips: tuple[str, ...] = ()
     chosen: PaddingName | None = None
     reasons: tuple[str, ...] = ()
 
@@ -102,7 +102,8 @@ class Strategy:
         rewrite: the function in the strategy's file.
         summary: one sentence for ``--help`` and reports.
         exact: it promises the original's numbers within float32 rounding.
-        upright: the finished file takes and gives upright maps, whatever the graph inside does.
+        rotated_file: the finished file takes and gives rotated maps; otherwise it rotates those of
+            a rotated graph back.
         flagged: the promise is kept by an engine that honours the flags in the metadata; the graph
             alone computes something else.
     """
@@ -110,7 +111,7 @@ class Strategy:
     rewrite: Rewrite
     summary: str
     exact: bool = True
-    upright: bool = True
+    rotated_file: bool = False
     flagged: bool = False
 
     @property

@@ -65,12 +65,12 @@ class WindowOperator:
         """No window reaches outside the input, and none starts after its beginning."""
         return all(axis.begin == axis.effective_end == axis.crop == 0 for axis in self.axes)
 
-    def mirror(self, height: bool, width: bool) -> "WindowOperator":
-        """The geometry with the named axes reversed; the node is untouched."""
+    def flip(self, height: bool, width: bool) -> "WindowOperator":
+        """The geometry with the named axes flipped; the node is untouched."""
         return replace(
             self,
-            height=self.height.mirror() if height else self.height,
-            width=self.width.mirror() if width else self.width,
+            height=self.height.flip() if height else self.height,
+            width=self.width.flip() if width else self.width,
         )
 
 

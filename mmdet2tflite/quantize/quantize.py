@@ -111,7 +111,7 @@ QUANTIZE: Stage[TfliteModel] = Stage(
         "mmdet2tflite.quantize.quantize",
         "mmdet2tflite.quantize.quantize_model",
         "mmdet2tflite.quantize.quantize_worker",
-        "mmdet2tflite.tflite.flips",
+        "mmdet2tflite.tflite.rotation",
         "mmdet2tflite.convert.tflite_file",
         "mmdet2tflite.tflite.windows",
         "mmdet2tflite.runtime.decode",

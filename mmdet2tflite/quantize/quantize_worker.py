@@ -30,7 +30,7 @@ from mmdet2tflite.quantize.precisions import PRECISIONS, Precision
 from mmdet2tflite.quantize.quantize_model import Quantised, quantise_model
 from mmdet2tflite.runtime.decode import Floats
 from mmdet2tflite.runtime.images import input_tensor
-from mmdet2tflite.runtime.runners import open_tflite, turn
+from mmdet2tflite.runtime.runners import open_tflite, rotate_180
 from mmdet2tflite.tflite.engine_flag import put_pads_back
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
 
@@ -79,7 +79,7 @@ def main() -> None:
 def calibration_samples(
     model: TfliteModel, images: Sequence[Path]
 ) -> Iterator[NDArray[np.float32]]:
-    """Letterboxed images as the file wants them: 1 x H x W x 3, turned if it is rotated."""
+    """Letterboxed images as the file wants them: 1 x H x W x 3, rotated if its own are."""
     for done, image in enumerate(images):
         progress(completed=done, total=len(images), description="calibrate")
         yield sample_of(model, image)
@@ -88,7 +88,7 @@ def calibration_samples(
 def sample_of(model: TfliteModel, image: Path) -> Floats:
     """An image as the file wants it."""
     tensor, _ = input_tensor(image, model.preprocessing)
-    return (turn(tensor) if model.rotation.input else tensor).transpose(0, 2, 3, 1)
+    return (rotate_180(tensor) if model.rotation.input else tensor).transpose(0, 2, 3, 1)
 
 
 def describe_layers(

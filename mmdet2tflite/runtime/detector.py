@@ -8,7 +8,7 @@
         print(name, f"{score:.2f}", box)  # x1, y1, x2, y2 in pixels of the photo
 
 It needs numpy, opencv-python and ai-edge-litert. Everything else is in the file's passport:
-letterbox, colour order, mean and std, which output is what, what is turned by 180°, padding flags,
+letterbox, colour order, mean and std, which output is what, what is rotated by 180°, padding flags,
 thresholds and class names. The boxes are those of the evaluation, to the last bit.
 """
 
@@ -105,7 +105,7 @@ class Detector:
         """Find the objects in an image, or in each of a list of images, one after the other.
 
         Args:
-            image: of any size. A file, by its path or as bytes, is turned upright by its EXIF data.
+            image: of any size. A file, by its path or as bytes, is rotated as its EXIF data says.
                 An array is H x W x 3, uint8.
             colour_order: of arrays. A file knows its own.
 

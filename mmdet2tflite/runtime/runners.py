@@ -179,7 +179,7 @@ def open_tflite(
     threads: int,
     xnnpack: bool,
 ) -> Runner:
-    """The file as its passport says that it must be run: turned, or with its flags honoured.
+    """The file as its passport says that it must be run: rotated, or with its flags honoured.
 
     Raises:
         ModelError: as ``TfliteRunner``; or the shapes of the file are others.
@@ -196,32 +196,34 @@ def open_tflite(
     if model.preprocessing:
         shapes[""] = (1, model.preprocessing.height, model.preprocessing.width, 3)
     runner.check_shapes(shapes)
-    return TurnedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
+    return RotatedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
 
 
-class TurnedRunner:
-    """A model whose input and some of whose outputs are turned by 180°, run as an upright one.
+class RotatedRunner:
+    """Runs a model whose input and some of whose outputs are rotated by 180° as if none were.
 
     Args:
         runner: runs the model itself.
-        turned_outputs: names of the outputs that come out turned; the input always is.
+        rotated_outputs: names of the outputs that come out rotated; the input always is.
     """
 
-    def __init__(self, runner: Runner, turned_outputs: Collection[str]) -> None:
-        self._runner, self._turned = runner, turned_outputs
+    def __init__(self, runner: Runner, rotated_outputs: Collection[str]) -> None:
+        self._runner, self._rotated = runner, rotated_outputs
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
-        """Raw head outputs by name, upright."""
-        outputs = self._runner.infer(turn(tensor))
-        return {n: turn(value) if n in self._turned else value for n, value in outputs.items()}
+        """Raw head outputs by name, rotated back."""
+        outputs = self._runner.infer(rotate_180(tensor))
+        return {
+            n: rotate_180(value) if n in self._rotated else value for n, value in outputs.items()
+        }
 
     def bind(self, tensor: Floats) -> Callable[[], object]:
-        """The model alone: whoever runs it can turn while copying."""
-        return self._runner.bind(turn(tensor))
+        """A function that runs the model alone: rotating costs nothing while copying the input."""
+        return self._runner.bind(rotate_180(tensor))
 
 
-def turn(maps: Floats) -> Floats:
-    """N x C x H x W turned by 180°: a view, reversed along height and width."""
+def rotate_180(maps: Floats) -> Floats:
+    """N x C x H x W rotated by 180°: a view, flipped along height and width."""
     return maps[:, :, ::-1, ::-1]
 
 

@@ -34,7 +34,7 @@ def rewritten(strategy, proto) -> Rewriting:
 
 
 def computed(rewriting: Rewriting, image) -> np.ndarray:
-    """The output ``y``, upright."""
+    """The output ``y``, rotated back."""
     if rewriting.rotation.input:
         image = np.ascontiguousarray(image[:, :, ::-1, ::-1])
     value = run(ir.to_proto(rewriting.model), image)["y"]
@@ -120,18 +120,18 @@ def test_widening_adds_a_last_row_and_column_of_zeros():
     assert rewriting.extra_multiplications == 4 * 4 * 6 * 2 * (16 - 9)
 
 
-def test_mirror_flips_the_kernel_and_turns_input_and_output():
+def test_mirror_flips_the_kernel_and_rotates_input_and_output():
     weights = integers(4, 2, 3, 3)
     rewriting = rewritten("mirror", network(weights=weights, **PYTORCH))
     (window,) = rewriting.model.graph
     np.testing.assert_array_equal(window.inputs[1].const_value.numpy(), weights[:, :, ::-1, ::-1])
     assert window.attributes["auto_pad"].as_string() == "SAME_UPPER"
     assert rewriting.rotation == Rotation(input=True, outputs=("y",))
-    assert rewriting.reversals == ()
+    assert rewriting.inner_flips == ()
 
 
 def strided_shortcut():
-    """1x1 with stride 2 beside 3x3 with stride 2: the first is upright SAME, mirrored it is not."""
+    """1x1 with stride 2 beside 3x3 with stride 2: the first is SAME, flipped it is not."""
     constants = {"w": integers(4, 2, 3, 3), "s": integers(4, 2, 1, 1)}
     nodes = [
         node("Conv", ["x", "w"], ["a"], name="main", **PYTORCH),
@@ -143,10 +143,10 @@ def strided_shortcut():
     return build(nodes, constants, image=EVEN)
 
 
-def test_a_mirrored_crop_is_widened_in_a_convolution_and_sliced_before_a_pooling():
+def test_a_flipped_crop_is_widened_in_a_convolution_and_sliced_before_a_pooling():
     rewriting = rewritten("mirror", strided_shortcut())
     found = {decision.window.name: decision for decision in rewriting.decisions}
-    # Rows 0, 2, 4 … of an even size are, mirrored, rows 1, 3, 5 …: the second tap of SAME 2x2.
+    # Rows 0, 2, 4 … of an even size are, flipped, rows 1, 3, 5 …: the second tap of SAME 2x2.
     assert found["shortcut"].padding_mode == PaddingMode.WIDENED
     assert found["shortcut"].widening == (Widening(1, 0), Widening(1, 0))
     assert found["pool"].padding_mode == PaddingMode.CROPPED
@@ -200,7 +200,7 @@ def test_tf_train_refuses_an_ordinary_network_and_names_the_convolution():
     )
 
 
-def test_mirror_rotated_refuses_a_graph_that_must_turn_maps_back_inside():
+def test_mirror_rotated_refuses_a_graph_that_must_rotate_maps_back_inside():
     shape = np.array([1, -1])
     nodes = [
         node("Conv", ["x", "w"], ["c"], name="window", **PYTORCH),
@@ -208,7 +208,7 @@ def test_mirror_rotated_refuses_a_graph_that_must_turn_maps_back_inside():
     ]
     constants = {"w": integers(4, 2, 3, 3), "shape": shape}
     proto = build(nodes, constants, image=EVEN, outputs={"y": 2})
-    assert len(rewritten("mirror", proto).reversals) == 1
+    assert len(rewritten("mirror", proto).inner_flips) == 1
     with pytest.raises(ModelError, match=r"must rotate maps back inside: .*flatten"):
         rewritten("mirror_rotated", proto)
 
@@ -217,9 +217,9 @@ def test_mirror_rotated_refuses_a_graph_that_must_turn_maps_back_inside():
     ("proto", "chosen"),
     [
         (network(pads=[1, 1, 1, 1]), "explicit"),
-        # Depthwise: 7 zero taps for each of 48 outputs, against 192 + 48 values to reverse.
+        # Depthwise: 7 zero taps for each of 48 outputs, against 192 + 48 values to rotate.
         (network(weights=integers(2, 1, 3, 3), group=2, **PYTORCH), "widen"),
-        # Dense: 7 · 64 for each of 768 outputs, against 6,144 + 768 values to reverse.
+        # Dense: 7 · 64 for each of 768 outputs, against 6,144 + 768 values to rotate.
         (network(weights=integers(32, 64, 3, 3), image=(1, 64, 8, 12), **PYTORCH), "mirror"),
         (network("MaxPool", **PYTORCH), "mirror"),
     ],

@@ -57,12 +57,12 @@ def test_the_plan_says_how_many_pads_the_file_has(variants):
     assert found == planned
 
 
-def test_mirror_reverses_its_input_and_each_output_and_nothing_else_does(variants):
+def test_mirror_rotates_its_input_and_each_output_and_nothing_else_does(variants):
     found = {name: tflite_ops(variant.path)["REVERSE_V2"] for name, variant in variants.items()}
     assert found == {**dict.fromkeys(variants, 0), "mirror": 1 + OUTPUTS}
 
 
-def test_only_mirror_rotated_has_to_be_run_turned_and_its_passport_says_so(variants):
+def test_only_mirror_rotated_has_to_be_run_rotated_and_its_passport_says_so(variants):
     for name, variant in variants.items():
         rotation = read_passport(variant.path).rotation
         if name == "mirror_rotated":

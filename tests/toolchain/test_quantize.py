@@ -116,7 +116,7 @@ def test_layers_of_a_mixed_file_are_float32_where_its_table_says_so(main_path, l
     result = quantised("mirror", "int8_mixed")
     model = read_model(main_path.store.path(result, result.file))
     graph = model.subgraphs[0]
-    weights = {  # an output is named before its reversal
+    weights = {  # an output is named before its rotation
         graph.tensors[operator.outputs[0]].name.decode().removesuffix("_rotated"): graph.tensors[
             operator.inputs[1]
         ].type
@@ -129,7 +129,7 @@ def test_layers_of_a_mixed_file_are_float32_where_its_table_says_so(main_path, l
     assert 0 < len(real) < len(weights) / 2
 
 
-def test_reversals_stay_outside_the_integers(main_path, quantised):
+def test_rotations_stay_outside_the_integers(main_path, quantised):
     result = quantised("mirror", "int8")
     ops = tflite_ops(main_path.store.path(result, result.file))
     assert ops["REVERSE_V2"] == 1 + len(result.outputs)

@@ -3,14 +3,14 @@
 Argument: a JSON file with ``onnx``, ``file``, ``scratch``, ``outputs``, ``reversed``, ``work``,
 ``result``. What onnx2tf returns is wrapped:
 
-1. Where ``reversed`` says so, the input is turned by 180° before the network and the maps behind
-   it. Reversals move values and compute nothing.
+1. Where ``reversed`` says so, the input is rotated by 180° before the network and the maps behind
+   it. Rotations move values and compute nothing.
 2. Every output comes from a layer with the ONNX output's name, in the order of the ONNX.
 
 An ``.h5`` is a functional Keras 2 model. A SavedModel has one signature, ``serving_default``, that
 takes the image by the input's name and returns the outputs by theirs.
 
-onnx2tf could save both itself: without the reversals, and with four TFLite files made on the way.
+onnx2tf could save both itself: without the rotations, and with four TFLite files made on the way.
 """
 
 import json
@@ -59,13 +59,13 @@ def main() -> None:
 
 
 def finish(
-    network: Any, expected: Sequence[Tensor], reversed_: Rotation
+    network: Any, expected: Sequence[Tensor], rotation: Rotation
 ) -> tuple[Any, list[TfliteOutput]]:
     """Wrap a Keras model by the rules above.
 
     Args:
         expected: names and shapes in the ONNX (N x C x H x W), in its order.
-        reversed_: what is turned round.
+        rotation: what is rotated by 180°.
 
     Returns:
         The Keras model, and its outputs with the shapes that they have there.
@@ -83,12 +83,12 @@ def finish(
     image = tf_keras.Input(
         batch_shape=source.shape, dtype=source.dtype, name=network.input_names[0]
     )
-    turned = tf.reverse(image, NHWC_AXES) if reversed_.input else image  # rule 1
-    values = dict(zip(network.output_names, tf.nest.flatten(network(turned)), strict=True))
+    rotated = tf.reverse(image, NHWC_AXES) if rotation.input else image  # rule 1
+    values = dict(zip(network.output_names, tf.nest.flatten(network(rotated)), strict=True))
     named = []
     for output in outputs:
         value = values[names[output.name]]
-        if output.name in reversed_.outputs:  # rule 1
+        if output.name in rotation.outputs:  # rule 1
             value = tf.reverse(value, AXES[output.layout])
         named.append(tf_keras.layers.Activation("linear", name=output.name)(value))  # rule 2
     return tf_keras.Model(image, named), outputs

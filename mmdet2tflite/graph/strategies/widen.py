@@ -1,4 +1,4 @@
-"""``widen``: exact and upright, without PAD, for some multiplications by zero.
+"""``widen``: exact and not rotated, without PAD, for some multiplications by zero.
 
 A kernel is embedded in a larger one with zeros, such that SAME of the larger kernel pads as the
 small one was padded: 3x3 with stride 2 on an even size becomes 4x4 with a last row and column of
