@@ -164,7 +164,7 @@ class Rotation(Frozen):
 class RewrittenModel(Artifact):
     """An ONNX graph whose padding every converter can write, as a strategy decided it.
 
-    Names and shapes of input and outputs are those of the original. ``exact`` promises its numbers.
+    Names and shapes of input and outputs are those of the original. ``exact``: so are its numbers.
     ``pads`` is the number of PAD operators that the converted file will have. ``rotation`` is the
     graph's; ``upright`` says that the finished file shall have none. ``flags`` are the true pads
     (top, bottom, left, right) of convolutions that are written SAME for an engine that honours

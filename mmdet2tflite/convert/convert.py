@@ -1,4 +1,4 @@
-"""Stage: rewritten ONNX → float32 TFLite; finished, annotated, its promises checked."""
+"""Stage: rewritten ONNX → float32 TFLite; finished, annotated, its parity checked."""
 
 import shutil
 from importlib.metadata import version
@@ -116,7 +116,7 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.runtime.decode",
         "mmdet2tflite.runtime.images",
         "mmdet2tflite.parity.parity",
-        "mmdet2tflite.parity.promise",
+        "mmdet2tflite.parity.check",
         "mmdet2tflite.runtime.runners",
         "mmdet2tflite.backends.runtimes",
         "mmdet2tflite.files.image_file",

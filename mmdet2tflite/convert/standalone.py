@@ -28,7 +28,7 @@ from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.model_file import load_model, save_model
 from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
-from mmdet2tflite.parity.promise import check_promise, run_on_tensors
+from mmdet2tflite.parity.check import check_parity, run_on_tensors
 from mmdet2tflite.processes.toolchain import WarmPython, run_python
 from mmdet2tflite.runtime.decode import Floats
 from mmdet2tflite.runtime.runners import OnnxRunner
@@ -140,7 +140,7 @@ def _compare_graphs(
     runner = RewrittenRunner(rewriting.model, rewriting.rotation)
     rewritten = run_on_tensors(runner, inputs.inputs)
     tolerance = request.tolerance if strategy.exact else float("inf")
-    errors = check_promise(original, rewritten, tolerance, "the rewritten graph against the ONNX")
+    errors = check_parity(original, rewritten, tolerance, "the rewritten graph against the ONNX")
     metrics = {name.replace("check", "rewritten"): value for name, value in errors.items()}
     return original if strategy.exact else rewritten, metrics
 
@@ -227,7 +227,7 @@ def _compare_file(
     with np.load(found, allow_pickle=False) as arrays:
         outputs = dict(arrays)
     source = "the ONNX" if passport.exact else "the rewritten graph"
-    return check_promise(expected, outputs, request.tolerance, f"{file.name} against {source}")
+    return check_parity(expected, outputs, request.tolerance, f"{file.name} against {source}")
 
 
 def _publish(results: Path, out: Path) -> None:

@@ -3,7 +3,7 @@
 from mmdet2tflite.artifacts import Dataset, OnnxModel, OpenvinoModel
 from mmdet2tflite.config.section import Section
 from mmdet2tflite.data.files import image_files
-from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY, run_python
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store.manifest import LOGS
@@ -60,7 +60,7 @@ OPENVINO: Stage[OpenvinoModel] = Stage(
         "mmdet2tflite.runtime.images",
         "mmdet2tflite.backends.openvino_runner",
         "mmdet2tflite.parity.parity",
-        "mmdet2tflite.parity.promise",
+        "mmdet2tflite.parity.check",
         "mmdet2tflite.runtime.runners",
         "mmdet2tflite.files.image_file",
     ),

@@ -4,7 +4,7 @@ from mmdet2tflite.artifacts import Dataset, OnnxModel, RewrittenModel
 from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.config.section import Section
 from mmdet2tflite.data.files import image_files
-from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store.manifest import LOGS
@@ -56,5 +56,5 @@ REWRITE: Stage[RewrittenModel] = Stage(
     name="rewritten",
     run=rewrite,
     tools=("onnx", "onnx-ir", "onnxruntime"),
-    sources=("mmdet2tflite.parity.promise", "mmdet2tflite.graph"),
+    sources=("mmdet2tflite.parity.check", "mmdet2tflite.graph"),
 )

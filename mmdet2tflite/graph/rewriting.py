@@ -101,11 +101,11 @@ class Strategy:
     Args:
         rewrite: the function in the strategy's file.
         summary: one sentence for ``--help`` and reports.
-        exact: it promises the original's numbers within float32 rounding.
+        exact: it keeps the original's numbers within float32 rounding.
         rotated_file: the finished file takes and gives rotated maps; otherwise it rotates those of
             a rotated graph back.
-        flagged: the promise is kept by an engine that honours the flags in the metadata; the graph
-            alone computes something else.
+        flagged: it is exact on a backend that honours the flags in the metadata; the graph alone
+            computes something else.
     """
 
     rewrite: Rewrite

@@ -9,7 +9,7 @@ from mmdet2tflite.config.names import PrecisionName
 from mmdet2tflite.config.section import Section
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.errors import DataError, ModelError
-from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.stage import Job, Stage
@@ -117,7 +117,7 @@ QUANTIZE: Stage[TfliteModel] = Stage(
         "mmdet2tflite.runtime.decode",
         "mmdet2tflite.runtime.images",
         "mmdet2tflite.parity.parity",
-        "mmdet2tflite.parity.promise",
+        "mmdet2tflite.parity.check",
         "mmdet2tflite.runtime.runners",
         "mmdet2tflite.files.image_file",
     ),

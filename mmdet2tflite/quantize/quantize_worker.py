@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from mmdet2tflite.artifacts import TfliteModel
 from mmdet2tflite.convert.tflite_file import read_passport, write_passport
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.parity.check import check_parity, run_on_images
 from mmdet2tflite.parity.parity import compare_outputs
-from mmdet2tflite.parity.promise import check_promise, run_on_images
 from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.processes.toolchain import progress
 from mmdet2tflite.quantize.layer_errors import snr_by_tensor
@@ -134,7 +134,7 @@ def compare(
     )
     check_finite(candidate, result[0].variant)
     what = f"{result[0].variant} against {source[0].variant}"
-    metrics = check_promise(reference, candidate, precision.tolerance, what)
+    metrics = check_parity(reference, candidate, precision.tolerance, what)
     errors = compare_outputs(reference, candidate)
     return metrics | {f"check.snr_db.{name}": error.snr_db for name, error in errors.items()}
 

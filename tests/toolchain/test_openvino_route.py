@@ -1,4 +1,4 @@
-"""The second route to TFLite, by OpenVINO and openvino2tensorflow, keeps the same promises."""
+"""The second route to TFLite, by OpenVINO and openvino2tensorflow, passes the same checks."""
 
 import numpy as np
 import pytest

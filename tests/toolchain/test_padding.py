@@ -1,4 +1,4 @@
-"""What the padding strategies promise of a trained network, with the real tools."""
+"""What the padding strategies do to a trained network, with the real tools."""
 
 import numpy as np
 import pytest

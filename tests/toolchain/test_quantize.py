@@ -8,8 +8,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.evaluate.evaluate import EVALUATE
+from mmdet2tflite.parity.check import PARITY_IMAGES, run_on_images
 from mmdet2tflite.parity.parity import compare_outputs
-from mmdet2tflite.parity.promise import PARITY_IMAGES, run_on_images
 from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig
 from mmdet2tflite.runtime.runners import open_tflite

@@ -117,7 +117,7 @@ KERAS: Stage[KerasModel] = Stage(
         "mmdet2tflite.runtime.images",
         "mmdet2tflite.backends.keras_runner",
         "mmdet2tflite.parity.parity",
-        "mmdet2tflite.parity.promise",
+        "mmdet2tflite.parity.check",
         "mmdet2tflite.runtime.runners",
         "mmdet2tflite.backends.runtimes",
         "mmdet2tflite.files.image_file",
