@@ -26,7 +26,7 @@ def _lines(conversion: Conversion) -> list[str]:
         error = metrics["rewritten.relative"]
         lines.append(f"{passport.strategy} is inexact: {error:.1g} of the range from the ONNX")
     if passport.strategy == "engine":
-        lines.append("exact only on an engine that honours the flag: docs/engine-flag.md")
+        lines.append("exact only on a backend that honours the flag: docs/engine-flag.md")
     if passport.rotation.input:
         lines.append(
             "the file takes its input rotated by 180° and gives rotated maps: see passport"

@@ -174,7 +174,7 @@ def inspect(
     """Show what a TFLite file is made of.
 
     Operators, inputs and outputs, every PAD with its reader and whether XNNPACK fuses it, how
-    strided convolutions pad, engine flags, and the file's passport.
+    strided convolutions pad, padding flags, and the file's passport.
     """
     from mmdet2tflite.report.inspection import inspect, print_inspection, print_json
 

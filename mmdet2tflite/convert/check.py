@@ -1,7 +1,7 @@
 """Runs the parity check of a converted model against its ONNX, in a child process."""
 
 from mmdet2tflite.artifacts import Dataset, KerasModel, OnnxModel, RewrittenModel, TfliteModel
-from mmdet2tflite.backends.runtimes import RUNTIMES
+from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.processes.toolchain import run_python
@@ -48,7 +48,7 @@ def check_conversion(
         },
     )
     run_python(
-        RUNTIMES[result.kind].tool,
+        BACKENDS[result.kind].tool,
         "mmdet2tflite.convert.check_worker",
         [spec],
         log=job.work / LOGS / "check.log",

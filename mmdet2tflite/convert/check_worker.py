@@ -17,7 +17,7 @@ import onnx_ir
 from pydantic import Field, TypeAdapter
 
 from mmdet2tflite.artifacts import KerasModel, TfliteModel
-from mmdet2tflite.backends.runtimes import RUNTIMES
+from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.graph.verify import RewrittenRunner
 from mmdet2tflite.parity.check import Infers, check_parity, run_on_images
 from mmdet2tflite.runtime.passport import Rotation
@@ -34,8 +34,8 @@ def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     model = CONVERTED.validate_python(spec["model"])
     images = [Path(image) for image in spec["images"]]
-    runtime = RUNTIMES[model.kind]
-    converted = runtime.open(model, Path(spec["work"]), runtime.engines[0], THREADS)
+    backend = BACKENDS[model.kind]
+    converted = backend.open(model, Path(spec["work"]), backend.kernel_sets[0], THREADS)
     metrics = check_parity(
         run_on_images(_reference(spec), images, model.preprocessing),
         run_on_images(converted, images, model.preprocessing),

@@ -118,7 +118,7 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.parity.parity",
         "mmdet2tflite.parity.check",
         "mmdet2tflite.runtime.runners",
-        "mmdet2tflite.backends.runtimes",
+        "mmdet2tflite.backends.table",
         "mmdet2tflite.files.image_file",
     ),
 )

@@ -135,7 +135,7 @@ def _compare_graphs(
 
     original = run_on_tensors(OnnxRunner(request.model, THREADS), inputs.inputs)
     strategy = STRATEGIES[rewriting.chosen or request.padding]
-    if strategy.flagged:  # the graph alone is not exact, the file on the reference engine is
+    if strategy.flagged:  # the graph alone is not exact, the file on the reference backend is
         return original, {}
     runner = RewrittenRunner(rewriting.model, rewriting.rotation)
     rewritten = run_on_tensors(runner, inputs.inputs)

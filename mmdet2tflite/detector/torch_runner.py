@@ -1,4 +1,4 @@
-"""PyTorch as a runtime: mmdet's own model, pipeline, decoding and NMS. Child processes only."""
+"""PyTorch as a backend: mmdet's own model, pipeline, decoding and NMS. Child processes only."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -3,8 +3,8 @@
 1. Rotations around the network (``rotate_io``) come off first and are put back at the end: the
    quantiser has no REVERSE_V2, and would leave it in float between DEQUANTIZE and QUANTIZE.
    Meanwhile the network wants its input rotated.
-2. Where padding flags stand for the true pads, the ranges are those that the reference engine sees:
-   the model is calibrated with its PADs put back, and quantised without them. Both have the same
+2. Where padding flags stand for the true pads, the ranges are those of the reference backend: the
+   model is calibrated with its PADs put back, and quantised without them. Both have the same
    tensors but for the padded ones.
 3. The quantiser writes weights behind the flatbuffer; they are brought inside (``parse_model``).
 4. Of a mixed precision, the same ranges serve first to find the layers that lose most
@@ -133,7 +133,7 @@ def _ensure_signature(model: schema.ModelT) -> None:
 
 
 def _padded(model: schema.ModelT) -> bytes:
-    """Rule 2: the file as the reference engine sees it."""
+    """Rule 2: the file as the reference backend sees it."""
     padded = parse_model(serialise(model), "the float32 file")
     put_pads_back(padded)
     return serialise(padded)

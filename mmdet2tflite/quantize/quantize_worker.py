@@ -94,7 +94,7 @@ def sample_of(model: TfliteModel, image: Path) -> Floats:
 def describe_layers(
     source: Path, target: Path, quantised: Quantised, samples: Sequence[Floats]
 ) -> dict[str, Any]:
-    """The content of ``layers.json``; both files as the reference engine computes them."""
+    """The content of ``layers.json``; both files as the reference backend computes them."""
     reference, candidate = (read_model(path) for path in (source, target))
     for model in (reference, candidate):
         put_pads_back(model)

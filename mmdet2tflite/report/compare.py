@@ -160,7 +160,7 @@ COMPARE: Stage[Comparison] = Stage(
         "mmdet2tflite.evaluate.image_score",
         "mmdet2tflite.parity.parity",
         "mmdet2tflite.evaluate.results",
-        "mmdet2tflite.backends.runtimes",
+        "mmdet2tflite.backends.table",
         "mmdet2tflite.evaluate.truth",
         "mmdet2tflite.report.columns",
         "mmdet2tflite.report.compare",

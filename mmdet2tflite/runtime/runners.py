@@ -1,4 +1,4 @@
-"""One protocol for every runtime: a tensor in, the head's raw outputs by name out, all NCHW."""
+"""One protocol for every backend: a tensor in, the head's raw outputs by name out, all NCHW."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # a child that only runs a file starts a second earlier witho
 
 
 class Runner(Protocol):
-    """A model loaded into a runtime with a fixed number of threads."""
+    """A model loaded into a backend with a fixed number of threads."""
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
         """Raw head outputs (1 x C x H x W) by name, for an input of 1 x 3 x H x W."""
@@ -82,7 +82,7 @@ class TfliteRunner:
         threads: for the kernels and the delegate.
         xnnpack: False leaves out the delegate that LiteRT applies by default.
         nhwc: the outputs that are NHWC in the file; by default all of rank 4.
-        honour_flags: run the file on the reference engine (docs/engine-flag.md).
+        honour_flags: run the file on the reference backend (docs/engine-flag.md).
 
     Raises:
         ModelError: the file does not load, has not exactly one input, or lacks an output.
@@ -254,5 +254,5 @@ def _only[T](inputs: Sequence[T], path: Path) -> T:
     return inputs[0]
 
 
-def _does_not_load(path: Path, runtime: str, error: Exception) -> ModelError:
-    return ModelError(f"{path} does not load in {runtime}: {error}", "a file that it can run")
+def _does_not_load(path: Path, backend: str, error: Exception) -> ModelError:
+    return ModelError(f"{path} does not load in {backend}: {error}", "a file that it can run")

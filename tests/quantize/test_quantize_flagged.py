@@ -1,4 +1,4 @@
-"""Files for an engine that honours the flags are quantised as that engine computes them."""
+"""Files for a backend that honours the flags are quantised as that backend computes them."""
 
 import numpy as np
 import pytest

@@ -54,12 +54,12 @@ def measure(main_path, quantised, padding):
 def test_rounded_weights_are_magnified_no_more_than_float32s_own_rounding(
     variants, main_path, quantised, precision, bits
 ):
-    """Two engines differ by float32's rounding of 24 bits; a bit less is 6.02 dB less."""
+    """Two sets of kernels differ by float32's rounding of 24 bits; a bit less is 6.02 dB less."""
     model, path = variants["mirror"].tflite, variants["mirror"].path
     images = image_files(main_path.store, main_path.dataset, "val")[:PARITY_IMAGES]
     xnnpack, builtin = (
-        run_on_images(open_tflite(model, path, 1, engine), images, model.preprocessing)
-        for engine in (True, False)
+        run_on_images(open_tflite(model, path, 1, delegated), images, model.preprocessing)
+        for delegated in (True, False)
     )
     metrics = quantised("mirror", precision).metrics
     for name, error in compare_outputs(xnnpack, builtin).items():

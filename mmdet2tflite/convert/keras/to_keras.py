@@ -43,7 +43,7 @@ def to_keras(
     """Convert, name the outputs, rotate them back, and compare with the ONNX on real images.
 
     Raises:
-        ModelError: the graph needs an engine that honours flags; onnx2tf does not take it.
+        ModelError: the graph needs a backend that honours flags; onnx2tf does not take it.
         ParityError: an output misses ``config.tolerance``.
         ToolFailed: onnx2tf ended with an error or ran into the time-out.
     """
@@ -119,7 +119,7 @@ KERAS: Stage[KerasModel] = Stage(
         "mmdet2tflite.parity.parity",
         "mmdet2tflite.parity.check",
         "mmdet2tflite.runtime.runners",
-        "mmdet2tflite.backends.runtimes",
+        "mmdet2tflite.backends.table",
         "mmdet2tflite.files.image_file",
     ),
 )

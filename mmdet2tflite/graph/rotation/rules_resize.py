@@ -5,7 +5,7 @@ Along one axis from H to n positions, position o of the output reads the input a
 1. Nearest: reads index(o); symmetric if index(n - 1 - o) = H - 1 - index(o) for every o.
 2. Linear, cubic: symmetric if x(n - 1 - o) = H - 1 - x(o) for every o.
 3. An axis of H = n positions with scale 1 is only copied.
-4. x(o) is computed in fractions. Where float32 cannot hold the scale n / H, an inference engine may
+4. x(o) is computed in fractions. Where float32 cannot hold the scale n / H, a backend may
    get to the other side of a tie between two positions: such a map counts as not symmetric.
 
 Source of x(o) and of the rounding: ONNX operator specification, Resize.

@@ -1,6 +1,6 @@
-"""``engine``: SAME in the file, the true pads beside it, for an engine that honours the flag.
+"""``engine``: SAME in the file, the true pads beside it, for a backend that honours the flag.
 
-On such an engine the numbers are exact. Stock LiteRT does not know the flag and computes what
+On such a backend the numbers are exact. Stock LiteRT does not know the flag and computes what
 ``force_same`` computes (docs/engine-flag.md).
 """
 

@@ -23,7 +23,7 @@ STRATEGIES: dict[PaddingName, Strategy] = {
     "tf_train": Strategy(tf_train.rewrite, "for a network trained with TensorFlow's padding"),
     "engine": Strategy(
         engine.rewrite,
-        "SAME, with the true pads in the metadata for one's own engine",
+        "SAME, with the true pads in the metadata for one's own backend",
         flagged=True,
     ),
     "force_same": Strategy(

@@ -1,6 +1,6 @@
-"""The table of runtimes: which kind of artefact runs in what, and how.
+"""The table of backends: which program runs which kind of artefact, and how.
 
-Every runtime is imported when a model is opened, in the child process, and not before.
+Every backend is imported when a model is opened, in the child process, and not before.
 """
 
 from collections import Counter
@@ -22,53 +22,53 @@ type Model = Checkpoint | OnnxModel | OpenvinoModel | TfliteModel | KerasModel
 
 
 @dataclass(frozen=True)
-class Runtime:
-    """How one kind of artefact is run.
+class Backend:
+    """The program that runs one kind of artefact.
 
     Args:
         name: as it stands in a report.
         tool: the distribution, for error messages.
-        engines: the runtime's ways to compute. The first is evaluated, all are timed.
+        kernel_sets: the backend's ways to compute. The first is evaluated, all are timed.
         label: the variant's name in a report.
-        open: ``open(model, folder, engine, threads)``, the folder being the artefact's.
+        open: ``open(model, folder, kernel_set, threads)``, the folder being the artefact's.
         census: counts the file's operators; None for a model without a graph of its own.
         timed: its number of threads can be set anew for each model, and so its latency compared.
     """
 
     name: str
     tool: str
-    engines: tuple[str, ...]
+    kernel_sets: tuple[str, ...]
     label: Callable[[Any], str]
     open: Callable[[Any, Path, str, int], Runner]
     census: Callable[[Path], Counter[str]] | None = None
     timed: bool = True
 
 
-def _open_torch(model: Checkpoint, folder: Path, engine: str, threads: int) -> Runner:
+def _open_torch(model: Checkpoint, folder: Path, kernel_set: str, threads: int) -> Runner:
     from mmdet2tflite.detector.torch_runner import TorchRunner
 
     return TorchRunner(folder / model.weights, folder / model.config, model.head, threads)
 
 
-def _open_onnx(model: OnnxModel, folder: Path, engine: str, threads: int) -> Runner:
+def _open_onnx(model: OnnxModel, folder: Path, kernel_set: str, threads: int) -> Runner:
     from mmdet2tflite.runtime.runners import OnnxRunner
 
     return OnnxRunner(folder / model.file, threads)
 
 
-def _open_openvino(model: OpenvinoModel, folder: Path, engine: str, threads: int) -> Runner:
+def _open_openvino(model: OpenvinoModel, folder: Path, kernel_set: str, threads: int) -> Runner:
     from mmdet2tflite.backends.openvino_runner import OpenvinoRunner
 
     return OpenvinoRunner(folder / model.file, [output.name for output in model.outputs], threads)
 
 
-def _open_tflite(model: TfliteModel, folder: Path, engine: str, threads: int) -> Runner:
+def _open_tflite(model: TfliteModel, folder: Path, kernel_set: str, threads: int) -> Runner:
     from mmdet2tflite.runtime.runners import open_tflite
 
-    return open_tflite(model, folder / model.file, threads, xnnpack=engine == "xnnpack")
+    return open_tflite(model, folder / model.file, threads, xnnpack=kernel_set == "xnnpack")
 
 
-def _open_keras(model: KerasModel, folder: Path, engine: str, threads: int) -> Runner:
+def _open_keras(model: KerasModel, folder: Path, kernel_set: str, threads: int) -> Runner:
     from mmdet2tflite.backends.keras_runner import KerasRunner
     from mmdet2tflite.runtime.runners import RotatedRunner
 
@@ -101,9 +101,9 @@ def _count_keras(path: Path) -> Counter[str]:
     return keras_ops(path)
 
 
-RUNTIMES: dict[str, Runtime] = {
-    "checkpoint": Runtime("pytorch", "torch", ("pytorch",), lambda model: "PyTorch", _open_torch),
-    "onnx": Runtime(
+BACKENDS: dict[str, Backend] = {
+    "checkpoint": Backend("pytorch", "torch", ("pytorch",), lambda model: "PyTorch", _open_torch),
+    "onnx": Backend(
         "onnxruntime",
         "onnxruntime",
         ("onnxruntime",),
@@ -111,7 +111,7 @@ RUNTIMES: dict[str, Runtime] = {
         _open_onnx,
         _count_onnx,
     ),
-    "openvino": Runtime(
+    "openvino": Backend(
         "openvino",
         "openvino",
         ("openvino",),
@@ -119,7 +119,7 @@ RUNTIMES: dict[str, Runtime] = {
         _open_openvino,
         _count_openvino,
     ),
-    "tflite": Runtime(
+    "tflite": Backend(
         "litert",
         "ai-edge-litert",
         ("xnnpack", "builtin"),
@@ -127,7 +127,7 @@ RUNTIMES: dict[str, Runtime] = {
         _open_tflite,
         _count_tflite,
     ),
-    "keras": Runtime(
+    "keras": Backend(
         "tensorflow",
         "tensorflow",
         ("tensorflow",),
