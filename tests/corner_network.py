@@ -13,8 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.artifacts import Head, Passport, Preprocessing, Rotation, TfliteOutput
 from mmdet2tflite.convert.tflite_file import write_passport
-from mmdet2tflite.tflite.engine_flag import write_flags
 from mmdet2tflite.tflite.flatbuffer import write_model
+from mmdet2tflite.tflite.padding_flag import write_flags
 from tests.tflite.tflite_writer import Writer
 
 STRIDE = 32

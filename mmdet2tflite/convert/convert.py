@@ -98,7 +98,7 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.convert.check",
         "mmdet2tflite.convert.check_worker",
         "mmdet2tflite.convert.convert",
-        "mmdet2tflite.tflite.engine_flag",
+        "mmdet2tflite.tflite.padding_flag",
         "mmdet2tflite.convert.finish",
         "mmdet2tflite.tflite.flatbuffer",
         "mmdet2tflite.convert.identify",

@@ -19,8 +19,8 @@ from mmdet2tflite.convert.tflite_file import (
 )
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.tflite.census import PADS, custom_ops, operators
-from mmdet2tflite.tflite.engine_flag import Pads, write_flags
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
+from mmdet2tflite.tflite.padding_flag import Pads, write_flags
 from mmdet2tflite.tflite.rotation import rotate_io
 
 

@@ -129,7 +129,7 @@ EVALUATE: Stage[Report] = Stage(
         "torch",
     ),
     sources=(
-        "mmdet2tflite.tflite.engine_flag",
+        "mmdet2tflite.tflite.padding_flag",
         "mmdet2tflite.tflite.flatbuffer",
         "mmdet2tflite.tflite.windows",
         "mmdet2tflite.detector.layers",

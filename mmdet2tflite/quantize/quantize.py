@@ -100,7 +100,7 @@ QUANTIZE: Stage[TfliteModel] = Stage(
     run=quantize,
     tools=("litert-quantizer", "ai-edge-litert"),
     sources=(
-        "mmdet2tflite.tflite.engine_flag",
+        "mmdet2tflite.tflite.padding_flag",
         "mmdet2tflite.tflite.flatbuffer",
         "mmdet2tflite.quantize.layer_choice",
         "mmdet2tflite.quantize.layer_errors",

@@ -30,8 +30,8 @@ from mmdet2tflite.quantize.layer_choice import IMAGES
 from mmdet2tflite.quantize.layer_groups import Layer, find_layers
 from mmdet2tflite.quantize.layer_mix import Mix, find_mix, leave
 from mmdet2tflite.quantize.precisions import Precision, Recipe
-from mmdet2tflite.tflite.engine_flag import put_pads_back, read_flags, write_flags
 from mmdet2tflite.tflite.flatbuffer import DTYPES, free_name, parse_model, serialise
+from mmdet2tflite.tflite.padding_flag import put_pads_back, read_flags, write_flags
 from mmdet2tflite.tflite.rotation import remove_io_rotations, rotate_io
 
 SIGNATURE = "serving_default"

@@ -31,8 +31,8 @@ from mmdet2tflite.quantize.quantize_model import Quantised, quantise_model
 from mmdet2tflite.runtime.decode import Floats
 from mmdet2tflite.runtime.images import input_tensor
 from mmdet2tflite.runtime.runners import open_tflite, rotate_180
-from mmdet2tflite.tflite.engine_flag import put_pads_back
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
+from mmdet2tflite.tflite.padding_flag import put_pads_back
 
 TOOLS = ("litert-quantizer", "ai-edge-litert")
 

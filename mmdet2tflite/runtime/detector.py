@@ -143,14 +143,14 @@ def _detector_parts(passport: Passport, path: Path) -> tuple[Head, Preprocessing
         raise ModelError(
             f"{path} is no detector: it was converted alone, and its passport has no head",
             "a file of `mmdet2tflite run`, which knows its classes and how to decode its outputs",
-            "run it with mmdet2tflite.tflite.engine_flag.open_flagged, which gives LiteRT's "
+            "run it with mmdet2tflite.tflite.padding_flag.open_flagged, which gives LiteRT's "
             "Interpreter, and decode the outputs yourself",
         )
     if head.family is None:
         raise ModelError(
             f"{path} has no decoder: its network was cut where the outputs mean nothing to us",
             f"a detector of the families {', '.join(FAMILIES)}, cut by their own deploy configs",
-            "run it with mmdet2tflite.tflite.engine_flag.open_flagged, which gives LiteRT's "
+            "run it with mmdet2tflite.tflite.padding_flag.open_flagged, which gives LiteRT's "
             "Interpreter, and decode the outputs yourself",
         )
     if head.family not in FAMILIES:

@@ -99,7 +99,7 @@ class TfliteRunner:
     ) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        from mmdet2tflite.tflite.engine_flag import open_flagged
+        from mmdet2tflite.tflite.padding_flag import open_flagged
 
         resolver = (
             OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
