@@ -109,7 +109,7 @@ KERAS: Stage[KerasModel] = Stage(
     sources=(
         "mmdet2tflite.convert.check",
         "mmdet2tflite.convert.check_worker",
-        "mmdet2tflite.convert.keras.tensorflow_spelling",
+        "mmdet2tflite.convert.keras.normalise",
         "mmdet2tflite.convert.tflite_file",
         "mmdet2tflite.convert.keras.to_keras",
         "mmdet2tflite.convert.keras.to_keras_worker",

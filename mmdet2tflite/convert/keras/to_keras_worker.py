@@ -26,7 +26,7 @@ import tf_keras
 
 from mmdet2tflite.artifacts import Rotation, Tensor, TfliteOutput
 from mmdet2tflite.backends.keras_runner import SIGNATURE
-from mmdet2tflite.convert.keras.tensorflow_spelling import spell_for_tensorflow
+from mmdet2tflite.convert.keras.normalise import normalise_for_tensorflow
 from mmdet2tflite.convert.tflite_file import describe_output, match_outputs
 
 NHWC_AXES = (1, 2)
@@ -38,7 +38,7 @@ def main() -> None:
     """Write the file; the result names the outputs. Raises ModelError."""
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     graph = ir.load(spec["onnx"])
-    spell_for_tensorflow(graph)
+    normalise_for_tensorflow(graph)
     scratch = Path(spec["scratch"])
     scratch.mkdir()
     ir.save(graph, scratch / "spelt.onnx")

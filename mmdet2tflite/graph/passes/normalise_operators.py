@@ -1,4 +1,4 @@
-"""One spelling where ONNX allows several, because converters do not know all of them."""
+"""Normalises operators that ONNX lets be written in several ways, for converters know not all."""
 
 import numpy as np
 import onnx_ir as ir
@@ -15,7 +15,7 @@ from mmdet2tflite.graph.passes.reporting import ReportingPass
 BROADCASTING = ("Add", "Div", "Max", "Min", "Mul", "Pow", "Sub")
 
 
-class SpellOut(ReportingPass):
+class NormaliseOperators(ReportingPass):
     """Operators are written in the form that needs no further rule to be read.
 
     1. A constant operand of an elementwise operator has the rank of the output, with leading ones:
