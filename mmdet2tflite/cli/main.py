@@ -65,13 +65,13 @@ def run(
     """
     from mmdet2tflite.config.loading import load_experiment
     from mmdet2tflite.config.project import project_root
-    from mmdet2tflite.processes.become import become
+    from mmdet2tflite.processes.replace_process import replace_process
 
     load_experiment(experiment, overrides or ())  # a mistake shows before the flow's slow start
     words = [str(experiment.resolve())]
     for override in overrides or ():
         words += ["--set", override]
-    become(project_root(), "flows", words)
+    replace_process(project_root(), "flows", words)
 
 
 @app.command()

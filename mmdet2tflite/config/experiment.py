@@ -10,14 +10,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from mmdet2tflite.config.base import ConfigSection, Fraction, Positive, Size
 from mmdet2tflite.config.dataset import DatasetConfig
 from mmdet2tflite.config.names import ConverterName, FormatName, PaddingName, PrecisionName
-from mmdet2tflite.config.section import Fraction, Positive, Section, Size
 
 STRIDE_OF_COARSEST_MAP = 32
 
 
-class Detector(Section):
+class Detector(ConfigSection):
     """Which network, at which input size."""
 
     config: Path = Path("configs/detectors/yolox_nano.py")
@@ -42,7 +42,7 @@ class Detector(Section):
         return self
 
 
-class Augmentation(Section):
+class Augmentation(ConfigSection):
     """What training does to an image. Mosaic doubles the canvas; the affine brings it back."""
 
     mosaic: bool = True
@@ -60,7 +60,7 @@ class Augmentation(Section):
     """Boxes with a shorter side than this many pixels after augmentation are dropped."""
 
 
-class Training(Section):
+class Training(ConfigSection):
     """How the weights come about. ``epochs: 0`` takes ``checkpoint`` as it is."""
 
     epochs: Annotated[int, Field(ge=0)] = 300
@@ -113,7 +113,7 @@ class Training(Section):
         return self
 
 
-class Export(Section):
+class Export(ConfigSection):
     """Checkpoint → ONNX, cut before the post-processing."""
 
     deploy_config: Path | None = None
@@ -124,7 +124,7 @@ class Export(Section):
     """Largest error against PyTorch, relative to the tensor's range."""
 
 
-class Variants(Section):
+class Variants(ConfigSection):
     """Which files are made of one ONNX model: one per combination."""
 
     padding: tuple[PaddingName, ...] = ("auto",)
@@ -144,7 +144,7 @@ class Variants(Section):
     float32 file of any format, and of OpenVINO."""
 
 
-class Latency(Section):
+class Latency(ConfigSection):
     """How long one inference takes, without pre- and post-processing, nothing else running."""
 
     warmup: Positive = 10
@@ -153,7 +153,7 @@ class Latency(Section):
     """Thread counts to measure; 0 stands for all cores."""
 
 
-class Evaluation(Section):
+class Evaluation(ConfigSection):
     """What is measured of every model."""
 
     images: Positive | None = None
@@ -162,7 +162,7 @@ class Evaluation(Section):
     latency: Latency = Latency()
 
 
-class Promotion(Section):
+class Promotion(ConfigSection):
     """When a retrained model takes the champion's place (docs/operations.md)."""
 
     strategy: PaddingName | None = None
@@ -183,7 +183,7 @@ class Promotion(Section):
     """The file's mAP may be this much below that of the network that it was made of."""
 
 
-class Timeouts(Section):
+class Timeouts(ConfigSection):
     """Seconds after which a tool is taken for hung and stopped."""
 
     dataset: Positive = 3600
@@ -196,13 +196,13 @@ class Timeouts(Section):
     evaluate: Positive = 3600
 
 
-class Threads(Section):
+class Threads(ConfigSection):
     """Files are made in this process, as many at a time as there are cores."""
 
     kind: Literal["threads"] = "threads"
 
 
-class Dask(Section):
+class Dask(ConfigSection):
     """Files are made in worker processes of Dask, here or on other machines (docs/scale.md)."""
 
     kind: Literal["dask"]
@@ -224,7 +224,7 @@ class Dask(Section):
 Runner = Annotated[Threads | Dask, Field(discriminator="kind")]
 
 
-class Experiment(Section):
+class Experiment(ConfigSection):
     """A complete description of a run."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)

@@ -10,8 +10,8 @@ from mmdet2tflite.artifacts import (
     RewrittenModel,
     TfliteModel,
 )
+from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.config.names import ConverterName
-from mmdet2tflite.config.section import Section
 from mmdet2tflite.convert.check import check_conversion
 from mmdet2tflite.convert.converters.converter import ToolRun
 from mmdet2tflite.convert.converters.table import CONVERTERS
@@ -22,7 +22,7 @@ from mmdet2tflite.store.manifest import LOGS
 FILE = TfliteModel.model_fields["file"].default
 
 
-class ConvertConfig(Section):
+class ConvertConfig(ConfigSection):
     """One cell of the experiment's variants."""
 
     converter: ConverterName

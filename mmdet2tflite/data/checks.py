@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mmdet2tflite.config.section import Size
+from mmdet2tflite.config.base import Size
 from mmdet2tflite.data.coco import Annotation, Coco, Image, Unchecked
 from mmdet2tflite.data.files import where_outside
 from mmdet2tflite.data.problems import Findings

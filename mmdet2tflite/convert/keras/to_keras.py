@@ -11,8 +11,8 @@ from mmdet2tflite.artifacts import (
     RewrittenModel,
     Rotation,
 )
+from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.config.names import ConverterName, FormatName
-from mmdet2tflite.config.section import Section
 from mmdet2tflite.convert.check import check_conversion
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.processes.toolchain import run_python
@@ -25,7 +25,7 @@ FILES: dict[FormatName, str] = {"h5": "model.h5", "saved_model": "saved_model"}
 PASSPORT = KerasModel.model_fields["passport"].default
 
 
-class KerasConfig(Section):
+class KerasConfig(ConfigSection):
     """``tolerance``: largest error against the ONNX, relative to the tensor's range."""
 
     format: FormatName
