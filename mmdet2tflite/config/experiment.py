@@ -17,7 +17,7 @@ from mmdet2tflite.config.names import ConverterName, FormatName, PaddingName, Pr
 STRIDE_OF_COARSEST_MAP = 32
 
 
-class Detector(ConfigSection):
+class DetectorConfig(ConfigSection):
     """Which network, at which input size."""
 
     config: Path = Path("configs/detectors/yolox_nano.py")
@@ -31,7 +31,7 @@ class Detector(ConfigSection):
     """Activation of backbone, neck and head; ``config`` keeps that of the mmdet config."""
 
     @model_validator(mode="after")
-    def _fits_the_coarsest_map(self) -> "Detector":
+    def _fits_the_coarsest_map(self) -> "DetectorConfig":
         wrong = [side for side in self.input_size if side <= 0 or side % STRIDE_OF_COARSEST_MAP]
         if wrong:
             width, height = (max(32, round(side / 32) * 32) for side in self.input_size)
@@ -230,7 +230,7 @@ class Experiment(ConfigSection):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
     """Also of folders, of MLflow's experiment and model, and in the keys of Prefect's artefacts."""
     dataset: DatasetConfig
-    detector: Detector = Detector()
+    detector: DetectorConfig = DetectorConfig()
     training: Training = Training()
     export: Export = Export()
     variants: Variants = Variants()

@@ -28,7 +28,7 @@ from mmdet2tflite.processes import machine
 from mmdet2tflite.processes.toolchain import progress
 from mmdet2tflite.runtime.decode import Detections, Floats, decode
 from mmdet2tflite.runtime.images import input_tensor
-from mmdet2tflite.runtime.runners import Detector, Runner
+from mmdet2tflite.runtime.runners import Runner, RunnerWithDecoder
 from mmdet2tflite.tflite.census import census_metrics
 from mmdet2tflite.tflite.flatbuffer import read_model
 
@@ -92,7 +92,7 @@ def run_images(spec: Spec, images: Mapping[int, Path]) -> Evaluated:
             outputs.append(_finite(raw, path))
     progress(completed=len(images), total=len(images), description="evaluate")
     stacked = {name: np.concatenate([raw[name] for raw in outputs]) for name in outputs[0]}
-    decoded = isinstance(runner, Detector) or spec.model.head.family is not None
+    decoded = isinstance(runner, RunnerWithDecoder) or spec.model.head.family is not None
     return Evaluated(detections, stacked, decoded)
 
 
@@ -105,7 +105,7 @@ def detect(
     Without a decoder there are raw outputs only.
     """
     tensor, scale_factor = input_tensor(path, model.preprocessing)
-    if isinstance(runner, Detector):
+    if isinstance(runner, RunnerWithDecoder):
         raw = runner.infer(tensor) if outputs_wanted else {}
         return runner.predict(path), raw
     raw = runner.infer(tensor)

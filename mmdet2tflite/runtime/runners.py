@@ -28,8 +28,8 @@ class Runner(Protocol):
 
 
 @runtime_checkable
-class Detector(Protocol):
-    """A runner with a post-processing of its own, which is then the one to evaluate."""
+class RunnerWithDecoder(Protocol):
+    """A runner with a decoder and NMS of its own, which are then the ones to evaluate."""
 
     def predict(self, image: Path) -> Detections:
         """Detections in pixels of the image."""

@@ -10,7 +10,7 @@ import pytest
 
 from mmdet2tflite.cli.preview import PAGE, SHEET, preview
 from mmdet2tflite.config.dataset import DigitsData
-from mmdet2tflite.config.experiment import Detector, Experiment, Training
+from mmdet2tflite.config.experiment import DetectorConfig, Experiment, Training
 from mmdet2tflite.detector import mmlab
 from mmdet2tflite.detector.phases import Phase
 from mmdet2tflite.errors import ConfigError
@@ -178,7 +178,7 @@ def mosaic(worker, store, digits, tmp_path) -> dict:
 
     paths = {name: split_paths(store, digits, name) for name in ("train", "val")}
     data = DataPaths(classes=digits.classes, **paths)
-    cfg = build_config(Detector(input_size=SIZE), Training(), data, tmp_path)
+    cfg = build_config(DetectorConfig(input_size=SIZE), Training(), data, tmp_path)
     return cfg.to_dict()["train_dataloader"]["dataset"]
 
 

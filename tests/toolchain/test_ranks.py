@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmdet2tflite.cli.train_node import train_node
-from mmdet2tflite.config.experiment import Detector, Experiment
+from mmdet2tflite.config.experiment import DetectorConfig, Experiment
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector import launch
 from mmdet2tflite.errors import ConfigError
@@ -97,7 +97,7 @@ def test_two_machines_of_one_process_train_what_one_machine_of_two_does(trained,
     experiment = Experiment(
         name="two",
         dataset=DIGITS,
-        detector=Detector(input_size=SIZE),
+        detector=DetectorConfig(input_size=SIZE),
         training=training(**meeting),
         store=there.root,
     )
