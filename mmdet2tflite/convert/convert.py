@@ -15,7 +15,7 @@ from mmdet2tflite.config.names import ConverterName
 from mmdet2tflite.convert.check import check_conversion
 from mmdet2tflite.convert.converters.converter import ToolRun
 from mmdet2tflite.convert.converters.table import CONVERTERS
-from mmdet2tflite.convert.finish import Finishing, finish
+from mmdet2tflite.convert.finish_tflite import ExpectedTflite, finish_tflite
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store.manifest import LOGS
 
@@ -61,7 +61,7 @@ def convert(
         tools={tool: version(tool) for tool in converter.tools},
         ancestors={"onnx": original.digest, "rewritten": model.digest},
     )
-    promised = Finishing(
+    expected = ExpectedTflite(
         onnx=source,
         outputs=model.outputs,
         pads=model.pads,
@@ -69,7 +69,7 @@ def convert(
         undo_rotation=model.upright,
         flags=model.flags,
     )
-    finished = finish(converted, job.work / FILE, promised, passport)
+    finished = finish_tflite(converted, job.work / FILE, expected, passport)
     shutil.rmtree(scratch)
     result = TfliteModel(
         **model.model_dump(include={"head", "preprocessing", "strategy", "exact"}),
@@ -99,7 +99,7 @@ CONVERT: Stage[TfliteModel] = Stage(
         "mmdet2tflite.convert.check_worker",
         "mmdet2tflite.convert.convert",
         "mmdet2tflite.tflite.padding_flag",
-        "mmdet2tflite.convert.finish",
+        "mmdet2tflite.convert.finish_tflite",
         "mmdet2tflite.tflite.flatbuffer",
         "mmdet2tflite.convert.identify",
         "mmdet2tflite.convert.identify_worker",

@@ -35,7 +35,7 @@ from mmdet2tflite.runtime.runners import OnnxRunner
 
 if TYPE_CHECKING:  # pydantic is slow to import: while the converter runs is early enough
     from mmdet2tflite.artifacts import Passport, Preprocessing
-    from mmdet2tflite.convert.finish import Finishing
+    from mmdet2tflite.convert.finish_tflite import ExpectedTflite
 
 THREADS = 1
 """The converter runs beside the comparison of the graphs."""
@@ -67,13 +67,13 @@ def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
         run = ToolRun(work / "tool", work / LOG, request.timeout, warm.converter)
         with ThreadPoolExecutor(1) as pool:  # the converter stays in the thread that Ctrl-C stops
             comparison = pool.submit(_compare_graphs, request, rewriting, inputs)
-            pool.submit(import_module, "mmdet2tflite.convert.finish")  # while the converter runs
+            pool.submit(import_module, "mmdet2tflite.convert.finish_tflite")  # meanwhile
             converted = CONVERTERS[request.converter].convert(rewritten, run)
             expected, metrics = comparison.result()
             results = work / "results"
             results.mkdir()
             file = results / f"{request.model.stem}.tflite"
-            passport = _finish(request, rewriting, preprocessing, rewritten, converted, file)
+            passport = _finish_tflite(request, rewriting, preprocessing, rewritten, converted, file)
             census = pool.submit(_census, file)
             metrics |= _compare_file(request, passport, file, inputs, expected, work, warm.litert)
             metrics |= census.result()
@@ -145,7 +145,7 @@ def _compare_graphs(
     return original if strategy.exact else rewritten, metrics
 
 
-def _finish(
+def _finish_tflite(
     request: Request,
     rewriting: Rewriting,
     preprocessing: "Preprocessing | None",
@@ -153,10 +153,10 @@ def _finish(
     converted: Path,
     file: Path,
 ) -> "Passport":
-    from mmdet2tflite.convert.finish import finish
+    from mmdet2tflite.convert.finish_tflite import finish_tflite
 
-    promised = _promised(request, rewriting, rewritten)
-    return finish(converted, file, promised, _passport(request, rewriting, preprocessing))
+    expected = _expected_tflite(request, rewriting, rewritten)
+    return finish_tflite(converted, file, expected, _passport(request, rewriting, preprocessing))
 
 
 def _census(file: Path) -> dict[str, float]:
@@ -165,12 +165,12 @@ def _census(file: Path) -> dict[str, float]:
     return census_metrics(tflite_ops(file), file)
 
 
-def _promised(request: Request, rewriting: Rewriting, rewritten: Path) -> "Finishing":
+def _expected_tflite(request: Request, rewriting: Rewriting, rewritten: Path) -> "ExpectedTflite":
     from mmdet2tflite.artifacts import Rotation, Tensor
-    from mmdet2tflite.convert.finish import Finishing
+    from mmdet2tflite.convert.finish_tflite import ExpectedTflite
 
     strategy = STRATEGIES[rewriting.chosen or request.padding]
-    return Finishing(
+    return ExpectedTflite(
         onnx=rewritten,
         outputs=tuple(
             Tensor(name=str(output.name), shape=shape_of(output))

@@ -39,7 +39,7 @@ from mmdet2tflite.store.manifest import (
     LOGS,
     MANIFEST,
     Damaged,
-    finish,
+    finish_artifact,
     parse_manifest,
     sealed,
 )
@@ -261,7 +261,7 @@ class Store:
                     (work / LOGS).mkdir(parents=True, exist_ok=True)
                     started = time.monotonic()
                     artifact = make(work)
-                    manifest = finish(work, stage, key, artifact, origin, started)
+                    manifest = finish_artifact(work, stage, key, artifact, origin, started)
                 published = self._place.publish(work, stage, key, manifest)
                 return self._value(stage, key, published)
 

@@ -52,13 +52,13 @@ def main() -> None:
         non_verbose=True,
     )
     expected = [Tensor.model_validate(output) for output in spec["outputs"]]
-    model, outputs = finish(network, expected, Rotation.model_validate(spec["reversed"]))
+    model, outputs = wrap_network(network, expected, Rotation.model_validate(spec["reversed"]))
     save(model, Path(spec["work"]) / spec["file"])
     result = {"outputs": [output.model_dump() for output in outputs]}
     Path(spec["result"]).write_text(json.dumps(result), encoding="utf-8")
 
 
-def finish(
+def wrap_network(
     network: Any, expected: Sequence[Tensor], rotation: Rotation
 ) -> tuple[Any, list[TfliteOutput]]:
     """Wrap a Keras model by the rules above.

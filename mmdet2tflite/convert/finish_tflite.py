@@ -1,4 +1,4 @@
-"""From a converter's file to a finished one: names, promised PADs, flags, orientation, passport."""
+"""Finishes a converter's file: names, planned PADs, padding flags, rotation, passport."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ from mmdet2tflite.tflite.rotation import rotate_io
 
 
 @dataclass(frozen=True)
-class Finishing:
-    """What the rewritten graph promised of its file.
+class ExpectedTflite:
+    """What the rewritten graph expects of its file.
 
     Args:
         onnx: the rewritten graph.
@@ -45,7 +45,9 @@ class Finishing:
     flags: Mapping[str, Pads]
 
 
-def finish(converted: Path, target: Path, promised: Finishing, passport: Passport) -> Passport:
+def finish_tflite(
+    converted: Path, target: Path, expected: ExpectedTflite, passport: Passport
+) -> Passport:
     """Write ``target``: the converted file with the ONNX names, flags and a passport.
 
     Args:
@@ -59,16 +61,16 @@ def finish(converted: Path, target: Path, promised: Finishing, passport: Passpor
             identified, or a flagged convolution cannot be found.
     """
     model = read_model(converted)
-    check_operators(model, promised.pads)
+    check_operators(model, expected.pads)
     found = {tensor.name: tensor for tensor in output_tensors(model)}
-    names = match_outputs(promised.outputs, list(found.values()))
-    outputs = tuple(describe_output(o, found[names[o.name]]) for o in promised.outputs)
+    names = match_outputs(expected.outputs, list(found.values()))
+    outputs = tuple(describe_output(o, found[names[o.name]]) for o in expected.outputs)
     rename_outputs(model, names)
-    if promised.flags:
-        places = locate_convolutions(model, _kernels(promised), promised.flags)
-        write_flags(model, {places[name]: pads for name, pads in promised.flags.items()})
-    rotation = promised.rotation
-    if promised.undo_rotation and rotation.input:
+    if expected.flags:
+        places = locate_convolutions(model, _kernels(expected), expected.flags)
+        write_flags(model, {places[name]: pads for name, pads in expected.flags.items()})
+    rotation = expected.rotation
+    if expected.undo_rotation and rotation.input:
         rotate_io(model, inputs=True, outputs=_spatial_axes(outputs, rotation.outputs))
         rotation = Rotation()
     passport = passport.model_copy(update={"outputs": outputs, "rotation": rotation})
@@ -103,13 +105,13 @@ def check_operators(model: schema.ModelT, pads: int) -> None:
         )
 
 
-def _kernels(promised: Finishing) -> dict[str, NDArray[np.float32]]:
+def _kernels(expected: ExpectedTflite) -> dict[str, NDArray[np.float32]]:
     import onnx_ir as ir  # a second, wasted on a strategy without flags
 
     from mmdet2tflite.graph.edit import constant, is_op
 
     kernels = {}
-    for node in ir.load(promised.onnx).graph:
+    for node in ir.load(expected.onnx).graph:
         if is_op(node, "Conv"):
             kernel = constant(node.inputs[1])
             if kernel is not None:
