@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
-mmlab.prepare()  # before anything imports mmdet
+compat.prepare()  # before anything imports mmdet
 
 import mmdet  # noqa: E402
 import torch  # noqa: E402

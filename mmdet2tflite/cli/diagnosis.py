@@ -82,12 +82,12 @@ class Override:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything ``doctor`` shows. ``mends`` is None if the packages could not be asked."""
+    """Everything ``doctor`` shows. ``patches`` is None if the packages could not be asked."""
 
     machine: Machine
     distributions: list[Distribution]
     overrides: list[Override]
-    mends: list[dict[str, Any]] | None
+    patches: list[dict[str, Any]] | None
     problems: list[str]
 
     @property
@@ -100,7 +100,7 @@ def diagnose(root: Path) -> Diagnosis:
     """Look at this machine and environment; the pins are those of the project at ``root``."""
     problems: list[str] = []
     gpus = _ask(["-c", PROBE_OF_GPUS], "torch", root, problems)
-    mends = _ask(["-m", "mmdet2tflite.detector.mmlab"], "the mends", root, problems)
+    patches = _ask(["-m", "mmdet2tflite.detector.compat"], "the mends", root, problems)
     pins = read_pins((root / "requirements.lock").read_text(encoding="utf-8"))
     overrides = (root / "requirements.overrides").read_text(encoding="utf-8")
     return Diagnosis(
@@ -116,7 +116,7 @@ def diagnose(root: Path) -> Diagnosis:
             Distribution(name, pins.get(name), _installed(name)) for name in MAIN_DISTRIBUTIONS
         ],
         overrides=read_overrides(overrides),
-        mends=mends,
+        patches=patches,
         problems=problems,
     )
 
@@ -174,7 +174,7 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
                 "yes" if m["active"] else "no",
                 m["reason"],
             ]
-            for m in diagnosis.mends or ()
+            for m in diagnosis.patches or ()
         ],
     )
     for problem in diagnosis.problems:

@@ -91,7 +91,7 @@ EXPORT: Stage[OnnxModel] = Stage(
         "mmdet2tflite.detector.export_worker",
         "mmdet2tflite.detector.layers",
         "mmdet2tflite.detector.mark_runner",
-        "mmdet2tflite.detector.mmlab",
+        "mmdet2tflite.detector.compat",
         "mmdet2tflite.runtime.decode",
         "mmdet2tflite.runtime.images",
         "mmdet2tflite.parity.parity",

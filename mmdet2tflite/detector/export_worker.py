@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
-mmlab.prepare_export()  # before anything imports mmdet
+compat.prepare_export()  # before anything imports mmdet
 
 import numpy as np  # noqa: E402
 import onnx  # noqa: E402

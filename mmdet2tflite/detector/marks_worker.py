@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
-mmlab.prepare_export()  # before anything imports mmdet
+compat.prepare_export()  # before anything imports mmdet
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402

@@ -13,9 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
-mmlab.prepare()  # before anything imports mmdet
+compat.prepare()  # before anything imports mmdet
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402

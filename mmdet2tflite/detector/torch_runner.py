@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
-mmlab.prepare()  # before anything imports mmdet
+compat.prepare()  # before anything imports mmdet
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402

@@ -95,7 +95,7 @@ TRAIN: Stage[Checkpoint] = Stage(
         "mmdet2tflite.detector.conv_pairs",
         "mmdet2tflite.detector.layers",
         "mmdet2tflite.detector.mmdet_config",
-        "mmdet2tflite.detector.mmlab",
+        "mmdet2tflite.detector.compat",
         "mmdet2tflite.detector.onnx_weights",
         "mmdet2tflite.detector.phases",
         "mmdet2tflite.detector.pipeline_checks",

@@ -8,9 +8,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
-mmlab.prepare()  # before anything imports mmdet
+compat.prepare()  # before anything imports mmdet
 
 import torch  # noqa: E402
 from mmengine.config import Config  # noqa: E402

@@ -133,7 +133,7 @@ EVALUATE: Stage[Report] = Stage(
         "mmdet2tflite.tflite.flatbuffer",
         "mmdet2tflite.tflite.windows",
         "mmdet2tflite.detector.layers",
-        "mmdet2tflite.detector.mmlab",
+        "mmdet2tflite.detector.compat",
         "mmdet2tflite.evaluate.accuracy",
         "mmdet2tflite.evaluate.analysis",
         "mmdet2tflite.evaluate.causes",

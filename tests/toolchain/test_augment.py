@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.config.experiment import Augmentation, DetectorConfig
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
 pytestmark = pytest.mark.toolchain
 
@@ -19,7 +19,7 @@ STILL = {
 
 @pytest.fixture(autouse=True, scope="module")
 def _mmdet() -> None:
-    mmlab.prepare()  # not on import: collecting the fast tests would load PyTorch
+    compat.prepare()  # not on import: collecting the fast tests would load PyTorch
 
 
 def affine(**settings: object):

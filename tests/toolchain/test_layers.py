@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.edit import integers
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.toolchain
 
 @pytest.fixture(autouse=True, scope="module")
 def _mmdet() -> None:
-    mmlab.prepare()  # not on import: collecting the fast tests would load PyTorch
+    compat.prepare()  # not on import: collecting the fast tests would load PyTorch
 
 
 def conv(*sides: int, **window: object) -> torch.nn.Conv2d:

@@ -68,9 +68,9 @@ def test_only_the_first_rank_writes_and_each_line_once(trained):
 def test_the_recorded_map_is_that_of_the_averaged_weights_in_one_process(
     trained, tmp_path, monkeypatch
 ):
-    from mmdet2tflite.detector import mmlab
+    from mmdet2tflite.detector import compat
 
-    mmlab.prepare()
+    compat.prepare()
     from mmengine.config import Config
     from mmengine.runner import Runner
 
@@ -113,9 +113,9 @@ def test_two_machines_of_one_process_train_what_one_machine_of_two_does(trained,
 
 
 def test_machines_that_train_different_things_are_refused(monkeypatch):
-    from mmdet2tflite.detector import mmlab
+    from mmdet2tflite.detector import compat
 
-    mmlab.prepare()
+    compat.prepare()
     from mmdet2tflite.detector import ranks
 
     mine = {"inputs": {"dataset": "1"}, "tools": {"torch": "2"}, "stage": "checkpoint"}

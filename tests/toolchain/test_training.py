@@ -70,9 +70,9 @@ def test_a_training_that_was_killed_goes_on_from_its_last_epoch(store, digits):
 @pytest.fixture(scope="module")
 def load() -> Callable[[Path], object]:
     """What the training child does with ``training.checkpoint``."""
-    from mmdet2tflite.detector import mmlab
+    from mmdet2tflite.detector import compat
 
-    mmlab.prepare()
+    compat.prepare()
     from mmdet2tflite.detector.start_weights import read_checkpoint
 
     return read_checkpoint
