@@ -185,7 +185,7 @@ class Store:
         return path
 
     def _unusable(self, artifact: Artifact, damage: Damaged) -> StoreError:
-        """Whoever asks has been told that it is there: it was damaged since, while this ran."""
+        """The caller has been told that it is there: it was damaged since, while this ran."""
         return StoreError(
             f"{self.root}/{artifact.stage}/{artifact.key}: {damage}",
             "the files as they were made",

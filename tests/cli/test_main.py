@@ -228,13 +228,13 @@ def diagnosable(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def test_doctor_compares_with_the_lock_and_asks_children_about_gpus_and_mends(
+def test_doctor_compares_with_the_lock_and_asks_children_about_gpus_and_patches(
     diagnosable: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "MAIN_DISTRIBUTIONS", ("numpy", "no-such-distribution"))
     diagnosis = doctor.diagnose(diagnosable)
     assert diagnosis.machine.gpus == ["a GPU"]
-    assert diagnosis.patches == []
+    assert diagnosis.mends == []
     assert [d.state for d in diagnosis.distributions] == ["differs", "missing"]
     assert diagnosis.missing == ["no-such-distribution"]
     assert diagnosis.overrides == [Override("a==1", "why")]
