@@ -152,9 +152,9 @@ class OpenvinoModel(Artifact):
 
 
 class Rotation(Frozen):
-    """Which maps of a model are turned by 180° (reversed along height and width).
+    """Which maps of a model are rotated by 180° (flipped along height and width).
 
-    ``input``: the model wants its input turned. ``outputs``: names of those that it gives turned.
+    ``input``: the model wants its input rotated. ``outputs``: names of those that it gives rotated.
     """
 
     input: bool = False
@@ -164,10 +164,10 @@ class Rotation(Frozen):
 class RewrittenModel(Artifact):
     """An ONNX graph whose padding every converter can write, as a strategy decided it.
 
-    Names and shapes of input and outputs are those of the original. ``exact`` promises its numbers.
+    Names and shapes of input and outputs are those of the original. ``exact``: so are its numbers.
     ``pads`` is the number of PAD operators that the converted file will have. ``rotation`` is the
     graph's; ``upright`` says that the finished file shall have none. ``flags`` are the true pads
-    (top, bottom, left, right) of convolutions that are written SAME for an engine that honours
+    (top, bottom, left, right) of convolutions that are written SAME for a backend that honours
     them.
     """
 
@@ -243,7 +243,7 @@ def variant_name(
 class Passport(Frozen):
     """What a TFLite file says of itself in its metadata: all that is needed to run it rightly.
 
-    ``exact``: its padding strategy keeps the network's numbers, on the reference engine if the
+    ``exact``: its padding strategy keeps the network's numbers, on the reference backend if the
     strategy is ``engine`` (docs/engine-flag.md). ``outputs`` have the file's own shapes. ``tools``
     are versions, ``ancestors`` digests of the artefacts that the file was made of. A file that was
     converted by itself, without a data set, has neither ``head`` nor, if nothing was said of it,

@@ -90,7 +90,7 @@ class ToolKilled(ToolFailed):
 
 
 class ParityError(UserError):
-    """A conversion does not reproduce its source within the tolerance it promised."""
+    """A conversion does not reproduce its source within the tolerance."""
 
     title = "Parity"
 

@@ -14,7 +14,7 @@ Notation: size H, kernel k, stride s, dilation d, pads (b, e), crop c.
 6. SAME-equal: an axis is SAME if it has no crop and (b, e') are SAME's pads. The outputs then
    agree of themselves: if total > 0, e' = end > 0 gives (n - 1)·s + K = H + total on both sides; if
    total = 0, both are VALID, and SAME has as many outputs as fit.
-7. Mirror: with input and output reversed, tap k - 1 - j of output n - 1 - i reads row
+7. Flip: with input and output flipped, tap k - 1 - j of output n - 1 - i reads row
    H - 1 - (i·s - b + c + j·d), which is rule 3 for a flipped kernel with the signed begin e*. A
    negative e* becomes a crop at the beginning: rows that are skipped, which no pad can express.
 8. Widening (convolutions only): p zero taps before the kernel and q after it, at its dilation,
@@ -53,7 +53,7 @@ class Axis:
         dilation: rows from one tap to the next, d.
         begin: rows of padding before the input, b.
         end: rows of padding after the input, e.
-        crop: rows at the beginning of the input that are skipped, c. Only a mirrored axis has any:
+        crop: rows at the beginning of the input that are skipped, c. Only a flipped axis has any:
             fewer than the stride, and no pad before them.
 
     Raises:
@@ -125,10 +125,10 @@ class Axis:
         same = same_pads(self.size, self.kernel, self.stride, self.dilation)
         return self.crop == 0 and (self.begin, self.effective_end) == same
 
-    def mirror(self) -> "Axis":
-        """The axis of the flipped kernel, with input and output reversed (rule 7).
+    def flip(self) -> "Axis":
+        """The axis of the flipped kernel, with input and output flipped (rule 7).
 
-        b' - c' = e* and e' = max(0, b - c). Mirrored twice, an axis is itself but for the end pad
+        b' - c' = e* and e' = max(0, b - c). Flipped twice, an axis is itself but for the end pad
         that nothing reads.
         """
         return replace(

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mmdet2tflite.artifacts import Artifact
-from mmdet2tflite.config.section import NotInKey
+from mmdet2tflite.config.base import NotInKey
 from mmdet2tflite.files.digest import json_sha256
 from mmdet2tflite.processes.toolchain import OnProgress
 from mmdet2tflite.sources import source_digests

@@ -1,6 +1,6 @@
 """Turns a stage into a Prefect task; the only place where a cache key is made.
 
-An arrow file describes one call: which section of the experiment the stage gets, which artefacts
+A stage task describes one call: which section of the experiment the stage gets, which artefacts
 go in, how long it may take. Key, cache, progress and messages are the same for all and live here.
 """
 
@@ -92,10 +92,10 @@ def _recorded(records: ResultStore, name: str) -> Any:
         return None
 
 
-def arrow[T: Artifact](
+def stage_task[T: Artifact](
     stage: Stage[T], *, side_by_side: bool = False
 ) -> Callable[[Callable[..., Call]], Task[..., T]]:
-    """Decorator: ``describe(experiment, …) → Call`` becomes the task that runs the stage.
+    """Decorator: makes ``describe(experiment, …) → Call`` the Prefect task that runs the stage.
 
     Args:
         side_by_side: several may run at once, as many as there are cores, and none while something

@@ -3,10 +3,10 @@
 from mmdet2tflite.artifacts import Checkpoint, Dataset
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.detector.export import EXPORT
-from tasks.caching import Call, arrow
+from tasks.caching import Call, stage_task
 
 
-@arrow(EXPORT)
+@stage_task(EXPORT)
 def checkpoint_to_onnx(experiment: Experiment, checkpoint: Checkpoint, dataset: Dataset) -> Call:
     """Export with mmdeploy, cut before the post-processing, and compare with PyTorch."""
     inputs = {"checkpoint": checkpoint, "dataset": dataset}

@@ -2,10 +2,10 @@
 
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.data.prepare import DATASET
-from tasks.caching import Call, arrow
+from tasks.caching import Call, stage_task
 
 
-@arrow(DATASET)
+@stage_task(DATASET)
 def config_to_dataset(experiment: Experiment) -> Call:
     """Draw or read the data set, and check it before hours are spent on it."""
     return Call(experiment.dataset, experiment.timeouts.dataset)

@@ -1,13 +1,13 @@
 """model → report"""
 
 from mmdet2tflite.artifacts import Dataset, Report
-from mmdet2tflite.backends.runtimes import RUNTIMES, Model
+from mmdet2tflite.backends.table import BACKENDS, Model
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.evaluate.evaluate import EVALUATE
-from tasks.caching import Call, arrow
+from tasks.caching import Call, stage_task
 
 
-@arrow(EVALUATE)
+@stage_task(EVALUATE)
 def model_to_report(
     experiment: Experiment,
     model: Model,
@@ -20,5 +20,5 @@ def model_to_report(
         experiment.evaluation,
         experiment.timeouts.evaluate,
         inputs,
-        label=RUNTIMES[model.kind].label(model),
+        label=BACKENDS[model.kind].label(model),
     )

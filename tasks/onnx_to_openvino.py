@@ -3,10 +3,10 @@
 from mmdet2tflite.artifacts import Dataset, OnnxModel
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.convert.to_openvino import OPENVINO, OpenvinoConfig
-from tasks.caching import Call, arrow
+from tasks.caching import Call, stage_task
 
 
-@arrow(OPENVINO, side_by_side=True)
+@stage_task(OPENVINO, side_by_side=True)
 def onnx_to_openvino(experiment: Experiment, model: OnnxModel, dataset: Dataset) -> Call:
     """Write the graph as OpenVINO has it, and compare with ONNX Runtime."""
     config = OpenvinoConfig(tolerance=experiment.variants.tolerance)

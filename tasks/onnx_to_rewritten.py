@@ -4,10 +4,10 @@ from mmdet2tflite.artifacts import Dataset, OnnxModel
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.graph.rewrite import REWRITE, RewriteConfig
-from tasks.caching import Call, arrow
+from tasks.caching import Call, stage_task
 
 
-@arrow(REWRITE, side_by_side=True)
+@stage_task(REWRITE, side_by_side=True)
 def onnx_to_rewritten(
     experiment: Experiment, model: OnnxModel, dataset: Dataset, padding: PaddingName
 ) -> Call:

@@ -6,10 +6,10 @@ from mmdet2tflite.artifacts import Dataset
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.report.compare import COMPARE, compare_config, compare_inputs
 from mmdet2tflite.report.outcome import Outcome
-from tasks.caching import Call, arrow
+from tasks.caching import Call, stage_task
 
 
-@arrow(COMPARE)
+@stage_task(COMPARE)
 def reports_to_comparison(
     experiment: Experiment, dataset: Dataset, outcomes: Sequence[Outcome]
 ) -> Call:

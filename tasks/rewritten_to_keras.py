@@ -4,10 +4,10 @@ from mmdet2tflite.artifacts import Dataset, OnnxModel, RewrittenModel
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.config.names import FormatName
 from mmdet2tflite.convert.keras.to_keras import KERAS, KerasConfig
-from tasks.caching import Call, arrow
+from tasks.caching import Call, stage_task
 
 
-@arrow(KERAS)
+@stage_task(KERAS)
 def rewritten_to_keras(
     experiment: Experiment,
     model: RewrittenModel,

@@ -4,10 +4,10 @@ from mmdet2tflite.artifacts import Dataset, OnnxModel, RewrittenModel
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.config.names import ConverterName
 from mmdet2tflite.convert.convert import CONVERT, ConvertConfig
-from tasks.caching import Call, arrow
+from tasks.caching import Call, stage_task
 
 
-@arrow(CONVERT, side_by_side=True)
+@stage_task(CONVERT, side_by_side=True)
 def rewritten_to_tflite(
     experiment: Experiment,
     model: RewrittenModel,

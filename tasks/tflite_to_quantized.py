@@ -4,10 +4,10 @@ from mmdet2tflite.artifacts import Dataset, TfliteModel
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.config.names import PrecisionName
 from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig
-from tasks.caching import Call, arrow
+from tasks.caching import Call, stage_task
 
 
-@arrow(QUANTIZE, side_by_side=True)
+@stage_task(QUANTIZE, side_by_side=True)
 def tflite_to_quantized(
     experiment: Experiment, model: TfliteModel, dataset: Dataset, precision: PrecisionName
 ) -> Call:

@@ -13,8 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.artifacts import Head, Passport, Preprocessing, Rotation, TfliteOutput
 from mmdet2tflite.convert.tflite_file import write_passport
-from mmdet2tflite.tflite.engine_flag import write_flags
 from mmdet2tflite.tflite.flatbuffer import write_model
+from mmdet2tflite.tflite.padding_flag import write_flags
 from tests.tflite.tflite_writer import Writer
 
 STRIDE = 32
@@ -59,7 +59,7 @@ def passport(**changes: Any) -> Passport:
 def write_detector(
     path: Path,
     *,
-    turned: bool = False,
+    rotated: bool = False,
     first: tuple[str, ...] = (),
     flagged: bool = False,
     dtype: Any = np.float32,
@@ -68,7 +68,7 @@ def write_detector(
     """Write the file.
 
     Args:
-        turned: the kernels look at the bottom-right pixel of a cell, as those of a turned network.
+        rotated: the kernels look at the bottom-right pixel of a cell, as a rotated network's do.
         first: outputs that are channels first in the file.
         flagged: behind a convolution with stride 2 that takes the top-left pixel of each 2 x 2 if
             its flag is honoured, and the bottom-right one if it is not.
@@ -82,7 +82,9 @@ def write_detector(
     if flagged:
         value, stride = _halve(writer, value), STRIDE // 2
     outputs = {
-        name: _output(writer, name, _map(writer, name, value, stride, turned), dtype, name in first)
+        name: _output(
+            writer, name, _map(writer, name, value, stride, rotated), dtype, name in first
+        )
         for name in CHANNELS
     }
     model = writer.finish({"image": writer.graph.inputs[0]}, outputs)
@@ -122,10 +124,10 @@ def _input(writer: Writer, dtype: Any) -> int | None:
     return writer.operator("DEQUANTIZE", [image], reals, schema.DequantizeOptionsT(), version=3)
 
 
-def _map(writer: Writer, name: str, value: int, stride: int, turned: bool) -> int:
+def _map(writer: Writer, name: str, value: int, stride: int, rotated: bool) -> int:
     channels = CHANNELS[name]
     kernel = np.zeros((channels, stride, stride, 3), np.float32)  # O x H x W x I
-    place = (-1, -1) if turned else (0, 0)
+    place = (-1, -1) if rotated else (0, 0)
     bias = {"cls_32": [-CERTAIN, CERTAIN], "box_32": [0.5, 0.5, 0, 0], "obj_32": [-CERTAIN]}[name]
     if name == "box_32":
         # From the cell's corner to the centre of a box of e^ln(32 / 32) cells: half a cell.

@@ -9,6 +9,6 @@ with mock.patch.dict(os.environ, WITHOUT_TELEMETRY):
     import openvino as ov
     from openvino import opset13 as ops
 
-    from mmdet2tflite.convert.converters.ir import read_onnx, spell_out
+    from mmdet2tflite.convert.converters.ir import normalise_ir, read_onnx
 
-__all__ = ["ops", "ov", "read_onnx", "spell_out"]
+__all__ = ["normalise_ir", "ops", "ov", "read_onnx"]

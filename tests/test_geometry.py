@@ -88,13 +88,13 @@ def test_auto_pad_takes_the_dilation_into_account() -> None:
 
 
 @pytest.mark.parametrize(("pad", "kernel"), [(1, 3), (2, 5), (3, 7)])
-def test_pytorch_stride_2_on_an_even_size_is_not_same_but_its_mirror_is(
+def test_pytorch_stride_2_on_an_even_size_is_not_same_but_flipped_it_is(
     pad: int, kernel: int
 ) -> None:
     axis = Axis(size=416, kernel=kernel, stride=2, begin=pad, end=pad)
     assert not axis.is_same
-    assert axis.mirror().is_same
-    assert axis.mirror() == replace(axis, begin=pad - 1)
+    assert axis.flip().is_same
+    assert axis.flip() == replace(axis, begin=pad - 1)
 
 
 @pytest.mark.parametrize(
@@ -120,11 +120,11 @@ def test_valid_is_not_same_where_same_has_more_outputs() -> None:
     assert not Axis(size=5, kernel=2, stride=2).is_same
 
 
-def test_the_mirror_of_unread_rows_is_a_crop_at_the_beginning() -> None:
-    mirrored = Axis(size=6, kernel=1, stride=2).mirror()
-    assert mirrored == Axis(size=6, kernel=1, stride=2, crop=1)
-    assert reads(mirrored) == [[1], [3], [5]]
-    assert not mirrored.is_same
+def test_the_flip_of_unread_rows_is_a_crop_at_the_beginning() -> None:
+    flipped = Axis(size=6, kernel=1, stride=2).flip()
+    assert flipped == Axis(size=6, kernel=1, stride=2, crop=1)
+    assert reads(flipped) == [[1], [3], [5]]
+    assert not flipped.is_same
 
 
 def test_a_3x3_at_stride_2_on_an_even_size_is_widened_by_one_row_after_it() -> None:
@@ -132,8 +132,8 @@ def test_a_3x3_at_stride_2_on_an_even_size_is_widened_by_one_row_after_it() -> N
     assert same_pads(416, 4, 2, 1) == (1, 1)
 
 
-def test_a_mirrored_1x1_at_stride_2_is_widened_to_2x2_with_its_weight_in_the_last_corner() -> None:
-    assert Axis(size=6, kernel=1, stride=2).mirror().widening() == Widening(1, 0)
+def test_a_flipped_1x1_at_stride_2_is_widened_to_2x2_with_its_weight_in_the_last_corner() -> None:
+    assert Axis(size=6, kernel=1, stride=2).flip().widening() == Widening(1, 0)
     assert same_pads(6, 2, 2, 1) == (0, 0)
 
 
@@ -182,7 +182,7 @@ def test_a_kernel_larger_than_the_padded_input_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("crop", "begin"), [(-1, 0), (2, 0), (1, 1)])
-def test_a_crop_that_no_mirror_gives_is_refused(crop: int, begin: int) -> None:
+def test_a_crop_that_no_flip_gives_is_refused(crop: int, begin: int) -> None:
     with pytest.raises(ModelError, match=f"crop of {crop} with pad {begin} and stride 2"):
         Axis(size=8, kernel=3, stride=2, begin=begin, crop=crop)
 

@@ -7,8 +7,8 @@ import pytest
 
 from mmdet2tflite import stage as stage_module
 from mmdet2tflite.artifacts import Artifact, Report
+from mmdet2tflite.config.base import NotInKey, Section
 from mmdet2tflite.config.experiment import Evaluation, Latency
-from mmdet2tflite.config.section import NotInKey, Section
 from mmdet2tflite.stage import KEY_LENGTH, Job, Stage
 from mmdet2tflite.store.store import Store
 

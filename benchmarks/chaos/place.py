@@ -14,7 +14,7 @@ import yaml
 from benchmarks.chaos.digests import Fingerprint, fingerprint, manifests
 from benchmarks.chaos.processes import Run, environment
 from mmdet2tflite.config.project import project_root
-from mmdet2tflite.processes.become import FLOW_ENVIRONMENT
+from mmdet2tflite.processes.replace_process import FLOW_ENVIRONMENT
 from mmdet2tflite.store.manifest import MANIFEST
 
 EXPERIMENT = Path(__file__).with_name("experiment.yaml")

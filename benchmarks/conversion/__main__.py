@@ -7,8 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmdet2tflite.processes.become import become
 from mmdet2tflite.processes.exit_status import run_and_report
+from mmdet2tflite.processes.replace_process import replace_process
 
 FOLDER = Path("docs", "benchmarks")
 
@@ -40,7 +40,7 @@ def _become_flow(arguments: argparse.Namespace) -> None:
     words += ["--out", str(out), "--rounds", str(arguments.rounds)]
     for override in arguments.overrides:
         words += ["--set", override]
-    become(root, "benchmarks.conversion.flow", words)
+    replace_process(root, "benchmarks.conversion.flow", words)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from benchmarks.conversion.entry import Entry
 from benchmarks.conversion.onnx_to_stock import onnx_to_stock
 from benchmarks.conversion.recipes import RECIPES, RecipeName
 from mmdet2tflite.artifacts import Dataset, OnnxModel, Report
-from mmdet2tflite.backends.runtimes import Model
+from mmdet2tflite.backends.table import Model
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.config.names import PrecisionName
 from mmdet2tflite.errors import UserError

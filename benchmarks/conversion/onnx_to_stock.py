@@ -4,10 +4,10 @@ from benchmarks.conversion.recipes import RecipeName
 from benchmarks.conversion.stock import STOCK, StockConfig
 from mmdet2tflite.artifacts import Dataset, OnnxModel
 from mmdet2tflite.config.experiment import Experiment
-from tasks.caching import Call, arrow
+from tasks.caching import Call, stage_task
 
 
-@arrow(STOCK)
+@stage_task(STOCK)
 def onnx_to_stock(
     experiment: Experiment, model: OnnxModel, dataset: Dataset, recipe: RecipeName
 ) -> Call:

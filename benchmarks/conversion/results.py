@@ -12,7 +12,7 @@ from benchmarks.conversion.ratios import ratios, spread
 from benchmarks.conversion.reasons import without_folders
 from benchmarks.conversion.timing import Protocol, Rounds
 from mmdet2tflite.artifacts import Dataset
-from mmdet2tflite.backends.runtimes import RUNTIMES
+from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.processes import machine
 
@@ -101,7 +101,7 @@ def make_rows(entries: Iterable[Entry], rounds: Rounds) -> list[dict[str, Any]]:
         {
             "name": entry.name,
             "command": entry.command,
-            "runtime": RUNTIMES[entry.model.kind].name if entry.model else "",
+            "runtime": BACKENDS[entry.model.kind].name if entry.model else "",
             "failure": without_folders(entry.failure),
             "metrics": entry.report.metrics if entry.report else {},
             "latency": latencies[entry.name],

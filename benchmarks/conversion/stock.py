@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.conversion.reasons import last_errors
 from benchmarks.conversion.recipes import RECIPES, Making, RecipeName
 from mmdet2tflite.artifacts import Dataset, OnnxModel, TfliteModel
-from mmdet2tflite.config.section import Section
+from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.convert.converters.onnx2tf import own_copy
 from mmdet2tflite.convert.tflite_file import (
     describe_output,
@@ -22,7 +22,7 @@ from mmdet2tflite.store.manifest import LOGS
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
 
 
-class StockConfig(Section):
+class StockConfig(ConfigSection):
     """One stock file. ``calibration_images`` is 0 for a recipe that takes none."""
 
     recipe: RecipeName

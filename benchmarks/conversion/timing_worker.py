@@ -9,12 +9,12 @@ from pathlib import Path
 
 from benchmarks.conversion.timing import SERIES, Rounds, Series, TimingSpec
 from benchmarks.conversion.turns import take_turns
-from mmdet2tflite.backends.runtimes import RUNTIMES
+from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.processes.toolchain import progress
 from mmdet2tflite.runtime.images import input_tensor
 
 BUILTIN = "builtin"
-"""LiteRT's kernels without XNNPACK, as ``evaluate.runtimes`` calls them."""
+"""LiteRT's kernels without XNNPACK, as ``backends.table`` calls them."""
 
 
 def main() -> None:
@@ -28,11 +28,11 @@ def _time(spec: TimingSpec, series: Series) -> dict[str, list[float]]:
     candidates = {}
     for name, candidate in spec.candidates.items():
         model, folder = candidate.model, candidate.folder
-        engine = choose_engine(RUNTIMES[model.kind].engines, builtin=series.builtin)
-        if engine is None:
+        kernel_set = choose_kernel_set(BACKENDS[model.kind].kernel_sets, builtin=series.builtin)
+        if kernel_set is None:
             continue
         tensor, _ = input_tensor(spec.image, model.preprocessing)
-        runner = RUNTIMES[model.kind].open(model, folder, engine, series.threads)
+        runner = BACKENDS[model.kind].open(model, folder, kernel_set, series.threads)
         candidates[name] = runner.bind(tensor)
     total = spec.protocol.rounds
     return take_turns(
@@ -42,11 +42,11 @@ def _time(spec: TimingSpec, series: Series) -> dict[str, list[float]]:
     )
 
 
-def choose_engine(engines: tuple[str, ...], *, builtin: bool) -> str | None:
-    """The engine of a runtime that takes part in a series; None if none does."""
+def choose_kernel_set(kernel_sets: tuple[str, ...], *, builtin: bool) -> str | None:
+    """The kernels of a backend that take part in a series; None if none do."""
     if builtin:
-        return BUILTIN if BUILTIN in engines else None
-    return engines[0]
+        return BUILTIN if BUILTIN in kernel_sets else None
+    return kernel_sets[0]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Rules:
 1. In a round every model has one turn, in the order in which they are given: A B C A B C …
 2. A turn is some untimed runs, which bring the model back into the caches and its threads to work,
    and then some timed ones, of which the median counts.
-3. A turn begins when the process has come to rest: worker threads of some runtimes go on spinning
+3. A turn begins when the process has come to rest: worker threads of some backends go on spinning
    for a while after a run, and would take a core from whoever comes next.
 4. A first round does not count.
 """

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
-mmlab.prepare()  # before anything imports mmdet
+compat.prepare()  # before anything imports mmdet
 
 import mmdet  # noqa: E402
 import torch  # noqa: E402
@@ -22,7 +22,7 @@ from mmengine.hooks import Hook  # noqa: E402
 from mmengine.registry import HOOKS  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
 
-from mmdet2tflite.config.experiment import Detector, Training  # noqa: E402
+from mmdet2tflite.config.experiment import DetectorConfig, Training  # noqa: E402
 from mmdet2tflite.detector import augment, cached_dataset, recorder  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.mmdet_config import DataPaths, build_config  # noqa: E402
 from mmdet2tflite.detector.speed import speed_up  # noqa: E402
@@ -63,7 +63,7 @@ def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     torch.set_num_threads(spec["threads"])
     cfg = build_config(
-        Detector.model_validate(spec["detector"]),
+        DetectorConfig.model_validate(spec["detector"]),
         Training.model_validate(spec["training"]),
         DataPaths.model_validate(spec["data"]),
         Path(spec["work"]) / "run",

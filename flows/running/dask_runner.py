@@ -30,7 +30,7 @@ def dask_runner(experiment: Experiment) -> Iterator[DaskTaskRunner]:
     """
     settings = experiment.runner
     assert isinstance(settings, Dask)
-    with _Runner(**_cluster(settings)) as runner:
+    with _DaskRunner(**_cluster(settings)) as runner:
         client = _connected(runner, settings)
         if settings.address:
             _check_workers(client, settings.address, experiment.store)
@@ -42,7 +42,7 @@ def dask_runner(experiment: Experiment) -> Iterator[DaskTaskRunner]:
         yield runner
 
 
-class _Runner(DaskTaskRunner):
+class _DaskRunner(DaskTaskRunner):
     """Dask's runner, whose futures explain a worker that died."""
 
     @override

@@ -26,9 +26,9 @@ from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.config.project import project_root
 from mmdet2tflite.errors import ConfigError, ServiceError
 from mmdet2tflite.files.yaml_file import read_yaml
-from mmdet2tflite.processes.become import FLOW_ENVIRONMENT
 from mmdet2tflite.processes.exit_status import run_and_report
 from mmdet2tflite.processes.lock import file_lock
+from mmdet2tflite.processes.replace_process import FLOW_ENVIRONMENT
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.report.terminal import console
 from mmdet2tflite.safe_text import without_password

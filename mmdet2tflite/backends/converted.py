@@ -1,4 +1,4 @@
-"""The runtimes of what a converter makes. Apart from the others, for a conversion checks its file:
+"""The backends of what a converter makes. Apart from the others, for a conversion checks its file:
 what runs a network before it is converted decides about no converted file.
 """
 
@@ -6,23 +6,23 @@ from collections import Counter
 from pathlib import Path
 
 from mmdet2tflite.artifacts import KerasModel, TfliteModel
-from mmdet2tflite.backends.runtime import Runtime
+from mmdet2tflite.backends.backend import Backend
 from mmdet2tflite.runtime.runners import Runner
 
 
-def _open_tflite(model: TfliteModel, folder: Path, engine: str, threads: int) -> Runner:
+def _open_tflite(model: TfliteModel, folder: Path, kernel_set: str, threads: int) -> Runner:
     from mmdet2tflite.runtime.runners import open_tflite
 
-    return open_tflite(model, folder / model.file, threads, xnnpack=engine == "xnnpack")
+    return open_tflite(model, folder / model.file, threads, xnnpack=kernel_set == "xnnpack")
 
 
-def _open_keras(model: KerasModel, folder: Path, engine: str, threads: int) -> Runner:
+def _open_keras(model: KerasModel, folder: Path, kernel_set: str, threads: int) -> Runner:
     from mmdet2tflite.backends.keras_runner import KerasRunner
-    from mmdet2tflite.runtime.runners import TurnedRunner
+    from mmdet2tflite.runtime.runners import RotatedRunner
 
     layouts = {output.name: output.layout for output in model.outputs}
     runner = KerasRunner(folder / model.file, layouts, threads)
-    return TurnedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
+    return RotatedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
 
 
 def _count_tflite(path: Path) -> Counter[str]:
@@ -37,8 +37,8 @@ def _count_keras(path: Path) -> Counter[str]:
     return keras_ops(path)
 
 
-CONVERTED: dict[str, Runtime] = {
-    "tflite": Runtime(
+CONVERTED: dict[str, Backend] = {
+    "tflite": Backend(
         "litert",
         "ai-edge-litert",
         ("xnnpack", "builtin"),
@@ -46,7 +46,7 @@ CONVERTED: dict[str, Runtime] = {
         _open_tflite,
         _count_tflite,
     ),
-    "keras": Runtime(
+    "keras": Backend(
         "tensorflow",
         "tensorflow",
         ("tensorflow",),

@@ -26,8 +26,10 @@ def _lines(conversion: Conversion) -> list[str]:
         error = metrics["rewritten.relative"]
         lines.append(f"{passport.strategy} is inexact: {error:.1g} of the range from the ONNX")
     if passport.strategy == "engine":
-        lines.append("exact only on an engine that honours the flag: docs/engine-flag.md")
+        lines.append("exact only on a backend that honours the flag: docs/engine-flag.md")
     if passport.rotation.input:
-        lines.append("the file takes its input turned by 180° and gives turned maps: see passport")
+        lines.append(
+            "the file takes its input rotated by 180° and gives rotated maps: see passport"
+        )
     lines += [f"auto looked at {reason}" for reason in rewriting.reasons]
-    return lines + [f"reversed inside: {sentence}" for sentence in rewriting.reversals]
+    return lines + [f"flipped inside: {sentence}" for sentence in rewriting.inner_flips]

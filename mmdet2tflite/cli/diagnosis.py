@@ -82,7 +82,10 @@ class Override:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything ``doctor`` shows. ``mends`` is None if the packages could not be asked."""
+    """Everything ``doctor`` shows; the names of the fields are the keys of its JSON.
+
+    ``mends`` are the compatibility patches; None if the packages could not be asked.
+    """
 
     machine: Machine
     distributions: list[Distribution]
@@ -100,7 +103,9 @@ def diagnose(root: Path) -> Diagnosis:
     """Look at this machine and environment; the pins are those of the project at ``root``."""
     problems: list[str] = []
     gpus = _ask(["-c", PROBE_OF_GPUS], "torch", root, problems)
-    mends = _ask(["-m", "mmdet2tflite.detector.mmlab"], "the mends", root, problems)
+    patches = _ask(
+        ["-m", "mmdet2tflite.detector.compat"], "the compatibility patches", root, problems
+    )
     pins = read_pins((root / "requirements.lock").read_text(encoding="utf-8"))
     overrides = (root / "requirements.overrides").read_text(encoding="utf-8")
     return Diagnosis(
@@ -116,7 +121,7 @@ def diagnose(root: Path) -> Diagnosis:
             Distribution(name, pins.get(name), _installed(name)) for name in MAIN_DISTRIBUTIONS
         ],
         overrides=read_overrides(overrides),
-        mends=mends,
+        mends=patches,
         problems=problems,
     )
 
@@ -165,7 +170,7 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
     )
     show("Overridden pins", ["pin", "reason"], [[o.pin, o.reason] for o in diagnosis.overrides])
     show(
-        "Mends",
+        "Compatibility patches",
         ["name", "package", "active", "reason"],
         [
             [

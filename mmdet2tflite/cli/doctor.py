@@ -15,7 +15,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the machine, the versions and the mends.
+    """Show the machine, the versions and the compatibility patches.
 
     Ends with status 1 if a distribution that the pipeline needs is missing, and with --store if an
     artefact is damaged. That is set aside, and made anew when it is needed.

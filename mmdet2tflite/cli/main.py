@@ -65,13 +65,13 @@ def run(
     """
     from mmdet2tflite.config.loading import load_experiment
     from mmdet2tflite.config.project import project_root
-    from mmdet2tflite.processes.become import become
+    from mmdet2tflite.processes.replace_process import replace_process
 
     load_experiment(experiment, overrides or ())  # a mistake shows before the flow's slow start
     words = [str(experiment.resolve())]
     for override in overrides or ():
         words += ["--set", override]
-    become(project_root(), "flows", words)
+    replace_process(project_root(), "flows", words)
 
 
 @app.command()
@@ -174,7 +174,7 @@ def inspect(
     """Show what a TFLite file is made of.
 
     Operators, inputs and outputs, every PAD with its reader and whether XNNPACK fuses it, how
-    strided convolutions pad, engine flags, and the file's passport.
+    strided convolutions pad, padding flags, and the file's passport.
     """
     from mmdet2tflite.report.inspection import inspect, print_inspection, print_json
 
@@ -257,7 +257,7 @@ def convert(
 def plan(
     model: Annotated[Path, typer.Argument(help="ONNX file of any convolution network.")],
     input_size: InputSize = None,
-    every_site: Annotated[
+    every_window: Annotated[
         bool, typer.Option("--all", help="List every convolution and pooling.")
     ] = False,
     as_json: AsJson = False,
@@ -274,7 +274,7 @@ def plan(
     if as_json:
         print(json.dumps(found, indent=1))
     else:
-        print_plan(found, every_site=every_site)
+        print_plan(found, every_window=every_window)
 
 
 app.command()(doctor)

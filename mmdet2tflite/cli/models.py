@@ -25,17 +25,17 @@ def champion(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the version of a model that is in use, and why it is."""
-    _become("champion", model, tracking, ["--json"] if as_json else [])
+    _run_registry_command("champion", model, tracking, ["--json"] if as_json else [])
 
 
 def promote(model: Model, tracking: Tracking = None) -> None:
     """Make a version the champion by hand, by default the challenger."""
-    _become("promote", model, tracking)
+    _run_registry_command("promote", model, tracking)
 
 
 def rollback(model: Name, tracking: Tracking = None) -> None:
     """Let the previous champion take its place back."""
-    _become("rollback", model, tracking)
+    _run_registry_command("rollback", model, tracking)
 
 
 def pull(
@@ -44,14 +44,16 @@ def pull(
     tracking: Tracking = None,
 ) -> None:
     """Fetch the TFLite file of a version, by default the champion's."""
-    _become("pull", model, tracking, ["--out", str(out.absolute())])
+    _run_registry_command("pull", model, tracking, ["--out", str(out.absolute())])
 
 
-def _become(
+def _run_registry_command(
     word: str, model: str, tracking: Path | None, more: list[str] | None = None
 ) -> NoReturn:
     from mmdet2tflite.config.project import project_root
-    from mmdet2tflite.processes.become import become
+    from mmdet2tflite.processes.replace_process import replace_process
 
     place = ["--tracking", str(tracking.absolute())] if tracking else []
-    become(project_root(), "tasks.tracking.registry_command", [word, model, *place, *(more or [])])
+    replace_process(
+        project_root(), "tasks.tracking.registry_command", [word, model, *place, *(more or [])]
+    )

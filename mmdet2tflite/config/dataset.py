@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mmdet2tflite.config.base import ConfigSection, Positive, Size
 from mmdet2tflite.config.names import Fix
-from mmdet2tflite.config.section import Positive, Section, Size
 
 
-class DigitsData(Section):
+class DigitsData(ConfigSection):
     """Built-in scenes composed of scikit-learn's handwritten digits: 10 classes, exact boxes."""
 
     kind: Literal["digits"]
@@ -23,7 +23,7 @@ class DigitsData(Section):
     seed: int = 0
 
 
-class FilesOfData(Section):
+class FilesOfData(ConfigSection):
     """What the formats that are read from files have in common."""
 
     classes: tuple[str, ...] | None = None
@@ -36,7 +36,7 @@ class FilesOfData(Section):
     only the data set's own (docs/datasets.md)."""
 
 
-class CocoSplit(Section):
+class CocoSplit(ConfigSection):
     """One COCO json and the folder that its ``file_name`` entries are relative to."""
 
     annotations: Path
@@ -53,7 +53,7 @@ class CocoData(FilesOfData):
     val: CocoSplit
 
 
-class VocSplit(Section):
+class VocSplit(ConfigSection):
     """Some XML files of a Pascal VOC data set, and the images of the same names."""
 
     image_set: Path | None = None

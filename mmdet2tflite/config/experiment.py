@@ -11,14 +11,14 @@ from typing import Annotated, Literal, override
 
 from pydantic import Field, model_validator
 
+from mmdet2tflite.config.base import ConfigSection, Fraction, NotInKey, Positive, Size
 from mmdet2tflite.config.dataset import DatasetConfig
 from mmdet2tflite.config.names import ConverterName, FormatName, PaddingName, PrecisionName
-from mmdet2tflite.config.section import Fraction, NotInKey, Positive, Section, Size
 
 STRIDE_OF_COARSEST_MAP = 32
 
 
-class Detector(Section):
+class DetectorConfig(ConfigSection):
     """Which network, at which input size."""
 
     config: Path = Path("configs/detectors/yolox_nano.py")
@@ -32,7 +32,7 @@ class Detector(Section):
     """Activation of backbone, neck and head; ``config`` keeps that of the mmdet config."""
 
     @model_validator(mode="after")
-    def _fits_the_coarsest_map(self) -> "Detector":
+    def _fits_the_coarsest_map(self) -> "DetectorConfig":
         wrong = [side for side in self.input_size if side <= 0 or side % STRIDE_OF_COARSEST_MAP]
         if wrong:
             width, height = (max(32, round(side / 32) * 32) for side in self.input_size)
@@ -43,7 +43,7 @@ class Detector(Section):
         return self
 
 
-class Augmentation(Section):
+class Augmentation(ConfigSection):
     """What training does to an image. Mosaic doubles the canvas; the affine brings it back."""
 
     mosaic: bool = True
@@ -62,13 +62,13 @@ class Augmentation(Section):
 
     @override
     def without_effect(self) -> Mapping[str, str]:
-        """See ``Section``."""
+        """See ``ConfigSection``."""
         if self.mosaic:
             return {}
         return {"plain_epochs": "without mosaic, all epochs run on whole images; leave it out"}
 
 
-class Training(Section):
+class Training(ConfigSection):
     """How the weights come about. ``epochs: 0`` takes ``checkpoint`` as it is."""
 
     epochs: Annotated[int, Field(ge=0)] = 300
@@ -101,7 +101,7 @@ class Training(Section):
 
     @override
     def without_effect(self) -> Mapping[str, str]:
-        """See ``Section``."""
+        """See ``ConfigSection``."""
         useless: dict[str, str] = {}
         if self.optimizer == "config":
             why = (
@@ -139,7 +139,7 @@ class Training(Section):
         return self
 
 
-class Export(Section):
+class Export(ConfigSection):
     """Checkpoint → ONNX, cut before the post-processing."""
 
     deploy_config: Path | None = None
@@ -150,7 +150,7 @@ class Export(Section):
     """Largest error against PyTorch, relative to the tensor's range."""
 
 
-class Variants(Section):
+class Variants(ConfigSection):
     """Which files are made of one ONNX model: one per combination."""
 
     padding: tuple[PaddingName, ...] = ("auto",)
@@ -170,7 +170,7 @@ class Variants(Section):
     float32 file of any format, and of OpenVINO."""
 
 
-class Latency(Section):
+class Latency(ConfigSection):
     """How long one inference takes, without pre- and post-processing, nothing else running."""
 
     warmup: Positive = 10
@@ -179,7 +179,7 @@ class Latency(Section):
     """Thread counts to measure; 0 stands for all cores."""
 
 
-class Evaluation(Section):
+class Evaluation(ConfigSection):
     """What is measured of every model."""
 
     images: Positive | None = None
@@ -188,7 +188,7 @@ class Evaluation(Section):
     latency: Latency = Latency()
 
 
-class Promotion(Section):
+class Promotion(ConfigSection):
     """When a retrained model takes the champion's place (docs/operations.md)."""
 
     strategy: PaddingName | None = None
@@ -209,7 +209,7 @@ class Promotion(Section):
     """The file's mAP may be this much below that of the network that it was made of."""
 
 
-class Timeouts(Section):
+class Timeouts(ConfigSection):
     """Seconds after which a tool is taken for hung and stopped."""
 
     dataset: Positive = 3600
@@ -222,13 +222,13 @@ class Timeouts(Section):
     evaluate: Positive = 3600
 
 
-class Threads(Section):
+class Threads(ConfigSection):
     """Files are made in this process, as many at a time as there are cores."""
 
     kind: Literal["threads"] = "threads"
 
 
-class Dask(Section):
+class Dask(ConfigSection):
     """Files are made in worker processes of Dask, here or on other machines (docs/scale.md)."""
 
     kind: Literal["dask"]
@@ -250,13 +250,13 @@ class Dask(Section):
 Runner = Annotated[Threads | Dask, Field(discriminator="kind")]
 
 
-class Experiment(Section):
+class Experiment(ConfigSection):
     """A complete description of a run."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)
     """Also of folders, of MLflow's experiment and model, and in the keys of Prefect's artefacts."""
     dataset: DatasetConfig
-    detector: Detector = Detector()
+    detector: DetectorConfig = DetectorConfig()
     training: Training = Training()
     export: Export = Export()
     variants: Variants = Variants()

@@ -1,9 +1,9 @@
-"""Holds a converted model against the ONNX that it was made of, in a child process."""
+"""Runs the parity check of a converted model against its ONNX, in a child process."""
 
 from mmdet2tflite.artifacts import Dataset, KerasModel, OnnxModel, RewrittenModel, TfliteModel
 from mmdet2tflite.backends.converted import CONVERTED
 from mmdet2tflite.data.files import image_files
-from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.stage import Job
 from mmdet2tflite.store.manifest import LOGS
@@ -21,7 +21,7 @@ def check_conversion(
     """Load the finished file in ``job.work`` and compare its outputs on real images.
 
     Args:
-        result: what the file promises.
+        result: describes the file.
         model: the graph that it was made of.
         original: the graph before any rewriting.
         tolerance: largest error, relative to the tensor's range.

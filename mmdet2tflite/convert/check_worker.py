@@ -1,4 +1,4 @@
-"""Child process: a converted file against what it promises to compute, on real images.
+"""Child process: the parity check of a converted file, on real images.
 
 Argument: a JSON file with ``onnx``, ``rewritten``, ``exact``, ``rotation``, ``model``, ``images``,
 ``tolerance``, ``work``, ``result``. The file of an exact strategy is compared with the original
@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter
 from mmdet2tflite.artifacts import KerasModel, TfliteModel
 from mmdet2tflite.backends.converted import CONVERTED
 from mmdet2tflite.graph.verify import RewrittenRunner
-from mmdet2tflite.parity.promise import Infers, check_promise, run_on_images
+from mmdet2tflite.parity.check import Infers, check_parity, run_on_images
 from mmdet2tflite.runtime.passport import Rotation
 from mmdet2tflite.runtime.runners import OnnxRunner
 
@@ -34,9 +34,9 @@ def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     model = MODEL.validate_python(spec["model"])
     images = [Path(image) for image in spec["images"]]
-    runtime = CONVERTED[model.kind]
-    converted = runtime.open(model, Path(spec["work"]), runtime.engines[0], THREADS)
-    metrics = check_promise(
+    backend = CONVERTED[model.kind]
+    converted = backend.open(model, Path(spec["work"]), backend.kernel_sets[0], THREADS)
+    metrics = check_parity(
         run_on_images(_reference(spec), images, model.preprocessing),
         run_on_images(converted, images, model.preprocessing),
         spec["tolerance"],

@@ -1,4 +1,4 @@
-"""Stage: rewritten ONNX → float32 TFLite; finished, annotated, its promises checked."""
+"""Stage: rewritten ONNX → float32 TFLite; finished, annotated, its parity checked."""
 
 import shutil
 from importlib.metadata import version
@@ -10,19 +10,19 @@ from mmdet2tflite.artifacts import (
     RewrittenModel,
     TfliteModel,
 )
+from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.config.names import ConverterName
-from mmdet2tflite.config.section import Section
 from mmdet2tflite.convert.check import check_conversion
 from mmdet2tflite.convert.converters.converter import ToolRun
 from mmdet2tflite.convert.converters.table import CONVERTERS
-from mmdet2tflite.convert.finish import Finishing, finish
+from mmdet2tflite.convert.finish_tflite import ExpectedTflite, finish_tflite
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store.manifest import LOGS
 
 FILE = TfliteModel.model_fields["file"].default
 
 
-class ConvertConfig(Section):
+class ConvertConfig(ConfigSection):
     """One cell of the experiment's variants."""
 
     converter: ConverterName
@@ -61,15 +61,15 @@ def convert(
         tools={tool: version(tool) for tool in converter.tools},
         ancestors={"onnx": original.digest, "rewritten": model.digest},
     )
-    promised = Finishing(
+    expected = ExpectedTflite(
         onnx=source,
         outputs=model.outputs,
         pads=model.pads,
         rotation=model.rotation,
-        upright=model.upright,
+        undo_rotation=model.upright,
         flags=model.flags,
     )
-    finished = finish(converted, job.work / FILE, promised, passport)
+    finished = finish_tflite(converted, job.work / FILE, expected, passport)
     shutil.rmtree(scratch)
     result = TfliteModel(
         **model.model_dump(include={"head", "preprocessing", "strategy", "exact"}),

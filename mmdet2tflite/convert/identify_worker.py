@@ -12,7 +12,7 @@ from mmdet2tflite.convert.identify import identify_outputs
 from mmdet2tflite.convert.samples import noise
 from mmdet2tflite.convert.tflite_file import output_tensors, rename_outputs
 from mmdet2tflite.graph.edit import shape_of
-from mmdet2tflite.graph.rewriting import UPRIGHT
+from mmdet2tflite.graph.rewriting import NOT_ROTATED
 from mmdet2tflite.graph.verify import RewrittenRunner
 from mmdet2tflite.runtime.runners import TfliteRunner
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
@@ -26,7 +26,7 @@ def main() -> None:
     graph, file = ir.load(onnx), read_model(converted)
     sample = noise(shape_of(graph.graph.inputs[0])).inputs[:1]
     invented = [tensor.name for tensor in output_tensors(file)]
-    expected = RewrittenRunner(graph, UPRIGHT).infer(sample)
+    expected = RewrittenRunner(graph, NOT_ROTATED).infer(sample)
     found = TfliteRunner(converted, invented, THREADS, xnnpack=True, nhwc=()).infer(sample)
     rename_outputs(file, identify_outputs(expected, found))
     write_model(file, target)

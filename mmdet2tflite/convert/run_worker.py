@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mmdet2tflite.parity.promise import run_on_tensors
+from mmdet2tflite.parity.check import run_on_tensors
 from mmdet2tflite.runtime.runners import open_tflite
 
 THREADS = 2

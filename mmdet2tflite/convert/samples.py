@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmdet2tflite.errors import DataError, ModelError
-from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.runtime.decode import Floats, PreprocessingValues
 from mmdet2tflite.runtime.images import images_in, input_tensor
 

@@ -28,14 +28,14 @@ from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.model_file import load_model, save_model
 from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
-from mmdet2tflite.parity.promise import check_promise, run_on_tensors
+from mmdet2tflite.parity.check import check_parity, run_on_tensors
 from mmdet2tflite.processes.toolchain import WarmPython, run_python
 from mmdet2tflite.runtime.decode import Floats
 from mmdet2tflite.runtime.runners import OnnxRunner
 
 if TYPE_CHECKING:  # pydantic is slow to import: while the converter runs is early enough
     from mmdet2tflite.artifacts import Passport, Preprocessing
-    from mmdet2tflite.convert.finish import Finishing
+    from mmdet2tflite.convert.finish_tflite import ExpectedTflite
 
 THREADS = 1
 """The converter runs beside the comparison of the graphs."""
@@ -67,13 +67,13 @@ def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
         run = ToolRun(work / "tool", work / LOG, request.timeout, warm.converter)
         with ThreadPoolExecutor(1) as pool:  # the converter stays in the thread that Ctrl-C stops
             comparison = pool.submit(_compare_graphs, request, rewriting, inputs)
-            pool.submit(import_module, "mmdet2tflite.convert.finish")  # while the converter runs
+            pool.submit(import_module, "mmdet2tflite.convert.finish_tflite")  # meanwhile
             converted = CONVERTERS[request.converter].convert(rewritten, run)
             expected, metrics = comparison.result()
             results = work / "results"
             results.mkdir()
             file = results / f"{request.model.stem}.tflite"
-            passport = _finish(request, rewriting, preprocessing, rewritten, converted, file)
+            passport = _finish_tflite(request, rewriting, preprocessing, rewritten, converted, file)
             census = pool.submit(_census, file)
             metrics |= _compare_file(request, passport, file, inputs, expected, work, warm.litert)
             metrics |= census.result()
@@ -135,17 +135,17 @@ def _compare_graphs(
 
     original = run_on_tensors(OnnxRunner(request.model, THREADS), inputs.inputs)
     strategy = STRATEGIES[rewriting.chosen or request.padding]
-    if strategy.flagged:  # the graph alone is not exact, the file on the reference engine is
+    if strategy.flagged:  # the graph alone is not exact, the file on the reference backend is
         return original, {}
     runner = RewrittenRunner(rewriting.model, rewriting.rotation)
     rewritten = run_on_tensors(runner, inputs.inputs)
     tolerance = request.tolerance if strategy.exact else float("inf")
-    errors = check_promise(original, rewritten, tolerance, "the rewritten graph against the ONNX")
+    errors = check_parity(original, rewritten, tolerance, "the rewritten graph against the ONNX")
     metrics = {name.replace("check", "rewritten"): value for name, value in errors.items()}
     return original if strategy.exact else rewritten, metrics
 
 
-def _finish(
+def _finish_tflite(
     request: Request,
     rewriting: Rewriting,
     preprocessing: "Preprocessing | None",
@@ -153,10 +153,10 @@ def _finish(
     converted: Path,
     file: Path,
 ) -> "Passport":
-    from mmdet2tflite.convert.finish import finish
+    from mmdet2tflite.convert.finish_tflite import finish_tflite
 
-    promised = _promised(request, rewriting, rewritten)
-    return finish(converted, file, promised, _passport(request, rewriting, preprocessing))
+    expected = _expected_tflite(request, rewriting, rewritten)
+    return finish_tflite(converted, file, expected, _passport(request, rewriting, preprocessing))
 
 
 def _census(file: Path) -> dict[str, float]:
@@ -165,12 +165,12 @@ def _census(file: Path) -> dict[str, float]:
     return census_metrics(tflite_ops(file), file)
 
 
-def _promised(request: Request, rewriting: Rewriting, rewritten: Path) -> "Finishing":
+def _expected_tflite(request: Request, rewriting: Rewriting, rewritten: Path) -> "ExpectedTflite":
     from mmdet2tflite.artifacts import Rotation, Tensor
-    from mmdet2tflite.convert.finish import Finishing
+    from mmdet2tflite.convert.finish_tflite import ExpectedTflite
 
     strategy = STRATEGIES[rewriting.chosen or request.padding]
-    return Finishing(
+    return ExpectedTflite(
         onnx=rewritten,
         outputs=tuple(
             Tensor(name=str(output.name), shape=shape_of(output))
@@ -178,7 +178,7 @@ def _promised(request: Request, rewriting: Rewriting, rewritten: Path) -> "Finis
         ),
         pads=rewriting.pads,
         rotation=Rotation(**asdict(rewriting.rotation)),
-        upright=strategy.upright,
+        undo_rotation=not strategy.rotated_file,
         flags=true_pads(rewriting) if strategy.flagged else {},
     )
 
@@ -227,7 +227,7 @@ def _compare_file(
     with np.load(found, allow_pickle=False) as arrays:
         outputs = dict(arrays)
     source = "the ONNX" if passport.exact else "the rewritten graph"
-    return check_promise(expected, outputs, request.tolerance, f"{file.name} against {source}")
+    return check_parity(expected, outputs, request.tolerance, f"{file.name} against {source}")
 
 
 def _publish(results: Path, out: Path) -> None:

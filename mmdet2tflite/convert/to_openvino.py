@@ -1,15 +1,15 @@
 """Stage: ONNX → OpenVINO's intermediate representation, to be run by OpenVINO itself."""
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel, OpenvinoModel
-from mmdet2tflite.config.section import Section
+from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.data.files import image_files
-from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY, run_python
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store.manifest import LOGS
 
 
-class OpenvinoConfig(Section):
+class OpenvinoConfig(ConfigSection):
     """``tolerance``: largest error against the ONNX, relative to the tensor's range."""
 
     tolerance: float

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmdet2tflite.artifacts import OpenvinoModel
 from mmdet2tflite.backends.openvino_runner import OpenvinoRunner
 from mmdet2tflite.convert.converters.ir import read_onnx, write_ir
-from mmdet2tflite.parity.promise import check_promise, run_on_images
+from mmdet2tflite.parity.check import check_parity, run_on_images
 from mmdet2tflite.runtime.runners import OnnxRunner
 
 THREADS = 2
@@ -24,7 +24,7 @@ def main() -> None:
     write_ir(read_onnx(onnx), xml)
     images = [Path(image) for image in spec["images"]]
     names = [output.name for output in model.outputs]
-    metrics = check_promise(
+    metrics = check_parity(
         run_on_images(OnnxRunner(onnx, THREADS), images, model.preprocessing),
         run_on_images(OpenvinoRunner(xml, names, THREADS), images, model.preprocessing),
         spec["tolerance"],

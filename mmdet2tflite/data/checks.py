@@ -15,7 +15,7 @@ Rules, in this order:
 6. No picture is in a split twice (``duplicate_file``) or in both (``leak``): warnings.
 7. What is left has images and boxes in both splits (``empty``).
 
-Everything is mended as if it were allowed to be; ``problems.judge`` decides whether it is.
+Everything is mended as if it were allowed to be; ``report_problems`` decides whether it is.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mmdet2tflite.config.section import Size
+from mmdet2tflite.config.base import Size
 from mmdet2tflite.data.coco import Annotation, Coco, Image, Unchecked
 from mmdet2tflite.data.files import where_outside
 from mmdet2tflite.data.problems import Findings

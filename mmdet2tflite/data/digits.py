@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet2tflite.config.base import Size
 from mmdet2tflite.config.dataset import DigitsData
-from mmdet2tflite.config.section import Size
 from mmdet2tflite.errors import ConfigError
 
 CLASSES = tuple(str(digit) for digit in range(10))

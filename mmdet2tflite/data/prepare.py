@@ -23,7 +23,7 @@ from mmdet2tflite.data import checks, coco, digits, voc, yolo
 from mmdet2tflite.data.classes import check_classes
 from mmdet2tflite.data.coco import Unchecked
 from mmdet2tflite.data.files import SplitName, absolute
-from mmdet2tflite.data.problems import Findings, Problem, judge
+from mmdet2tflite.data.problems import Findings, Problem, report_problems
 from mmdet2tflite.files.digest import file_sha256, json_sha256
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store.manifest import LOGS
@@ -111,7 +111,7 @@ def _take(job: Job, config: CocoData | VocData | YoloData) -> Dataset:
 
     def verdict() -> list[Problem]:
         problems = [problem for name in SPLITS for problem in findings[name].problems]
-        judge(problems, config.fix, job.work / REPORT)
+        report_problems(problems, config.fix, job.work / REPORT)
         return problems
 
     read = {name: FORMATS[config.kind].read(config, name, findings[name]) for name in SPLITS}

@@ -82,7 +82,7 @@ class Findings:
         )
 
 
-def judge(problems: Sequence[Problem], fix: Collection[Fix], report: Path) -> None:
+def report_problems(problems: Sequence[Problem], fix: Collection[Fix], report: Path) -> None:
     """Write all problems to ``report`` and let the run go on, or not.
 
     Raises:

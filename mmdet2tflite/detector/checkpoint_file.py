@@ -1,6 +1,6 @@
 """A ``.pth`` file of unknown origin, read without running code from it. Child processes only.
 
-1. Of types other than tensors and plain values, only those of ``mmlab.MENDS`` are known.
+1. Of types other than tensors and plain values, only those of ``compat`` are known.
 2. torch.save compresses nothing: an archive whose entries unpack to more than its own size is none.
 3. Reading takes little more memory than the file has bytes, whatever sizes the file states.
 4. Each tensor has all of its elements in the file.

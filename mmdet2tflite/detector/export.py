@@ -7,7 +7,7 @@ from mmdet2tflite.config.experiment import Export
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.config_file import config_digests
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store.manifest import LOGS

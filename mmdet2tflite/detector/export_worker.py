@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
-mmlab.prepare_export()  # before anything imports mmdet
+compat.prepare_export()  # before anything imports mmdet
 
 import numpy as np  # noqa: E402
 import onnx  # noqa: E402
@@ -28,7 +28,7 @@ from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the conf
 from mmdet2tflite.detector.mark_runner import MarkRunner  # noqa: E402
 from mmdet2tflite.detector.torch_runner import TorchRunner  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
-from mmdet2tflite.parity.promise import Infers, check_promise, run_on_images  # noqa: E402
+from mmdet2tflite.parity.check import Infers, check_parity, run_on_images  # noqa: E402
 from mmdet2tflite.runtime.decode import FAMILIES  # noqa: E402
 from mmdet2tflite.runtime.runners import OnnxRunner  # noqa: E402
 
@@ -188,7 +188,7 @@ def compare_with_pytorch(
 ) -> dict[str, float]:
     """ONNX Runtime against PyTorch on real images. Raises ParityError."""
     images = [Path(file) for file in files]
-    return check_promise(
+    return check_parity(
         run_on_images(pytorch, images, preprocessing),
         run_on_images(OnnxRunner(onnx_file, threads=2), images, preprocessing),
         tolerance,

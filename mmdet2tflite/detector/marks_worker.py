@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
-mmlab.prepare_export()  # before anything imports mmdet
+compat.prepare_export()  # before anything imports mmdet
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
@@ -19,7 +19,7 @@ import onnx  # noqa: E402
 from mmdeploy.apis import torch2onnx  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
-from mmdet2tflite.config.experiment import Detector, Training  # noqa: E402
+from mmdet2tflite.config.experiment import DetectorConfig, Training  # noqa: E402
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
 from mmdet2tflite.detector.mmdet_config import DataPaths, build_config  # noqa: E402
 from mmdet2tflite.errors import ConfigError  # noqa: E402
@@ -45,7 +45,7 @@ def main() -> None:
 def _build(spec: dict[str, Any], work: Path) -> Config:
     nowhere = (work / "none.json", work)
     data = DataPaths(classes=spec["classes"], train=nowhere, val=nowhere)
-    detector = Detector.model_validate(spec["detector"])
+    detector = DetectorConfig.model_validate(spec["detector"])
     return build_config(detector, Training.model_validate(spec["training"]), data, work)
 
 

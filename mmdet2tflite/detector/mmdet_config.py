@@ -12,7 +12,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
 from mmdet2tflite.artifacts import Family, Frozen, Head, Preprocessing
-from mmdet2tflite.config.experiment import Detector, Training
+from mmdet2tflite.config.experiment import DetectorConfig, Training
 from mmdet2tflite.detector.pipelines import PAD_VALUE, letterbox, test_pipeline, train_pipeline
 from mmdet2tflite.detector.schedule import set_hooks, set_schedule
 from mmdet2tflite.errors import ConfigError
@@ -41,7 +41,9 @@ class DataPaths(Frozen):
     val: tuple[Path, Path]
 
 
-def build_config(detector: Detector, training: Training, data: DataPaths, work_dir: Path) -> Config:
+def build_config(
+    detector: DetectorConfig, training: Training, data: DataPaths, work_dir: Path
+) -> Config:
     """The mmdet config of a training run, ready for ``Runner.from_cfg``.
 
     Raises:
@@ -115,7 +117,7 @@ def _limit(number: int | None) -> int | None:
     return None if number is None or number < 0 else number
 
 
-def describe_preprocessing(detector: Detector, cfg: Config) -> Preprocessing:
+def describe_preprocessing(detector: DetectorConfig, cfg: Config) -> Preprocessing:
     """How a picture becomes this network's input."""
     settings = cfg.model.get("data_preprocessor") or {}
     width, height = detector.input_size
@@ -129,7 +131,7 @@ def describe_preprocessing(detector: Detector, cfg: Config) -> Preprocessing:
     )
 
 
-def _set_layers(model: ConfigDict, detector: Detector) -> None:
+def _set_layers(model: ConfigDict, detector: DetectorConfig) -> None:
     """Padding and activation of backbone, neck and head. Raises ConfigError."""
     settings = {}
     if detector.padding == "tf":
@@ -168,7 +170,7 @@ def _takes(kind: str, name: str) -> bool:
     return any(name in inspect.signature(each.__init__).parameters for each in found.mro())
 
 
-def _set_data(cfg: Config, detector: Detector, training: Training, data: DataPaths) -> None:
+def _set_data(cfg: Config, detector: DetectorConfig, training: Training, data: DataPaths) -> None:
     metainfo = dict(classes=data.classes)
     workers = training.workers
     if workers is None:

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from mmdet2tflite.config.experiment import Augmentation, Detector
+from mmdet2tflite.config.experiment import Augmentation, DetectorConfig
 
 PAD_VALUE = 114.0
 
 
-def letterbox(detector: Detector) -> dict[str, Any]:
+def letterbox(detector: DetectorConfig) -> dict[str, Any]:
     """mmdet's transform that our decoder's ``letterbox`` equals."""
     width, height = detector.input_size
     fill = dict(img=(PAD_VALUE,) * 3)
     return dict(type="FixShapeResize", width=width, height=height, keep_ratio=True, pad_val=fill)
 
 
-def test_pipeline(detector: Detector) -> list[dict[str, Any]]:
+def test_pipeline(detector: DetectorConfig) -> list[dict[str, Any]]:
     """Image file → input tensor, as at validation."""
     keys = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
     return [
@@ -25,7 +25,7 @@ def test_pipeline(detector: Detector) -> list[dict[str, Any]]:
     ]
 
 
-def train_pipeline(detector: Detector, settings: Augmentation) -> list[dict[str, Any]]:
+def train_pipeline(detector: DetectorConfig, settings: Augmentation) -> list[dict[str, Any]]:
     """Augmentation that gives the same canvas with mosaic on and off."""
     canvas = detector.input_size
     steps = [dict(type="Mosaic", img_scale=canvas, pad_val=PAD_VALUE)] if settings.mosaic else []

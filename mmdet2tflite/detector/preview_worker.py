@@ -13,16 +13,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
-mmlab.prepare()  # before anything imports mmdet
+compat.prepare()  # before anything imports mmdet
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from mmdet.registry import DATASETS  # noqa: E402
 from mmdet.utils import register_all_modules  # noqa: E402
 
-from mmdet2tflite.config.experiment import Detector, Training  # noqa: E402
+from mmdet2tflite.config.experiment import DetectorConfig, Training  # noqa: E402
 from mmdet2tflite.detector import augment, cached_dataset  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.box_fates import TRAIL, Register, Seen, Watched, watch  # noqa: E402
 from mmdet2tflite.detector.mmdet_config import DataPaths, build_config  # noqa: E402
@@ -36,7 +36,7 @@ def main() -> None:
     """Show every phase, then write the result."""
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     work = Path(spec["work"])
-    detector = Detector.model_validate(spec["detector"])
+    detector = DetectorConfig.model_validate(spec["detector"])
     training = Training.model_validate(spec["training"])
     data = DataPaths.model_validate(spec["data"])
     config = build_config(detector, training, data, work).to_dict()

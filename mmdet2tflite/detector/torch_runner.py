@@ -1,11 +1,11 @@
-"""PyTorch as a runtime: mmdet's own model, pipeline, decoding and NMS. Child processes only."""
+"""PyTorch as a backend: mmdet's own model, pipeline, decoding and NMS. Child processes only."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
-mmlab.prepare()  # before anything imports mmdet
+compat.prepare()  # before anything imports mmdet
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402

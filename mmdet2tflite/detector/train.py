@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 from mmdet2tflite.artifacts import Checkpoint, Dataset
-from mmdet2tflite.config.experiment import Detector, Training
-from mmdet2tflite.config.section import Section
+from mmdet2tflite.config.base import ConfigSection
+from mmdet2tflite.config.experiment import DetectorConfig, Training
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.detector.config_file import config_digests
 from mmdet2tflite.detector.launch import run_worker
@@ -18,10 +18,10 @@ from mmdet2tflite.store.store import Store
 CURVES = f"{LOGS}/curves.json"
 
 
-class TrainConfig(Section):
+class TrainConfig(ConfigSection):
     """The sections of an experiment that decide about the weights."""
 
-    detector: Detector
+    detector: DetectorConfig
     training: Training
 
 

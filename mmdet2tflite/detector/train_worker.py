@@ -8,9 +8,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
-mmlab.prepare()  # before anything imports mmdet
+compat.prepare()  # before anything imports mmdet
 
 import torch  # noqa: E402
 from mmengine.config import Config  # noqa: E402
@@ -19,7 +19,7 @@ from mmengine.runner import Runner  # noqa: E402
 from mmengine.runner.checkpoint import _load_checkpoint  # noqa: E402
 from torch.distributed.elastic.multiprocessing.errors import record  # noqa: E402
 
-from mmdet2tflite.config.experiment import Detector, Training  # noqa: E402
+from mmdet2tflite.config.experiment import DetectorConfig, Training  # noqa: E402
 from mmdet2tflite.detector import augment, cached_dataset, layers, ranks, recorder  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
     DataPaths,
@@ -53,7 +53,7 @@ def main() -> None:
     """Train or adopt, then write ``weights.pth``, ``config.py`` and the result: rank 0 does."""
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     work = Path(spec["work"])
-    detector = Detector.model_validate(spec["detector"])
+    detector = DetectorConfig.model_validate(spec["detector"])
     training = Training.model_validate(spec["training"])
     data = DataPaths.model_validate(spec["data"])
     _check_device(training.device)
@@ -111,7 +111,7 @@ def _check_device(device: str) -> None:
 
 
 def load_start(
-    training: Training, detector: Detector, cfg: Config, data: DataPaths
+    training: Training, detector: DetectorConfig, cfg: Config, data: DataPaths
 ) -> Start | None:
     """The weights of ``training.checkpoint``. Raises ModelError or ParityError."""
     path = training.checkpoint
@@ -127,12 +127,12 @@ def load_start(
     return fit_to_classes(start, cfg, data.classes, training=training.epochs > 0)
 
 
-def _check_layers(model: torch.nn.Module, detector: Detector) -> None:
+def _check_layers(model: torch.nn.Module, detector: DetectorConfig) -> None:
     if detector.padding == "tf":
         layers.check_padding(model)
 
 
-def _train(cfg: Config, start: Start | None, detector: Detector) -> None:
+def _train(cfg: Config, start: Start | None, detector: DetectorConfig) -> None:
     """Train to the end, from the last saved epoch if there is one."""
     folder = Path(cfg.work_dir)
     saved = ranks.hand_out(latest_readable(folder) if is_main_process() else None, folder)

@@ -20,7 +20,7 @@ from mmdet2tflite.evaluate.image_score import (
     SHOWN_SCORE,
     ImageScore,
     choose,
-    judge_all,
+    classify_all,
     score_image,
 )
 from mmdet2tflite.evaluate.results import Evaluated
@@ -52,10 +52,10 @@ def analyse(
         ``confusion_matrix``. ``curves``: see ``coco_tables``. ``chosen``: see ``choose``.
     """
     found = evaluated.detections
-    judgements = judge_all(truth, found)
-    scores = {i: score_image(truth.boxes[i], found[i], judgements[i]) for i in found}
+    classified = classify_all(truth, found)
+    scores = {i: score_image(truth.boxes[i], found[i], classified[i]) for i in found}
     tables = coco_tables(annotations, evaluated.coco_results(), list(found))
-    gained = gains(truth.boxes, found, judgements, len(classes))
+    gained = gains(truth.boxes, found, classified, len(classes))
     every = list(scores.values())
     totals = _by_class(every, len(classes))
     return {

@@ -36,7 +36,7 @@ NOTHING = -1
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class ClassifiedDetections:
     """Rules 1 to 3 for the detections of one image, in their order.
 
     ``causes`` holds ``right``, ``ignored`` or the cause; ``targets`` the index of the box that it
@@ -47,9 +47,9 @@ class Judgement:
     targets: NDArray[np.intp]
     boxes: int
 
-    def __getitem__(self, kept: NDArray[Any]) -> "Judgement":
+    def __getitem__(self, kept: NDArray[Any]) -> "ClassifiedDetections":
         """As if there were only these detections: right for a choice by score."""
-        return Judgement(self.causes[kept], self.targets[kept], self.boxes)
+        return ClassifiedDetections(self.causes[kept], self.targets[kept], self.boxes)
 
     def about(self, causes: Iterable[str]) -> set[int]:
         """The boxes that detections of these kinds are about."""
@@ -65,7 +65,9 @@ class Judgement:
         return len(self.missed()) if cause == MISSED else int((self.causes == cause).sum())
 
 
-def judge(truth: Detections, crowds: Detections, found: Detections) -> Judgement:
+def classify_detections(
+    truth: Detections, crowds: Detections, found: Detections
+) -> ClassifiedDetections:
     """Apply the rules to one image; any of the three may be empty."""
     iou = pairwise_iou(found.boxes, truth.boxes)
     iou = np.pad(iou, ((0, 0), (0, 1)))  # a box that overlaps nothing, for images without any
@@ -89,7 +91,7 @@ def judge(truth: Detections, crowds: Detections, found: Detections) -> Judgement
     targets = np.where(causes == "class", other.argmax(axis=1), targets)
     for detection, (box, _) in pairs.items():
         targets[detection] = box
-    return Judgement(causes, targets, len(truth))
+    return ClassifiedDetections(causes, targets, len(truth))
 
 
 def _in_crowd(found: Detections, crowds: Detections) -> NDArray[np.bool_]:

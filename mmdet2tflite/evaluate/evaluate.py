@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 
 from mmdet2tflite.artifacts import Dataset, Report
-from mmdet2tflite.backends.runtimes import RUNTIMES, Model
+from mmdet2tflite.backends.table import BACKENDS, Model
 from mmdet2tflite.config.experiment import Evaluation
 from mmdet2tflite.evaluate.analysis import ANALYSIS, analyse, analysis_metrics
 from mmdet2tflite.evaluate.error_sheet import draw_analysis
@@ -61,12 +61,12 @@ def evaluate(
     )
     spec_file = job.work / LOGS / "evaluate.json"
     spec_file.write_text(spec.model_dump_json(indent=1), encoding="utf-8")
-    runtime = RUNTIMES[model.kind]
+    backend = BACKENDS[model.kind]
     # Not only the timing: another model's pass over the images would disturb it just as much, and
     # a pass uses all cores anyway. Waiting does not count as the child's time.
     with machine.alone():
         run_python(
-            runtime.tool,
+            backend.tool,
             "mmdet2tflite.evaluate.worker",
             [spec_file],
             log=job.work / LOGS / "evaluate.log",
@@ -77,8 +77,8 @@ def evaluate(
     details = json.loads((job.work / REPORT).read_text(encoding="utf-8"))
     metrics = {**details["metrics"], **leave_analysis(spec)}
     return Report(
-        runtime=runtime.name,
-        variant=runtime.label(model),
+        runtime=backend.name,
+        variant=backend.label(model),
         model=model.digest,
         compared_with=reference.digest if reference else "",
         metrics=metrics,

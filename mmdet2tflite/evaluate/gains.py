@@ -16,7 +16,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet2tflite.evaluate.causes import CAUSES, IGNORED, MENDABLE, MISSED, RIGHT, Judgement
+from mmdet2tflite.evaluate.causes import (
+    CAUSES,
+    IGNORED,
+    MENDABLE,
+    MISSED,
+    RIGHT,
+    ClassifiedDetections,
+)
 from mmdet2tflite.runtime.decode import Detections
 
 RECALLS = np.linspace(0, 1, 101)
@@ -63,28 +70,28 @@ def average_precision(scores: NDArray[np.float32], right: NDArray[np.bool_], box
 def gains(
     truth: Mapping[int, Detections],
     found: Mapping[int, Detections],
-    judgements: Mapping[int, Judgement],
+    classified: Mapping[int, ClassifiedDetections],
     classes: int,
 ) -> dict[str, float]:
     """By cause: how much higher the mean average precision at IoU 0.5 would be without it.
 
     Args:
-        truth, found, judgements: by image id; the images are those of ``judgements``.
+        truth, found, classified: by image id; the images are those of ``classified``.
         classes: their number.
 
     Returns:
         Nothing if there are no boxes.
     """
-    images = list(judgements)
+    images = list(classified)
     first = dict(zip(images, np.cumsum([0, *(len(truth[i]) for i in images)]), strict=False))
     box_labels = np.concatenate([truth[i].labels for i in images])
     boxes = np.bincount(box_labels, minlength=classes)
     if not len(box_labels):
         return {}
     asked = np.flatnonzero(boxes)
-    causes = np.concatenate([judgements[i].causes for i in images])
+    causes = np.concatenate([classified[i].causes for i in images])
     targets = np.concatenate(
-        [np.where((t := judgements[i].targets) < 0, t, t + first[i]) for i in images]
+        [np.where((t := classified[i].targets) < 0, t, t + first[i]) for i in images]
     )
     plain = Ranking(
         np.concatenate([found[i].labels for i in images]),

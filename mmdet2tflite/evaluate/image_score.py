@@ -2,7 +2,7 @@
 
 1. An image's score is F1 = 2 TP / (2 TP + FP + FN) of the detections with a score of at least 0.3;
    an image with neither boxes nor detections has 1. What is right (TP), wrong (FP) and not found
-   (FN) is judged as in ``causes``.
+   (FN) is told as in ``causes``.
 2. Shown are a model's best image, its worst, the most confused one (most detections of a wrong
    class), and the one whose F1 differs most from that of the first model. Where two are equal, the
    one with more boxes is shown.
@@ -13,7 +13,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mmdet2tflite.evaluate.causes import IGNORED, RIGHT, Judgement, judge
+from mmdet2tflite.evaluate.causes import IGNORED, RIGHT, ClassifiedDetections, classify_detections
 from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.runtime.decode import Detections
 
@@ -27,7 +27,7 @@ class ImageScore:
 
     truth: Detections
     found: Detections
-    judgement: Judgement
+    judgement: ClassifiedDetections
 
     @property
     def f1(self) -> float:
@@ -42,21 +42,23 @@ class ImageScore:
         return {"f1": self.f1, "right": right, "wrong": wrong, "not_found": not_found}
 
 
-def score_image(truth: Detections, found: Detections, judgement: Judgement) -> ImageScore:
+def score_image(
+    truth: Detections, found: Detections, classified: ClassifiedDetections
+) -> ImageScore:
     """Rule 1, of all detections of an image."""
-    shown = (found.scores >= SHOWN_SCORE) & (judgement.causes != IGNORED)
-    return ImageScore(truth, found[shown], judgement[shown])
+    shown = (found.scores >= SHOWN_SCORE) & (classified.causes != IGNORED)
+    return ImageScore(truth, found[shown], classified[shown])
 
 
-def judge_all(truth: Truth, found: Mapping[int, Detections]) -> dict[int, Judgement]:
+def classify_all(truth: Truth, found: Mapping[int, Detections]) -> dict[int, ClassifiedDetections]:
     """All detections of a model, by image id."""
-    return {i: judge(truth.boxes[i], truth.crowds[i], found[i]) for i in found}
+    return {i: classify_detections(truth.boxes[i], truth.crowds[i], found[i]) for i in found}
 
 
 def score_all(truth: Truth, found: Mapping[int, Detections]) -> dict[int, ImageScore]:
     """Rule 1 of all images that a model has seen."""
-    judgements = judge_all(truth, found)
-    return {i: score_image(truth.boxes[i], found[i], judgements[i]) for i in found}
+    classified = classify_all(truth, found)
+    return {i: score_image(truth.boxes[i], found[i], classified[i]) for i in found}
 
 
 def choose(reference: Mapping[int, ImageScore], scores: Mapping[int, ImageScore]) -> dict[str, int]:

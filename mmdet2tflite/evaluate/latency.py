@@ -56,7 +56,7 @@ def thread_counts(threads: tuple[int, ...]) -> list[int]:
 
 
 def latency_metrics(timings: Mapping[str, Timing]) -> dict[str, float]:
-    """``latency_ms.<engine>.<threads>`` and the same with ``.p90``."""
+    """``latency_ms.<kernel set>.<threads>`` and the same with ``.p90``."""
     metrics = {}
     for name, timing in timings.items():
         metrics[f"latency_ms.{name}"] = timing.median

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mmdet2tflite.artifacts import Checkpoint, OnnxModel, OpenvinoModel, TfliteModel
-from mmdet2tflite.backends.runtimes import RUNTIMES, Model
+from mmdet2tflite.backends.table import BACKENDS, Model
 from mmdet2tflite.config.experiment import Latency
 from mmdet2tflite.errors import ConfigError, ModelError
 from mmdet2tflite.evaluate import latency
@@ -28,7 +28,7 @@ from mmdet2tflite.processes import machine
 from mmdet2tflite.processes.toolchain import progress
 from mmdet2tflite.runtime.decode import Detections, Floats, decode
 from mmdet2tflite.runtime.images import input_tensor
-from mmdet2tflite.runtime.runners import Detector, Runner
+from mmdet2tflite.runtime.runners import Runner, RunnerWithDecoder
 from mmdet2tflite.tflite.census import census_metrics
 from mmdet2tflite.tflite.flatbuffer import read_model
 
@@ -64,14 +64,14 @@ def measure(spec: Spec) -> None:
     ):
         metrics |= measured
         details |= section
-    runtime = RUNTIMES[spec.model.kind]
+    backend = BACKENDS[spec.model.kind]
     if isinstance(spec.model, TfliteModel):
         _operator_times(spec.model_folder / spec.model.file, spec.work / OPERATORS)
     details["machine"] = {
         "cpu": machine.cpu_model(),
         "cores": machine.cores(),
         "load_before": load_before,
-        runtime.tool: version(runtime.tool),
+        backend.tool: version(backend.tool),
     }
     text = json.dumps({"metrics": metrics, **details}, indent=1, allow_nan=False)
     (spec.work / REPORT).write_text(text, encoding="utf-8")
@@ -79,8 +79,8 @@ def measure(spec: Spec) -> None:
 
 def run_images(spec: Spec, images: Mapping[int, Path]) -> Evaluated:
     """Detections of all images, raw outputs of the first few."""
-    runtime = RUNTIMES[spec.model.kind]
-    runner = runtime.open(spec.model, spec.model_folder, runtime.engines[0], machine.cores())
+    backend = BACKENDS[spec.model.kind]
+    runner = backend.open(spec.model, spec.model_folder, backend.kernel_sets[0], machine.cores())
     detections: dict[int, Detections] = {}
     outputs: list[dict[str, Floats]] = []
     for done, (image_id, path) in enumerate(images.items()):
@@ -92,7 +92,7 @@ def run_images(spec: Spec, images: Mapping[int, Path]) -> Evaluated:
             outputs.append(_finite(raw, path))
     progress(completed=len(images), total=len(images), description="evaluate")
     stacked = {name: np.concatenate([raw[name] for raw in outputs]) for name in outputs[0]}
-    decoded = isinstance(runner, Detector) or spec.model.head.family is not None
+    decoded = isinstance(runner, RunnerWithDecoder) or spec.model.head.family is not None
     return Evaluated(detections, stacked, decoded)
 
 
@@ -105,7 +105,7 @@ def detect(
     Without a decoder there are raw outputs only.
     """
     tensor, scale_factor = input_tensor(path, model.preprocessing)
-    if isinstance(runner, Detector):
+    if isinstance(runner, RunnerWithDecoder):
         raw = runner.infer(tensor) if outputs_wanted else {}
         return runner.predict(path), raw
     raw = runner.infer(tensor)
@@ -152,7 +152,7 @@ def _parity(spec: Spec) -> tuple[dict[str, float], dict[str, Any]]:
 
 
 def _census(model: Model, folder: Path) -> tuple[dict[str, float], dict[str, Any]]:
-    count = RUNTIMES[model.kind].census
+    count = BACKENDS[model.kind].census
     if count is None or isinstance(model, Checkpoint):
         return {}, {}
     names = [model.file, model.weights] if isinstance(model, OpenvinoModel) else [model.file]
@@ -171,14 +171,14 @@ def _operator_times(model: Path, target: Path) -> None:
 def _latency(spec: Spec, image: Path) -> tuple[dict[str, float], dict[str, Any]]:
     tensor, _ = input_tensor(image, spec.model.preprocessing)
     settings: Latency = spec.config.latency
-    runtime = RUNTIMES[spec.model.kind]
-    if not runtime.timed:
+    backend = BACKENDS[spec.model.kind]
+    if not backend.timed:
         return {}, {}
     candidates = {
-        f"{engine}.{threads}": runtime.open(spec.model, spec.model_folder, engine, threads).bind(
-            tensor
-        )
-        for engine in runtime.engines
+        f"{kernel_set}.{threads}": backend.open(
+            spec.model, spec.model_folder, kernel_set, threads
+        ).bind(tensor)
+        for kernel_set in backend.kernel_sets
         for threads in latency.thread_counts(settings.threads)
     }
     timings = latency.measure(candidates, settings.warmup, settings.runs)

@@ -58,7 +58,7 @@ def read_image_file(path: Path) -> bytes:
 
 
 def decode_image(content: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """An image as H x W x 3, BGR, turned upright by its EXIF data, as mmdet reads it.
+    """An image as H x W x 3, BGR, rotated as its EXIF data says, as mmdet reads it.
 
     Args:
         content: of a file; as an array, with one axis.

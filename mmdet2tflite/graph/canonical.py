@@ -14,8 +14,8 @@ from mmdet2tflite.graph.passes.focus import FoldFocus
 from mmdet2tflite.graph.passes.hard_swish import FuseHardSwish
 from mmdet2tflite.graph.passes.identities import RemoveIdentities
 from mmdet2tflite.graph.passes.naming import NameNodes
+from mmdet2tflite.graph.passes.normalise_operators import NormaliseOperators
 from mmdet2tflite.graph.passes.pads import MergePads
-from mmdet2tflite.graph.passes.plain_forms import SpellOut
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 from mmdet2tflite.graph.passes.unused import RemoveUnused
 from mmdet2tflite.processes.memory import growing_at_most
@@ -32,7 +32,7 @@ PASSES: tuple[type[ReportingPass], ...] = (
     FoldFocus,
     FuseHardSwish,
     DistributeAttention,
-    SpellOut,
+    NormaliseOperators,
     RemoveUnused,
     NameNodes,
 )

@@ -1,4 +1,4 @@
-"""The plan: site by site, what SAME would compute, and what each strategy would do."""
+"""The plan: for every window operator what SAME would compute, and what each strategy would do."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ import onnx_ir as ir
 from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.canonical import Change
-from mmdet2tflite.graph.rewriting import Decision, Rewriting, Treatment
-from mmdet2tflite.graph.sites import Site, find_sites
+from mmdet2tflite.graph.padding_mode import choose_explicit
+from mmdet2tflite.graph.rewriting import PaddingDecision, PaddingMode, Rewriting
 from mmdet2tflite.graph.strategies.table import STRATEGIES
-from mmdet2tflite.graph.treatment import choose_explicit
+from mmdet2tflite.graph.window_operators import WindowOperator, find_window_operators
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Outlook:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every site of a canonical graph, and every strategy's outlook."""
+    """Every window operator of a canonical graph, and every strategy's outlook."""
 
-    sites: tuple[Site, ...]
+    windows: tuple[WindowOperator, ...]
     outlooks: tuple[Outlook, ...]
 
     @property
@@ -41,7 +41,7 @@ class Plan:
 def make_plan(model: ir.Model) -> Plan:
     """Try every strategy on a copy of a canonical model."""
     outlooks = tuple(_outlook(name, model) for name in STRATEGIES)
-    return Plan(tuple(find_sites(model.graph)), outlooks)
+    return Plan(tuple(find_window_operators(model.graph)), outlooks)
 
 
 def _outlook(name: PaddingName, model: ir.Model) -> Outlook:
@@ -53,8 +53,8 @@ def _outlook(name: PaddingName, model: ir.Model) -> Outlook:
 
 def describe_plan(plan: Plan) -> dict[str, Any]:
     """The plan as JSON."""
-    treatments = {
-        outlook.strategy: {d.site.name: d for d in outlook.rewriting.decisions}
+    by_strategy = {
+        outlook.strategy: {d.window.name: d for d in outlook.rewriting.decisions}
         for outlook in plan.outlooks
         if outlook.rewriting
     }
@@ -63,19 +63,19 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         "strategies": {o.strategy: _describe_outlook(o) for o in plan.outlooks},
         "sites": [
             {
-                **describe_site(site),
-                "same": choose_explicit(site).treatment != Treatment.PAD,
+                **describe_window_operator(window),
+                "same": choose_explicit(window).padding_mode != PaddingMode.PAD,
                 "strategies": {
-                    name: _describe_treatment(decisions[site.name])
-                    for name, decisions in treatments.items()
+                    name: _describe_padding_mode(decisions[window.name])
+                    for name, decisions in by_strategy.items()
                 },
             }
-            for site in plan.sites
+            for window in plan.windows
         ],
     }
 
 
-def describe_site(site: Site) -> dict[str, Any]:
+def describe_window_operator(window: WindowOperator) -> dict[str, Any]:
     """Geometry as it stands in the graph; each pair is rows, columns."""
     per_axis: dict[str, Callable[[Any], Any]] = {
         "input": lambda axis: axis.size,
@@ -87,36 +87,36 @@ def describe_site(site: Site) -> dict[str, Any]:
         "effective_pads": lambda axis: [axis.begin, axis.effective_end],
         "crop": lambda axis: axis.crop,
     }
-    pairs = {name: [get(axis) for axis in site.axes] for name, get in per_axis.items()}
+    pairs = {name: [get(axis) for axis in window.axes] for name, get in per_axis.items()}
     return {
-        "name": site.name,
-        "operator": str(site.kind),
+        "name": window.name,
+        "operator": str(window.kind),
         **pairs,
-        "multiplications": site.multiplications,
+        "multiplications": window.multiplications,
     }
 
 
 def describe_rewriting(
     strategy: PaddingName, rewriting: Rewriting, changes: Sequence[Change]
 ) -> dict[str, Any]:
-    """What plan.json holds: what was done to a graph, from the canonical form to every site."""
+    """What plan.json holds: what was done to a graph, from the canonical form to every window."""
     return {
         "strategy": strategy,
         "reasons": rewriting.reasons,
         "canonical": [sentence for change in changes for sentence in change.sentences],
-        "reversals": rewriting.reversals,
+        "reversals": rewriting.inner_flips,
         "convolutions": [describe_decision(decision) for decision in rewriting.decisions],
     }
 
 
-def describe_decision(decision: Decision) -> dict[str, Any]:
-    """One site of a rewritten graph, with what was done to it."""
-    return {**describe_site(decision.site), **_describe_treatment(decision)}
+def describe_decision(decision: PaddingDecision) -> dict[str, Any]:
+    """One window operator of a rewritten graph, with what was done to it."""
+    return {**describe_window_operator(decision.window), **_describe_padding_mode(decision)}
 
 
-def _describe_treatment(decision: Decision) -> dict[str, Any]:
-    found: dict[str, Any] = {"treatment": str(decision.treatment)}
-    if decision.treatment == Treatment.WIDENED:
+def _describe_padding_mode(decision: PaddingDecision) -> dict[str, Any]:
+    found: dict[str, Any] = {"treatment": str(decision.padding_mode)}
+    if decision.padding_mode == PaddingMode.WIDENED:
         found["zero_taps"] = [list(widening) for widening in decision.widening]
         found["extra_multiplications"] = decision.extra_multiplications
     if decision.reason:
@@ -135,5 +135,5 @@ def _describe_outlook(outlook: Outlook) -> dict[str, Any]:
         **found,
         "pads": rewriting.pads,
         "extra_multiplications": rewriting.extra_multiplications,
-        "reversals_inside": list(rewriting.reversals),
+        "reversals_inside": list(rewriting.inner_flips),
     }

@@ -1,16 +1,16 @@
 """Stage: ONNX → canonical ONNX → one padding strategy; checked against the original."""
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel, RewrittenModel
+from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.config.names import PaddingName
-from mmdet2tflite.config.section import Section
 from mmdet2tflite.data.files import image_files
-from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store.manifest import LOGS
 
 
-class RewriteConfig(Section):
+class RewriteConfig(ConfigSection):
     """One padding strategy of the experiment's variants."""
 
     padding: PaddingName

@@ -18,7 +18,7 @@ from mmdet2tflite.graph.plan import describe_rewriting
 from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.graph.verify import RewrittenRunner
-from mmdet2tflite.parity.promise import check_promise, run_on_images
+from mmdet2tflite.parity.check import check_parity, run_on_images
 from mmdet2tflite.runtime.runners import OnnxRunner
 
 MODEL, PLAN = (RewrittenModel.model_fields[name].default for name in ("file", "plan"))
@@ -39,7 +39,7 @@ def main() -> None:
     result = {
         "strategy": strategy,
         "exact": STRATEGIES[strategy].exact,
-        "upright": STRATEGIES[strategy].upright,
+        "upright": not STRATEGIES[strategy].rotated_file,
         "pads": rewriting.pads,
         "rotation": asdict(rewriting.rotation),
         "flags": true_pads(rewriting) if STRATEGIES[strategy].flagged else {},
@@ -55,7 +55,7 @@ def compare(spec: dict[str, Any], strategy: PaddingName, rewriting: Rewriting) -
         return costs
     images = [Path(image) for image in spec["images"]]
     preprocessing = Preprocessing.model_validate(spec["preprocessing"])
-    errors = check_promise(
+    errors = check_parity(
         run_on_images(OnnxRunner(Path(spec["onnx"]), THREADS), images, preprocessing),
         run_on_images(RewrittenRunner(rewriting.model, rewriting.rotation), images, preprocessing),
         spec["tolerance"],

@@ -1,4 +1,4 @@
-"""What a padding strategy returns: a rewritten graph, and what it decided at every site."""
+"""What a padding strategy returns: a rewritten graph, and a decision for every window operator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ import onnx_ir as ir
 from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.geometry import Widening
 from mmdet2tflite.graph.edit import integers, is_op, string
-from mmdet2tflite.graph.sites import WINDOWS, Site
+from mmdet2tflite.graph.window_operators import WINDOW_OPERATORS, WindowOperator
 from mmdet2tflite.runtime.passport import Rotation
 
-UPRIGHT = Rotation(input=False, outputs=())
+NOT_ROTATED = Rotation(input=False, outputs=())
 PAD_MODES = ("constant", "reflect")
 """What TensorFlow Lite has operators for; other modes of ``Pad`` become slices and concatenations.
 """
 
 
-class Treatment(StrEnum):
-    """How a site is written, so that every converter understands it."""
+class PaddingMode(StrEnum):
+    """How a window operator is written, so that every converter understands it."""
 
     VALID = "VALID"
     """No padding at all."""
@@ -30,25 +30,25 @@ class Treatment(StrEnum):
     PAD = "PAD"
     """Explicit pads, which become a PAD before a VALID operator."""
     CROPPED = "cropped"
-    """A Slice before a VALID operator: a mirrored axis skips its first rows."""
+    """A Slice before a VALID operator: a flipped axis skips its first rows."""
     FORCED = "forced SAME"
     """SAME although it computes something else."""
 
 
 @dataclass(frozen=True)
-class Decision:
-    """One site as it was rewritten.
+class PaddingDecision:
+    """One window operator as it was rewritten.
 
     Args:
-        site: its geometry in the rewritten graph (after a mirror, the mirrored one).
-        treatment: how it is written.
+        window: its geometry in the rewritten graph (flipped, where that is rotated).
+        padding_mode: how it is written.
         widening: zero taps added to height and width.
         extra_multiplications: of one inference, for the zero taps.
         reason: why it is not simply VALID or SAME.
     """
 
-    site: Site
-    treatment: Treatment
+    window: WindowOperator
+    padding_mode: PaddingMode
     widening: tuple[Widening, Widening] = (Widening(0, 0), Widening(0, 0))
     extra_multiplications: int = 0
     reason: str = ""
@@ -60,17 +60,17 @@ class Rewriting:
 
     Args:
         model: the rewritten graph; input and output names are those of the original.
-        decisions: one for every site, in the graph's order.
-        rotation: which of its input and outputs the graph has turned by 180°.
-        reversals: values that the graph itself reverses inside, with the reason for each.
+        decisions: one for every window operator, in the graph's order.
+        rotation: which of its input and outputs the graph has rotated by 180°.
+        inner_flips: values that the graph itself flips inside, with the reason for each.
         chosen: the strategy that ``auto`` took; None for the others.
         reasons: what each candidate of ``auto`` would have cost.
     """
 
     model: ir.Model
-    decisions: tuple[Decision, ...]
-    rotation: Rotation = UPRIGHT
-    reversals: tuple[str, ...] = ()
+    decisions: tuple[PaddingDecision, ...]
+    rotation: Rotation = NOT_ROTATED
+    inner_flips: tuple[str, ...] = ()
     chosen: PaddingName | None = None
     reasons: tuple[str, ...] = ()
 
@@ -79,7 +79,7 @@ class Rewriting:
         """PAD operators that the converted file will have."""
         return sum(
             (is_op(node, "Pad") and string(node, "mode", "constant") in PAD_MODES)
-            or (is_op(node, *WINDOWS) and any(integers(node, "pads", ())))
+            or (is_op(node, *WINDOW_OPERATORS) and any(integers(node, "pads", ())))
             for node in self.model.graph
         )
 
@@ -101,16 +101,17 @@ class Strategy:
     Args:
         rewrite: the function in the strategy's file.
         summary: one sentence for ``--help`` and reports.
-        exact: it promises the original's numbers within float32 rounding.
-        upright: the finished file takes and gives upright maps, whatever the graph inside does.
-        flagged: the promise is kept by an engine that honours the flags in the metadata; the graph
-            alone computes something else.
+        exact: it keeps the original's numbers within float32 rounding.
+        rotated_file: the finished file takes and gives rotated maps; otherwise it rotates those of
+            a rotated graph back.
+        flagged: it is exact on a backend that honours the flags in the metadata; the graph alone
+            computes something else.
     """
 
     rewrite: Rewrite
     summary: str
     exact: bool = True
-    upright: bool = True
+    rotated_file: bool = False
     flagged: bool = False
 
     @property
@@ -122,12 +123,12 @@ class Strategy:
 def true_pads(rewriting: Rewriting) -> dict[str, tuple[int, int, int, int]]:
     """Top, bottom, left, right of every convolution that was forced to SAME, by name."""
     return {
-        decision.site.name: (
-            decision.site.height.begin,
-            decision.site.height.effective_end,
-            decision.site.width.begin,
-            decision.site.width.effective_end,
+        decision.window.name: (
+            decision.window.height.begin,
+            decision.window.height.effective_end,
+            decision.window.width.begin,
+            decision.window.width.effective_end,
         )
         for decision in rewriting.decisions
-        if decision.treatment == Treatment.FORCED
+        if decision.padding_mode == PaddingMode.FORCED
     }

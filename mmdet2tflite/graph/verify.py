@@ -7,11 +7,11 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
 from mmdet2tflite.runtime.decode import Floats
 from mmdet2tflite.runtime.passport import Rotation
-from mmdet2tflite.runtime.runners import turn
+from mmdet2tflite.runtime.runners import rotate_180
 
 
 class RewrittenRunner:
-    """A rewritten graph that takes and gives upright maps, as the original does.
+    """Runs a rewritten graph on the original's maps: rotates them where the graph is rotated.
 
     ONNX Runtime does not run ``SAME_UPPER`` with a dilation, so the pads are written out first.
 
@@ -40,7 +40,9 @@ class RewrittenRunner:
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
         """Outputs by name, for an input of N x C x H x W."""
-        feed = {self._input: turn(tensor) if self._rotation.input else tensor}
+        feed = {self._input: rotate_180(tensor) if self._rotation.input else tensor}
         values = dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
-        turned = self._rotation.outputs
-        return {name: turn(value) if name in turned else value for name, value in values.items()}
+        rotated = self._rotation.outputs
+        return {
+            name: rotate_180(value) if name in rotated else value for name, value in values.items()
+        }

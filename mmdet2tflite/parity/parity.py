@@ -17,7 +17,7 @@ SNR_LIMIT = 200.0
 MATCH_IOU = 0.5
 
 COUNTED_SCORE = 0.3
-"""Detections below are noise to whoever uses the detector (an application's own threshold is
+"""Detections below are noise to the detector's user (an application's own threshold is
 usually 0.3 or more), and near the decoder's threshold of 0.01 they come and go with the last bit.
 """
 

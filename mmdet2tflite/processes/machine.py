@@ -19,7 +19,7 @@ INSTRUCTION_SETS = (
     *("avx2", "avx512f", "avx512_bf16", "avx_vnni", "avx512_vnni", "amx_int8"),  # x86
     *("asimddp", "sve", "i8mm"),  # Arm
 )
-"""Those by which XNNPACK, oneDNN and their like choose kernels; as /proc/cpuinfo spells them."""
+"""Those by which XNNPACK, oneDNN and their like choose kernels; as /proc/cpuinfo has them."""
 
 
 def cpu_model() -> str:

@@ -107,7 +107,7 @@ def snr_by_tensor(
     Integers are read as the reals that they stand for.
 
     Args:
-        reference, quantised: without engine flags; the input of either may be integer.
+        reference, quantised: without padding flags; the input of either may be integer.
         names: of tensors; those that a file lacks are left out.
         samples: at least one.
     """

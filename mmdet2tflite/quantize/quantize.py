@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet2tflite.artifacts import Dataset, TfliteModel
+from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.config.names import PrecisionName
-from mmdet2tflite.config.section import Section
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.errors import DataError, ModelError
-from mmdet2tflite.parity.promise import PARITY_IMAGES
+from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.stage import Job, Stage
@@ -18,7 +18,7 @@ from mmdet2tflite.store.manifest import LOGS
 SEED = 0
 
 
-class QuantizeConfig(Section):
+class QuantizeConfig(ConfigSection):
     """One precision. ``calibration_images`` is 0 for one that is not calibrated."""
 
     precision: PrecisionName

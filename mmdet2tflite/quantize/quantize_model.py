@@ -1,10 +1,10 @@
 """A float32 TFLite model becomes one of another precision, by litert-quantizer.
 
-1. Reversals around the network (``reverse_io``) come off first and are put back at the end: the
+1. Rotations around the network (``rotate_io``) come off first and are put back at the end: the
    quantiser has no REVERSE_V2, and would leave it in float between DEQUANTIZE and QUANTIZE.
-   Meanwhile the network wants its input turned.
-2. Where padding flags stand for the true pads, the ranges are those that the reference engine sees:
-   the model is calibrated with its PADs put back, and quantised without them. Both have the same
+   Meanwhile the network wants its input rotated.
+2. Where padding flags stand for the true pads, the ranges are those of the reference backend: the
+   model is calibrated with its PADs put back, and quantised without them. Both have the same
    tensors but for the padded ones.
 3. The quantiser writes weights behind the flatbuffer; they are brought inside (``parse_model``).
 4. Of a mixed precision, the same ranges serve first to find the layers that lose most
@@ -30,9 +30,9 @@ from mmdet2tflite.quantize.layer_choice import IMAGES
 from mmdet2tflite.quantize.layer_groups import Layer, find_layers
 from mmdet2tflite.quantize.layer_mix import Mix, find_mix, leave
 from mmdet2tflite.quantize.precisions import Precision, Recipe
-from mmdet2tflite.tflite.engine_flag import put_pads_back, read_flags, write_flags
 from mmdet2tflite.tflite.flatbuffer import DTYPES, free_name, parse_model, serialise
-from mmdet2tflite.tflite.flips import reverse_io, take_reversals_off
+from mmdet2tflite.tflite.padding_flag import put_pads_back, read_flags, write_flags
+from mmdet2tflite.tflite.rotation import remove_io_rotations, rotate_io
 
 SIGNATURE = "serving_default"
 """Of a file that has none: the quantiser feeds a network by its signature."""
@@ -51,7 +51,7 @@ class Quantised:
 
     Args:
         model: of the precision wanted.
-        layers: of the network between its reversals, in their order.
+        layers: of the network between its rotations, in their order.
         mix: what was found out for a mixed precision.
     """
 
@@ -82,14 +82,14 @@ def quantise_model(
             "the file is quantised already", "a float32 file", "quantise the file it was made of"
         )
     _ensure_signature(model)
-    inputs, outputs = take_reversals_off(model)  # rule 1
+    inputs, outputs = remove_io_rotations(model)  # rule 1
     flags = read_flags(model)
     reference = _padded(model) if flags else serialise(model)
     first: list[Any] = []
     statistics = None
     if samples is not None:
-        turned = (sample[:, ::-1, ::-1] if inputs else sample for sample in samples)
-        statistics = _calibrate(model, reference, precision, _keep(first, turned))
+        rotated = (sample[:, ::-1, ::-1] if inputs else sample for sample in samples)
+        statistics = _calibrate(model, reference, precision, _keep(first, rotated))
         if not statistics:
             raise _nothing_to_do()
     layers, recipe, mix = find_layers(model), precision.recipe(), None
@@ -104,7 +104,7 @@ def quantise_model(
     renamed = _keep_names(model.subgraphs[0], result.subgraphs[0])
     if flags:
         write_flags(result, {renamed.get(name, name): pads for name, pads in flags.items()})
-    reverse_io(result, inputs=inputs, outputs=outputs)
+    rotate_io(result, inputs=inputs, outputs=outputs)
     return Quantised(result, layers, mix)
 
 
@@ -133,7 +133,7 @@ def _ensure_signature(model: schema.ModelT) -> None:
 
 
 def _padded(model: schema.ModelT) -> bytes:
-    """Rule 2: the file as the reference engine sees it."""
+    """Rule 2: the file as the reference backend sees it."""
     padded = parse_model(serialise(model), "the float32 file")
     put_pads_back(padded)
     return serialise(padded)

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from mmdet2tflite.artifacts import TfliteModel
 from mmdet2tflite.convert.tflite_file import read_passport, write_passport
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.parity.check import check_parity, run_on_images
 from mmdet2tflite.parity.parity import compare_outputs
-from mmdet2tflite.parity.promise import check_promise, run_on_images
 from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.processes.toolchain import progress
 from mmdet2tflite.quantize.layer_errors import snr_by_tensor
@@ -30,9 +30,9 @@ from mmdet2tflite.quantize.precisions import PRECISIONS, Precision
 from mmdet2tflite.quantize.quantize_model import Quantised, quantise_model
 from mmdet2tflite.runtime.decode import Floats
 from mmdet2tflite.runtime.images import input_tensor
-from mmdet2tflite.runtime.runners import open_tflite, turn
-from mmdet2tflite.tflite.engine_flag import put_pads_back
+from mmdet2tflite.runtime.runners import open_tflite, rotate_180
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
+from mmdet2tflite.tflite.padding_flag import put_pads_back
 
 TOOLS = ("litert-quantizer", "ai-edge-litert")
 
@@ -79,7 +79,7 @@ def main() -> None:
 def calibration_samples(
     model: TfliteModel, images: Sequence[Path]
 ) -> Iterator[NDArray[np.float32]]:
-    """Letterboxed images as the file wants them: 1 x H x W x 3, turned if it is rotated."""
+    """Letterboxed images as the file wants them: 1 x H x W x 3, rotated if its own are."""
     for done, image in enumerate(images):
         progress(completed=done, total=len(images), description="calibrate")
         yield sample_of(model, image)
@@ -88,13 +88,13 @@ def calibration_samples(
 def sample_of(model: TfliteModel, image: Path) -> Floats:
     """An image as the file wants it."""
     tensor, _ = input_tensor(image, model.preprocessing)
-    return (turn(tensor) if model.rotation.input else tensor).transpose(0, 2, 3, 1)
+    return (rotate_180(tensor) if model.rotation.input else tensor).transpose(0, 2, 3, 1)
 
 
 def describe_layers(
     source: Path, target: Path, quantised: Quantised, samples: Sequence[Floats]
 ) -> dict[str, Any]:
-    """The content of ``layers.json``; both files as the reference engine computes them."""
+    """The content of ``layers.json``; both files as the reference backend computes them."""
     reference, candidate = (read_model(path) for path in (source, target))
     for model in (reference, candidate):
         put_pads_back(model)
@@ -134,7 +134,7 @@ def compare(
     )
     check_finite(candidate, result[0].variant)
     what = f"{result[0].variant} against {source[0].variant}"
-    metrics = check_promise(reference, candidate, precision.tolerance, what)
+    metrics = check_parity(reference, candidate, precision.tolerance, what)
     errors = compare_outputs(reference, candidate)
     return metrics | {f"check.snr_db.{name}": error.snr_db for name, error in errors.items()}
 

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from mmdet2tflite.artifacts import Artifact, Comparison, Dataset
+from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.config.experiment import Experiment
-from mmdet2tflite.config.section import Section
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.evaluate.analysis import read_analysis, what_goes_wrong
 from mmdet2tflite.evaluate.image_score import choose, score_all
@@ -29,7 +29,7 @@ NUMBERS, PAGE = (Comparison.model_fields[name].default for name in ("numbers", "
 PARTS = ("model", "report", "rewritten")
 
 
-class CompareConfig(Section):
+class CompareConfig(ConfigSection):
     """Which models, in which order, and the complete experiment but for where things lie."""
 
     experiment: dict[str, Any]

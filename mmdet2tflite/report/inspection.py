@@ -18,7 +18,6 @@ from mmdet2tflite.report.terminal import SafeConsole
 from mmdet2tflite.runtime.passport import PASSPORT
 from mmdet2tflite.runtime.passport_checks import shown
 from mmdet2tflite.tflite.census import operators
-from mmdet2tflite.tflite.engine_flag import Pads, read_flags
 from mmdet2tflite.tflite.flatbuffer import (
     LARGEST_FILE,
     UNPACKING_ERRORS,
@@ -27,6 +26,7 @@ from mmdet2tflite.tflite.flatbuffer import (
     parse_model,
     read_metadata,
 )
+from mmdet2tflite.tflite.padding_flag import Pads, read_flags
 from mmdet2tflite.tflite.pads import (
     PADDING_OPERATORS,
     TYPE_NAMES,

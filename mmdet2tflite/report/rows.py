@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmdet2tflite.artifacts import Artifact, RewrittenModel, TfliteModel
-from mmdet2tflite.backends.runtimes import RUNTIMES
+from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.evaluate.spec import OPERATORS, REPORT
 from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.quantize.precisions import is_calibrated
@@ -28,7 +28,7 @@ def uniform_metrics(outcome: Outcome) -> dict[str, float]:
     assert outcome.model is not None
     assert outcome.report is not None
     metrics = {**outcome.model.metrics, **outcome.report.metrics}
-    latency = f"latency_ms.{RUNTIMES[outcome.model.kind].engines[0]}.1"
+    latency = f"latency_ms.{BACKENDS[outcome.model.kind].kernel_sets[0]}.1"
     if latency in metrics:
         metrics["latency_ms"] = metrics[latency]
     if outcome.rewritten:

@@ -8,7 +8,7 @@
         print(name, f"{score:.2f}", box)  # x1, y1, x2, y2 in pixels of the photo
 
 It needs numpy, opencv-python and ai-edge-litert. Everything else is in the file's passport:
-letterbox, colour order, mean and std, which output is what, what is turned by 180°, padding flags,
+letterbox, colour order, mean and std, which output is what, what is rotated by 180°, padding flags,
 thresholds and class names. The boxes are those of the evaluation, to the last bit.
 """
 
@@ -105,7 +105,7 @@ class Detector:
         """Find the objects in an image, or in each of a list of images, one after the other.
 
         Args:
-            image: of any size. A file, by its path or as bytes, is turned upright by its EXIF data.
+            image: of any size. A file, by its path or as bytes, is rotated as its EXIF data says.
                 An array is H x W x 3, uint8.
             colour_order: of arrays. A file knows its own.
 
@@ -143,14 +143,14 @@ def _detector_parts(passport: Passport, path: Path) -> tuple[Head, Preprocessing
         raise ModelError(
             f"{path} is no detector: it was converted alone, and its passport has no head",
             "a file of `mmdet2tflite run`, which knows its classes and how to decode its outputs",
-            "run it with mmdet2tflite.tflite.engine_flag.open_flagged, which gives LiteRT's "
+            "run it with mmdet2tflite.tflite.padding_flag.open_flagged, which gives LiteRT's "
             "Interpreter, and decode the outputs yourself",
         )
     if head.family is None:
         raise ModelError(
             f"{path} has no decoder: its network was cut where the outputs mean nothing to us",
             f"a detector of the families {', '.join(FAMILIES)}, cut by their own deploy configs",
-            "run it with mmdet2tflite.tflite.engine_flag.open_flagged, which gives LiteRT's "
+            "run it with mmdet2tflite.tflite.padding_flag.open_flagged, which gives LiteRT's "
             "Interpreter, and decode the outputs yourself",
         )
     if head.family not in FAMILIES:

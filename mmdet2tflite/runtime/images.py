@@ -29,7 +29,7 @@ def input_tensor(path: Path, preprocessing: PreprocessingValues) -> tuple[Floats
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """An image as H x W x 3, BGR, turned upright by its EXIF data, as mmdet reads it.
+    """An image as H x W x 3, BGR, rotated as its EXIF data says, as mmdet reads it.
 
     Raises:
         DataError: there is no such file, it has too many pixels, or OpenCV cannot decode it.

@@ -1,4 +1,4 @@
-"""The passport as whoever runs a file reads it: plain dataclasses, so without pydantic.
+"""The passport as the program that runs a file reads it: plain dataclasses, so without pydantic.
 
 ``artifacts.Passport`` is what writes it. Read here is what running a file takes; where it came
 from (tools, ancestors …) is left out. The fields of the parts are those of ``artifacts``.

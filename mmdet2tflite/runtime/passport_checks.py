@@ -89,7 +89,7 @@ def check_part(part: str, fields: dict[str, Any]) -> None:
 
 
 def check_outputs(names: Sequence[str], rotated: Sequence[str]) -> None:
-    """Raises ValueError if an output is named twice, or a turned one is none."""
+    """Raises ValueError if an output is named twice, or a rotated one is no output."""
     if not names or len(set(names)) != len(names):
         raise ValueError(f"outputs {shown(names)}")
     if not set(rotated) <= set(names):

@@ -1,4 +1,4 @@
-"""One protocol for every runtime: a tensor in, the head's raw outputs by name out, all NCHW."""
+"""One protocol for every backend: a tensor in, the head's raw outputs by name out, all NCHW."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # a child that only runs a file starts a second earlier witho
 
 
 class Runner(Protocol):
-    """A model loaded into a runtime with a fixed number of threads."""
+    """A model loaded into a backend with a fixed number of threads."""
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
         """Raw head outputs (1 x C x H x W) by name, for an input of 1 x 3 x H x W."""
@@ -28,8 +28,8 @@ class Runner(Protocol):
 
 
 @runtime_checkable
-class Detector(Protocol):
-    """A runner with a post-processing of its own, which is then the one to evaluate."""
+class RunnerWithDecoder(Protocol):
+    """A runner with a decoder and NMS of its own, which are then the ones to evaluate."""
 
     def predict(self, image: Path) -> Detections:
         """Detections in pixels of the image."""
@@ -82,7 +82,7 @@ class TfliteRunner:
         threads: for the kernels and the delegate.
         xnnpack: False leaves out the delegate that LiteRT applies by default.
         nhwc: the outputs that are NHWC in the file; by default all of rank 4.
-        honour_flags: run the file on the reference engine (docs/engine-flag.md).
+        honour_flags: run the file on the reference backend (docs/engine-flag.md).
 
     Raises:
         ModelError: the file does not load, has not exactly one input, or lacks an output.
@@ -99,7 +99,7 @@ class TfliteRunner:
     ) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        from mmdet2tflite.tflite.engine_flag import open_flagged
+        from mmdet2tflite.tflite.padding_flag import open_flagged
 
         resolver = (
             OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
@@ -179,7 +179,7 @@ def open_tflite(
     threads: int,
     xnnpack: bool,
 ) -> Runner:
-    """The file as its passport says that it must be run: turned, or with its flags honoured.
+    """The file as its passport says that it must be run: rotated, or with its flags honoured.
 
     Raises:
         ModelError: as ``TfliteRunner``; or the shapes of the file are others.
@@ -196,32 +196,34 @@ def open_tflite(
     if model.preprocessing:
         shapes[""] = (1, model.preprocessing.height, model.preprocessing.width, 3)
     runner.check_shapes(shapes)
-    return TurnedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
+    return RotatedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
 
 
-class TurnedRunner:
-    """A model whose input and some of whose outputs are turned by 180°, run as an upright one.
+class RotatedRunner:
+    """Runs a model whose input and some of whose outputs are rotated by 180° as if none were.
 
     Args:
         runner: runs the model itself.
-        turned_outputs: names of the outputs that come out turned; the input always is.
+        rotated_outputs: names of the outputs that come out rotated; the input always is.
     """
 
-    def __init__(self, runner: Runner, turned_outputs: Collection[str]) -> None:
-        self._runner, self._turned = runner, turned_outputs
+    def __init__(self, runner: Runner, rotated_outputs: Collection[str]) -> None:
+        self._runner, self._rotated = runner, rotated_outputs
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
-        """Raw head outputs by name, upright."""
-        outputs = self._runner.infer(turn(tensor))
-        return {n: turn(value) if n in self._turned else value for n, value in outputs.items()}
+        """Raw head outputs by name, rotated back."""
+        outputs = self._runner.infer(rotate_180(tensor))
+        return {
+            n: rotate_180(value) if n in self._rotated else value for n, value in outputs.items()
+        }
 
     def bind(self, tensor: Floats) -> Callable[[], object]:
-        """The model alone: whoever runs it can turn while copying."""
-        return self._runner.bind(turn(tensor))
+        """A function that runs the model alone: rotating costs nothing while copying the input."""
+        return self._runner.bind(rotate_180(tensor))
 
 
-def turn(maps: Floats) -> Floats:
-    """N x C x H x W turned by 180°: a view, reversed along height and width."""
+def rotate_180(maps: Floats) -> Floats:
+    """N x C x H x W rotated by 180°: a view, flipped along height and width."""
     return maps[:, :, ::-1, ::-1]
 
 
@@ -252,5 +254,5 @@ def _only[T](inputs: Sequence[T], path: Path) -> T:
     return inputs[0]
 
 
-def _does_not_load(path: Path, runtime: str, error: Exception) -> ModelError:
-    return ModelError(f"{path} does not load in {runtime}: {error}", "a file that it can run")
+def _does_not_load(path: Path, backend: str, error: Exception) -> ModelError:
+    return ModelError(f"{path} does not load in {backend}: {error}", "a file that it can run")

@@ -50,7 +50,7 @@ def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def finish(
+def finish_artifact(
     work: Path,
     stage: str,
     key: str,

@@ -40,7 +40,7 @@ from mmdet2tflite.store.manifest import (
 )
 
 CHECK = ".check"
-"""An empty file at the root: whoever can write it can write an artefact."""
+"""An empty file at the root: a process that can write it can write an artefact."""
 
 
 class Remote:

@@ -39,7 +39,7 @@ from mmdet2tflite.store.manifest import (
     LOGS,
     MANIFEST,
     Damaged,
-    finish,
+    finish_artifact,
     parse_manifest,
     sealed,
 )
@@ -185,7 +185,7 @@ class Store:
         return path
 
     def _unusable(self, artifact: Artifact, damage: Damaged) -> StoreError:
-        """Whoever asks has been told that it is there: it was damaged since, while this ran."""
+        """The caller has been told that it is there: it was damaged since, while this ran."""
         return StoreError(
             f"{self.root}/{artifact.stage}/{artifact.key}: {damage}",
             "the files as they were made",
@@ -270,7 +270,7 @@ class Store:
                     (work / LOGS).mkdir(parents=True, exist_ok=True)
                     started = time.monotonic()
                     artifact = make(work)
-                    manifest = finish(work, stage, key, artifact, origin, started)
+                    manifest = finish_artifact(work, stage, key, artifact, origin, started)
                 published = self._place.publish(work, stage, key, manifest)
                 return self._value(stage, key, published)
 

@@ -1,6 +1,6 @@
 """TFLite files as trees of objects: read, serialise, metadata, new tensors and operators.
 
-Needs numpy, flatbuffers and ai-edge-litert, nothing else: an engine can use it without the
+Needs numpy, flatbuffers and ai-edge-litert, nothing else: a backend can use it without the
 pipeline.
 """
 

@@ -6,7 +6,7 @@ gains or loses by its neighbours (fused activations of a delegate, the border be
 builtin kernels), so the sum is near the file's latency, not equal to it.
 
 An operator that reads nothing but constants (DEQUANTIZE of float16 or int8 weights) runs once, when
-the file is loaded. It is not listed, and comes along with whoever reads what it makes.
+the file is loaded. It is not listed, and comes along with the operator that reads what it makes.
 """
 
 import copy

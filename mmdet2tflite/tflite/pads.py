@@ -16,7 +16,7 @@ point.
 Sources: ``xnn_subgraph_fusion`` in XNNPACK's subgraph.c (3, 4, 5), and a measurement of every rule
 with LiteRT 2.3.0: a PAD of 16 Mi float32 or int8 values before a 3x3 convolution of stride 16 costs
 nothing that can be measured where all hold (0.1 to 0.3 ms, with and without the PAD), and 7 to 180
-ms where one does not. Other engines have rules of their own, or fuse nothing.
+ms where one does not. Other backends have rules of their own, or fuse nothing.
 """
 
 from collections.abc import Iterator

@@ -1,11 +1,11 @@
-"""OpenVINO runs a graph like any other runtime, on the threads it is told."""
+"""OpenVINO runs a graph like any other backend, on the threads it is told."""
 
 import numpy as np
 import pytest
 
 from mmdet2tflite.artifacts import OpenvinoModel
 from mmdet2tflite.backends.openvino_runner import OpenvinoRunner, ir_ops
-from mmdet2tflite.backends.runtimes import RUNTIMES
+from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.errors import ModelError
 from tests.quiet_openvino import ops, ov
 
@@ -77,5 +77,5 @@ def test_operators_are_counted_without_constants_inputs_and_outputs(graph):
 
 def test_the_table_runs_it_by_the_names_of_its_artefact(graph):
     model = OpenvinoModel.model_construct(outputs=[type("Output", (), {"name": "double"})])
-    runner = RUNTIMES["openvino"].open(model, graph.parent, "openvino", 1)
+    runner = BACKENDS["openvino"].open(model, graph.parent, "openvino", 1)
     assert list(runner.infer(IMAGE)) == ["double"]

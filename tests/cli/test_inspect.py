@@ -13,8 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.report.inspection import inspect, print_inspection
 from mmdet2tflite.runtime.passport import PASSPORT
-from mmdet2tflite.tflite.engine_flag import write_flags
 from mmdet2tflite.tflite.flatbuffer import write_metadata, write_model
+from mmdet2tflite.tflite.padding_flag import write_flags
 from tests.tflite.tflite_writer import Writer
 
 

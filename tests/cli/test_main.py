@@ -219,16 +219,16 @@ PROBES_CRASH = "raise RuntimeError('no driver')"
 def diagnosable(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "requirements.lock").write_text("numpy==0.1\n")
     (root / "requirements.overrides").write_text("a==1  # why\n")
-    mends = root / "mmdet2tflite" / "detector"
-    mends.mkdir(parents=True)
-    for package in (mends.parent, mends):
+    patches = root / "mmdet2tflite" / "detector"
+    patches.mkdir(parents=True)
+    for package in (patches.parent, patches):
         (package / "__init__.py").touch()
-    (mends / "mmlab.py").write_text("print('[]')")
+    (patches / "compat.py").write_text("print('[]')")
     monkeypatch.setattr(doctor, "PROBE_OF_GPUS", PROBES_ANSWER)
     return root
 
 
-def test_doctor_compares_with_the_lock_and_asks_children_about_gpus_and_mends(
+def test_doctor_compares_with_the_lock_and_asks_children_about_gpus_and_patches(
     diagnosable: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "MAIN_DISTRIBUTIONS", ("numpy", "no-such-distribution"))

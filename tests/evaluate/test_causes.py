@@ -2,14 +2,14 @@
 
 import pytest
 
-from mmdet2tflite.evaluate.causes import CAUSES, MISSED, judge
+from mmdet2tflite.evaluate.causes import CAUSES, MISSED, classify_detections
 from tests.evaluate.scenes import NOTHING, A, B, boxes, wide
 
 CAT, DOG = 0, 1
 
 
 def causes(truth, found, crowds=NOTHING):
-    return judge(truth, crowds, found).causes.tolist()
+    return classify_detections(truth, crowds, found).causes.tolist()
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,11 @@ def test_of_two_detections_of_a_box_the_one_of_higher_score_is_right():
 
 def test_a_detection_takes_the_free_box_that_it_overlaps_most():
     truth = boxes((CAT, A), (CAT, (2, 0, 10, 10)))
-    judgement = judge(truth, NOTHING, boxes((CAT, (2, 0, 10, 10), 0.9), (CAT, A, 0.8)))
-    assert judgement.causes.tolist() == ["right", "right"]
-    assert judgement.targets.tolist() == [1, 0]
+    classified = classify_detections(
+        truth, NOTHING, boxes((CAT, (2, 0, 10, 10), 0.9), (CAT, A, 0.8))
+    )
+    assert classified.causes.tolist() == ["right", "right"]
+    assert classified.targets.tolist() == [1, 0]
 
 
 def test_a_badly_placed_detection_between_two_classes_is_one_of_place():
@@ -64,11 +66,11 @@ def test_every_cause_names_the_box_that_it_is_about():
         (CAT, wide(B, 25), 0.5),
         (CAT, (150, 150, 5, 5), 0.4),
     )
-    judgement = judge(truth, NOTHING, found)
+    classified = classify_detections(truth, NOTHING, found)
     kinds = ["right", "duplicate", "localisation", "class", "both", "background"]
-    assert judgement.causes.tolist() == kinds
-    assert judgement.targets.tolist() == [2, 2, 2, 1, -1, -1]
-    assert [judgement.count(kind) for kind in kinds] == [1] * 6
+    assert classified.causes.tolist() == kinds
+    assert classified.targets.tolist() == [2, 2, 2, 1, -1, -1]
+    assert [classified.count(kind) for kind in kinds] == [1] * 6
 
 
 @pytest.mark.parametrize(
@@ -83,16 +85,16 @@ def test_every_cause_names_the_box_that_it_is_about():
     ids=["found", "class", "localisation", "both", "background"],
 )
 def test_a_box_is_missed_if_no_detection_would_find_it_by_its_class_or_its_place(detection, missed):
-    judgement = judge(boxes((CAT, A)), NOTHING, boxes(detection))
-    assert judgement.missed() == missed
-    assert judgement.count(MISSED) == len(missed)
+    classified = classify_detections(boxes((CAT, A)), NOTHING, boxes(detection))
+    assert classified.missed() == missed
+    assert classified.count(MISSED) == len(missed)
 
 
 def test_without_its_detection_a_box_is_missed():
     truth, found = boxes((CAT, A), (CAT, B)), boxes((CAT, A, 0.2), (CAT, B, 0.8))
-    judgement = judge(truth, NOTHING, found)
-    assert judgement.missed() == []
-    assert judgement[found.scores >= 0.3].missed() == [0]
+    classified = classify_detections(truth, NOTHING, found)
+    assert classified.missed() == []
+    assert classified[found.scores >= 0.3].missed() == [0]
 
 
 def test_an_image_without_boxes_has_background_only():
@@ -100,14 +102,14 @@ def test_an_image_without_boxes_has_background_only():
 
 
 def test_in_an_image_without_detections_all_boxes_are_missed():
-    judgement = judge(boxes((CAT, A), (DOG, B)), NOTHING, NOTHING)
-    assert judgement.missed() == [0, 1]
-    assert sum(judgement.count(cause) for cause in CAUSES) == 2
+    classified = classify_detections(boxes((CAT, A), (DOG, B)), NOTHING, NOTHING)
+    assert classified.missed() == [0, 1]
+    assert sum(classified.count(cause) for cause in CAUSES) == 2
 
 
 def test_where_nothing_is_and_nothing_was_found_nothing_is_wrong():
-    judgement = judge(NOTHING, NOTHING, NOTHING)
-    assert [judgement.count(cause) for cause in CAUSES] == [0] * 6
+    classified = classify_detections(NOTHING, NOTHING, NOTHING)
+    assert [classified.count(cause) for cause in CAUSES] == [0] * 6
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.evaluate.accuracy import accuracy
-from mmdet2tflite.evaluate.causes import CAUSES, judge
+from mmdet2tflite.evaluate.causes import CAUSES, classify_detections
 from mmdet2tflite.evaluate.gains import average_precision, gains
-from mmdet2tflite.evaluate.image_score import judge_all
+from mmdet2tflite.evaluate.image_score import classify_all
 from mmdet2tflite.evaluate.results import Evaluated
 from tests.evaluate.scenes import CLASSES, NOTHING, A, B, boxes, random_scene, truth_of, wide
 
@@ -16,8 +16,8 @@ HALF = 51 / 101
 
 
 def gained(truth, found):
-    judgement = judge(truth, NOTHING, found)
-    return gains({1: truth}, {1: found}, {1: judgement}, len(CLASSES))
+    classified = classify_detections(truth, NOTHING, found)
+    return gains({1: truth}, {1: found}, {1: classified}, len(CLASSES))
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ def test_average_precision_is_the_mean_of_the_best_precision_from_each_recall_on
 def test_without_errors_the_average_precision_is_one_and_the_gains_start_at_map_50(seed, tmp_path):
     annotations, found = random_scene(seed)
     truth = truth_of(annotations, tmp_path)
-    judgements = judge_all(truth, found)
+    classified = classify_all(truth, found)
     metrics, _ = accuracy(annotations, Evaluated(found, {}).coco_results(), list(found))
-    wrong = gains(truth.boxes, found, judgements, len(CLASSES))
+    wrong = gains(truth.boxes, found, classified, len(CLASSES))
     # With the boxes themselves as detections, every cause gains nothing and mAP50 is 1.
-    perfect = gains(truth.boxes, truth.boxes, judge_all(truth, truth.boxes), len(CLASSES))
+    perfect = gains(truth.boxes, truth.boxes, classify_all(truth, truth.boxes), len(CLASSES))
     assert perfect == dict.fromkeys(CAUSES, pytest.approx(0, abs=1e-12))
     # Taking the duplicates away is something that faster-coco-eval can do, too.
-    fewer = {i: found[i][judgements[i].causes != "duplicate"] for i in found}
+    fewer = {i: found[i][classified[i].causes != "duplicate"] for i in found}
     without, _ = accuracy(annotations, Evaluated(fewer, {}).coco_results(), list(found))
     gain = without["map_50"] - metrics["map_50"]
     assert wrong["duplicate"] == pytest.approx(gain, abs=1e-9)
@@ -125,8 +125,8 @@ def test_without_boxes_there_is_nothing_to_gain():
 
 def test_detections_in_a_crowd_cost_nothing_and_gain_nothing():
     truth, found, crowd = boxes((CAT, A)), boxes((CAT, B, 0.95), (CAT, A, 0.9)), boxes((CAT, B))
-    judgement = judge(truth, crowd, found)
-    assert gains({1: truth}, {1: found}, {1: judgement}, 3) == dict.fromkeys(
+    classified = classify_detections(truth, crowd, found)
+    assert gains({1: truth}, {1: found}, {1: classified}, 3) == dict.fromkeys(
         CAUSES, pytest.approx(0)
     )
 
@@ -134,6 +134,6 @@ def test_detections_in_a_crowd_cost_nothing_and_gain_nothing():
 def test_boxes_of_several_images_are_told_apart():
     truth = {1: boxes((CAT, A), (CAT, B)), 2: boxes((CAT, A))}
     found = {1: boxes((CAT, A), (CAT, B)), 2: boxes((CAT, wide(A, 30), 0.5))}
-    judgements = {i: judge(truth[i], NOTHING, found[i]) for i in truth}
+    classified = {i: classify_detections(truth[i], NOTHING, found[i]) for i in truth}
     # Two of three boxes: precision 1 at the recalls 0 … 0.66
-    assert gains(truth, found, judgements, 3)["localisation"] == pytest.approx(1 - 67 / 101)
+    assert gains(truth, found, classified, 3)["localisation"] == pytest.approx(1 - 67 / 101)

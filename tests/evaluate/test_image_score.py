@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmdet2tflite.evaluate.causes import judge
+from mmdet2tflite.evaluate.causes import classify_detections
 from mmdet2tflite.evaluate.image_score import choose, score_all, score_image
 from tests.evaluate.scenes import NOTHING, A, B, boxes, coco, truth_of, wide
 
@@ -11,7 +11,7 @@ CAT, DOG = 0, 1
 
 
 def score(truth, found, crowds=NOTHING):
-    return score_image(truth, found, judge(truth, crowds, found))
+    return score_image(truth, found, classify_detections(truth, crowds, found))
 
 
 def cats(*places):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.errors import DataError
-from mmdet2tflite.evaluate.causes import judge
+from mmdet2tflite.evaluate.causes import classify_detections
 from mmdet2tflite.evaluate.image_score import score_image
 from mmdet2tflite.evaluate.pictures import BAR, CELL_WIDTH, GAP, draw, draw_comparison
 from mmdet2tflite.runtime.decode import Detections
@@ -24,7 +24,7 @@ def drawn(folder, truth: Detections, answers: Detections):
     file = folder / "a.png"
     cv2.imwrite(str(file), np.full((40, 60, 3), GREY, np.uint8))
     nothing = found(score=1)
-    scores = {7: score_image(truth, answers, judge(truth, nothing, answers))}
+    scores = {7: score_image(truth, answers, classify_detections(truth, nothing, answers))}
     picture = draw_comparison([("best", 7)], {7: file}, scores, ["cat"])
     scale = CELL_WIDTH / 60
     assert picture.shape == (BAR + 40 * scale, 2 * CELL_WIDTH + GAP, 3)
@@ -57,7 +57,7 @@ def test_a_missed_box_and_a_wrong_detection_say_so(tmp_path):
 
 def test_an_image_that_is_gone_is_not_drawn(tmp_path):
     nothing = found(score=1)
-    scores = {7: score_image(nothing, nothing, judge(nothing, nothing, nothing))}
+    scores = {7: score_image(nothing, nothing, classify_detections(nothing, nothing, nothing))}
     with pytest.raises(DataError, match="cannot be read"):
         draw_comparison([("best", 7)], {7: tmp_path / "none.png"}, scores, ["cat"])
 

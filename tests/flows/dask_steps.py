@@ -20,7 +20,7 @@ from mmdet2tflite.processes.exit_status import run_and_report
 from mmdet2tflite.processes.interruption import interruptible
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.stage import Job, Stage
-from tasks.caching import Call, arrow
+from tasks.caching import Call, stage_task
 
 SECONDS_TO_MEET = 60.0
 SPLIT = Split(annotations="", image_root="", images=0, boxes=0, images_digest="")
@@ -48,7 +48,7 @@ def behave(job: Job, word: str) -> Dataset:
 STAGE = Stage("dataset", behave)
 
 
-@arrow(STAGE, side_by_side=True)
+@stage_task(STAGE, side_by_side=True)
 def word_to_artefact(experiment: Experiment, word: str) -> Call:
     return Call(word, 600, label=word)
 

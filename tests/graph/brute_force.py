@@ -85,9 +85,9 @@ def reads_something(axis: Axis) -> bool:
     return any(row is not None for window in reads(axis) for row in window)
 
 
-def or_mirrored(strategy: st.SearchStrategy[Axis]) -> st.SearchStrategy[Axis]:
+def or_flipped(strategy: st.SearchStrategy[Axis]) -> st.SearchStrategy[Axis]:
     some = strategy.filter(reads_something)
-    return some | some.map(Axis.mirror)
+    return some | some.map(Axis.flip)
 
 
 SMALL = {
@@ -95,7 +95,7 @@ SMALL = {
     "stride": st.integers(1, 4),
     "dilation": st.integers(1, 3),
 }
-AXES = or_mirrored(pads_of_any_output() | pads_of_the_output_of_same())
-AXES_OF_THE_OUTPUT_OF_SAME = or_mirrored(pads_of_the_output_of_same())
+AXES = or_flipped(pads_of_any_output() | pads_of_the_output_of_same())
+AXES_OF_THE_OUTPUT_OF_SAME = or_flipped(pads_of_the_output_of_same())
 ROWS = st.lists(st.integers(-9, 9), min_size=30, max_size=30)
 TAPS = st.lists(st.integers(-9, 9), min_size=7, max_size=7)

@@ -12,7 +12,7 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.canonical import PASSES, Change, canonicalise
 from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.model_file import load_model
-from mmdet2tflite.graph.sites import find_sites
+from mmdet2tflite.graph.window_operators import find_window_operators
 from tests.graph.passes.test_focus import focus_of_mmdeploy
 from tests.graph.passes.tiny import build, integers, node, run
 
@@ -101,7 +101,7 @@ def test_it_is_what_it_promises(model: ModelProto, tmp_path: Path) -> None:
     assert all(shape_of(output) for each in canonical.graph for output in each.outputs)
     used = {value for each in canonical.graph for value in each.inputs}
     assert used.issuperset(canonical.graph.initializers.values())
-    assert len(find_sites(canonical.graph)) == 3
+    assert len(find_window_operators(canonical.graph)) == 3
 
 
 def test_a_second_time_there_is_nothing_left_to_do(model: ModelProto, tmp_path: Path) -> None:
@@ -158,9 +158,9 @@ def test_a_batch_norm_between_focus_and_activation_ends_up_in_one_convolution(
     canonical, _ = load(original, tmp_path)
     assert [each.op_type for each in canonical.graph] == ["Conv", "Relu"]
     np.testing.assert_array_equal(run(ir.to_proto(canonical))["y"], run(original)["y"])
-    (site,) = find_sites(canonical.graph)
-    assert [(axis.kernel, axis.stride, axis.begin) for axis in site.axes] == [(6, 2, 2)] * 2
-    assert site.is_same
+    (window,) = find_window_operators(canonical.graph)
+    assert [(axis.kernel, axis.stride, axis.begin) for axis in window.axes] == [(6, 2, 2)] * 2
+    assert window.is_same
 
 
 def test_a_size_that_the_model_cannot_take_is_refused(tmp_path: Path) -> None:

@@ -50,17 +50,17 @@ def test_an_axis_is_same_exactly_if_same_reads_the_same_rows(axis: Axis) -> None
 
 
 @given(AXES)
-def test_the_mirror_reads_the_mirrored_rows_in_reverse_order(axis: Axis) -> None:
+def test_the_flipped_axis_reads_the_flipped_rows_in_reverse_order(axis: Axis) -> None:
     expected = [
         [None if row is None else axis.size - 1 - row for row in reversed(window)]
         for window in reversed(reads(axis))
     ]
-    assert reads(axis.mirror()) == expected
+    assert reads(axis.flip()) == expected
 
 
 @given(AXES)
-def test_mirrored_twice_an_axis_loses_only_the_end_pad_that_is_not_read(axis: Axis) -> None:
-    assert axis.mirror().mirror() == replace(axis, end=axis.effective_end)
+def test_flipped_twice_an_axis_loses_only_the_end_pad_that_is_not_read(axis: Axis) -> None:
+    assert axis.flip().flip() == replace(axis, end=axis.effective_end)
 
 
 @given(AXES)
@@ -82,11 +82,11 @@ def test_a_widened_convolution_computes_the_same(
 
 
 @given(AXES, ROWS, TAPS)
-def test_a_mirrored_convolution_computes_the_mirrored_output(
+def test_a_flipped_convolution_computes_the_flipped_output(
     axis: Axis, rows: list[int], taps: list[int]
 ) -> None:
     rows, taps = rows[: axis.size], taps[: axis.kernel]
-    assert convolve(axis.mirror(), rows[::-1], taps[::-1]) == convolve(axis, rows, taps)[::-1]
+    assert convolve(axis.flip(), rows[::-1], taps[::-1]) == convolve(axis, rows, taps)[::-1]
 
 
 @given(AXES_OF_THE_OUTPUT_OF_SAME.filter(lambda axis: axis.dilation < 3))

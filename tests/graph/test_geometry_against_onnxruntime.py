@@ -131,26 +131,26 @@ def test_what_is_same_gives_the_same_under_same_upper() -> None:
     assert_equal(left, right)
 
 
-def test_the_mirror_of_everything_gives_the_mirrored_output() -> None:
+def test_everything_flipped_gives_the_flipped_output() -> None:
     every = list(axes(lambda *_: PADS))
     data = [(integers(axis.size), integers(axis.kernel)) for axis in every]
     results = run(
         [explicit(axis, *pair) for axis, pair in zip(every, data, strict=True)]
         + [
-            cropped(axis.mirror(), rows[::-1], taps[::-1])
+            cropped(axis.flip(), rows[::-1], taps[::-1])
             for axis, (rows, taps) in zip(every, data, strict=True)
         ]
     )
-    assert any(axis.mirror().crop for axis in every)
+    assert any(axis.flip().crop for axis in every)
     for wanted, got in zip(results[: len(every)], results[len(every) :], strict=True):
         np.testing.assert_array_equal(got, wanted[::-1])
 
 
-@pytest.mark.parametrize("mirrored", [False, True], ids=["as_it_is", "mirrored"])
-def test_a_widened_kernel_gives_the_same_under_same_upper(mirrored: bool) -> None:
+@pytest.mark.parametrize("flipped", [False, True], ids=["as_it_is", "flipped"])
+def test_a_widened_kernel_gives_the_same_under_same_upper(flipped: bool) -> None:
     left, right = [], []
     for axis in axes(lambda *_: PADS):
-        axis = axis.mirror() if mirrored else axis
+        axis = axis.flip() if flipped else axis
         widening = axis.widening()
         if widening is not None:
             rows, taps = integers(axis.size), integers(axis.kernel)

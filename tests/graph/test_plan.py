@@ -1,4 +1,4 @@
-"""The plan as JSON: what ``mmdet2tflite plan --json`` prints, site by site."""
+"""The plan as JSON: what ``mmdet2tflite plan --json`` prints, window by window."""
 
 import json
 
@@ -35,8 +35,8 @@ def test_a_site_has_its_geometry_as_rows_and_columns():
 
 def test_every_strategy_says_what_it_would_do_with_a_site():
     strided, _ = plan()["sites"]
-    treatments = {name: found["treatment"] for name, found in strided["strategies"].items()}
-    assert treatments == {
+    padding_modes = {name: found["treatment"] for name, found in strided["strategies"].items()}
+    assert padding_modes == {
         "auto": "widened",
         "explicit": "PAD",
         "mirror": "SAME",

@@ -65,7 +65,7 @@ def test_random_networks_compute_the_same_in_every_exact_form(opset: int, tmp_pa
             if rewriting is None:
                 refused[name] += 1
                 continue
-            _assert_equal(_run_upright(rewriting, network.image, computed), wanted, network, name)
+            _assert_equal(_run_unrotated(rewriting, network.image, computed), wanted, network, name)
             _assert_written_out(rewriting, name)
             pads[name] = rewriting.pads
         _assert_no_pad_more_than(pads, "explicit", ("widen", "auto"))
@@ -107,7 +107,7 @@ def _rewrite(name: str, strategy: Strategy, model: ir.Model) -> Rewriting | None
         raise
 
 
-def _run_upright(
+def _run_unrotated(
     rewriting: Rewriting, image: np.ndarray, computed: dict[tuple[bytes, bool], Outputs]
 ) -> Outputs:
     """``computed``: by strategies before, some of which write the same graph."""

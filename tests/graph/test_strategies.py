@@ -1,4 +1,4 @@
-"""What each strategy decides about a site, and the numbers that it then computes."""
+"""What each strategy decides about a window operator, and the numbers that it then computes."""
 
 import numpy as np
 import onnx_ir as ir
@@ -7,7 +7,7 @@ import pytest
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.geometry import Widening
 from mmdet2tflite.graph.canonical import canonicalise
-from mmdet2tflite.graph.rewriting import Rewriting, Treatment, true_pads
+from mmdet2tflite.graph.rewriting import PaddingMode, Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.runtime.passport import Rotation
 from tests.graph.passes.tiny import build, integers, node, run
@@ -34,7 +34,7 @@ def rewritten(strategy, proto) -> Rewriting:
 
 
 def computed(rewriting: Rewriting, image) -> np.ndarray:
-    """The output ``y``, upright."""
+    """The output ``y``, rotated back."""
     if rewriting.rotation.input:
         image = np.ascontiguousarray(image[:, :, ::-1, ::-1])
     value = run(ir.to_proto(rewriting.model), image)["y"]
@@ -64,7 +64,7 @@ CASES = {
 def test_each_exact_strategy_treats_a_site_as_its_arithmetic_says(case, strategy):
     proto, *expected = CASES[case]
     (decision,) = rewritten(strategy, proto).decisions
-    assert decision.treatment == expected[("explicit", "mirror", "widen").index(strategy)]
+    assert decision.padding_mode == expected[("explicit", "mirror", "widen").index(strategy)]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -120,18 +120,18 @@ def test_widening_adds_a_last_row_and_column_of_zeros():
     assert rewriting.extra_multiplications == 4 * 4 * 6 * 2 * (16 - 9)
 
 
-def test_mirror_flips_the_kernel_and_turns_input_and_output():
+def test_mirror_flips_the_kernel_and_rotates_input_and_output():
     weights = integers(4, 2, 3, 3)
     rewriting = rewritten("mirror", network(weights=weights, **PYTORCH))
     (window,) = rewriting.model.graph
     np.testing.assert_array_equal(window.inputs[1].const_value.numpy(), weights[:, :, ::-1, ::-1])
     assert window.attributes["auto_pad"].as_string() == "SAME_UPPER"
     assert rewriting.rotation == Rotation(input=True, outputs=("y",))
-    assert rewriting.reversals == ()
+    assert rewriting.inner_flips == ()
 
 
 def strided_shortcut():
-    """1x1 with stride 2 beside 3x3 with stride 2: the first is upright SAME, mirrored it is not."""
+    """1x1 with stride 2 beside 3x3 with stride 2: the first is SAME, flipped it is not."""
     constants = {"w": integers(4, 2, 3, 3), "s": integers(4, 2, 1, 1)}
     nodes = [
         node("Conv", ["x", "w"], ["a"], name="main", **PYTORCH),
@@ -143,13 +143,13 @@ def strided_shortcut():
     return build(nodes, constants, image=EVEN)
 
 
-def test_a_mirrored_crop_is_widened_in_a_convolution_and_sliced_before_a_pooling():
+def test_a_flipped_crop_is_widened_in_a_convolution_and_sliced_before_a_pooling():
     rewriting = rewritten("mirror", strided_shortcut())
-    found = {decision.site.name: decision for decision in rewriting.decisions}
-    # Rows 0, 2, 4 … of an even size are, mirrored, rows 1, 3, 5 …: the second tap of SAME 2x2.
-    assert found["shortcut"].treatment == Treatment.WIDENED
+    found = {decision.window.name: decision for decision in rewriting.decisions}
+    # Rows 0, 2, 4 … of an even size are, flipped, rows 1, 3, 5 …: the second tap of SAME 2x2.
+    assert found["shortcut"].padding_mode == PaddingMode.WIDENED
     assert found["shortcut"].widening == (Widening(1, 0), Widening(1, 0))
-    assert found["pool"].treatment == Treatment.CROPPED
+    assert found["pool"].padding_mode == PaddingMode.CROPPED
     assert rewriting.pads == 0
     image = integers(*EVEN)
     wanted = run(strided_shortcut(), image)["y"]
@@ -161,17 +161,17 @@ def test_a_forced_convolution_is_same_and_computes_something_else(strategy):
     proto, image = network(**PYTORCH), integers(*EVEN)
     rewriting = rewritten(strategy, proto)
     (decision,) = rewriting.decisions
-    assert (decision.treatment, rewriting.pads) == (Treatment.FORCED, 0)
+    assert (decision.padding_mode, rewriting.pads) == (PaddingMode.FORCED, 0)
     assert (computed(rewriting, image) != run(proto, image)["y"]).any()
     assert true_pads(rewriting) == {"window": (1, 0, 1, 0)}  # top, bottom, left, right
 
 
 def test_engine_leaves_poolings_alone_and_force_same_does_not():
-    treatments = {
-        strategy: rewritten(strategy, network("MaxPool", **PYTORCH)).decisions[0].treatment
+    padding_modes = {
+        strategy: rewritten(strategy, network("MaxPool", **PYTORCH)).decisions[0].padding_mode
         for strategy in ("engine", "force_same")
     }
-    assert treatments == {"engine": Treatment.PAD, "force_same": Treatment.FORCED}
+    assert padding_modes == {"engine": PaddingMode.PAD, "force_same": PaddingMode.FORCED}
 
 
 def test_force_same_keeps_a_pad_where_same_has_another_number_of_outputs():
@@ -186,7 +186,7 @@ def test_tf_train_takes_a_network_that_pads_right_and_bottom():
     ]
     proto = build(nodes, {"pads": pads, "w": integers(4, 2, 3, 3)}, image=EVEN)
     rewriting = rewritten("tf_train", proto)
-    assert [decision.treatment for decision in rewriting.decisions] == [Treatment.SAME]
+    assert [decision.padding_mode for decision in rewriting.decisions] == [PaddingMode.SAME]
     image = integers(*EVEN)
     np.testing.assert_array_equal(computed(rewriting, image), run(proto, image)["y"])
 
@@ -200,7 +200,7 @@ def test_tf_train_refuses_an_ordinary_network_and_names_the_convolution():
     )
 
 
-def test_mirror_rotated_refuses_a_graph_that_must_turn_maps_back_inside():
+def test_mirror_rotated_refuses_a_graph_that_must_rotate_maps_back_inside():
     shape = np.array([1, -1])
     nodes = [
         node("Conv", ["x", "w"], ["c"], name="window", **PYTORCH),
@@ -208,7 +208,7 @@ def test_mirror_rotated_refuses_a_graph_that_must_turn_maps_back_inside():
     ]
     constants = {"w": integers(4, 2, 3, 3), "shape": shape}
     proto = build(nodes, constants, image=EVEN, outputs={"y": 2})
-    assert len(rewritten("mirror", proto).reversals) == 1
+    assert len(rewritten("mirror", proto).inner_flips) == 1
     with pytest.raises(ModelError, match=r"must rotate maps back inside: .*flatten"):
         rewritten("mirror_rotated", proto)
 
@@ -217,9 +217,9 @@ def test_mirror_rotated_refuses_a_graph_that_must_turn_maps_back_inside():
     ("proto", "chosen"),
     [
         (network(pads=[1, 1, 1, 1]), "explicit"),
-        # Depthwise: 7 zero taps for each of 48 outputs, against 192 + 48 values to reverse.
+        # Depthwise: 7 zero taps for each of 48 outputs, against 192 + 48 values to rotate.
         (network(weights=integers(2, 1, 3, 3), group=2, **PYTORCH), "widen"),
-        # Dense: 7 · 64 for each of 768 outputs, against 6,144 + 768 values to reverse.
+        # Dense: 7 · 64 for each of 768 outputs, against 6,144 + 768 values to rotate.
         (network(weights=integers(32, 64, 3, 3), image=(1, 64, 8, 12), **PYTORCH), "mirror"),
         (network("MaxPool", **PYTORCH), "mirror"),
     ],

@@ -204,14 +204,14 @@ def test_the_sample_is_seeded_and_without_repetition_and_all_there_is_if_there_a
     assert sorted(choose(images, 300)) == sorted(images)
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_samples_are_letterboxed_nhwc_and_turned_for_a_file_that_wants_that(tmp_path, turned):
+@pytest.mark.parametrize("rotated", [False, True])
+def test_samples_are_letterboxed_nhwc_and_rotated_for_a_file_that_wants_that(tmp_path, rotated):
     images = write_images(tmp_path)
-    model = MODEL.model_copy(update={"rotation": Rotation(input=turned)})
+    model = MODEL.model_copy(update={"rotation": Rotation(input=rotated)})
     samples = list(calibration_samples(model, images))
     for image, sample in zip(images, samples, strict=True):
         expected = input_tensor(image, MODEL.preprocessing)[0][0].transpose(1, 2, 0)
-        np.testing.assert_array_equal(sample[0], expected[::-1, ::-1] if turned else expected)
+        np.testing.assert_array_equal(sample[0], expected[::-1, ::-1] if rotated else expected)
 
 
 def test_a_file_that_computes_something_else_misses_its_tolerance(tmp_path):

@@ -1,4 +1,4 @@
-"""Files for an engine that honours the flags are quantised as that engine computes them."""
+"""Files for a backend that honours the flags are quantised as that backend computes them."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from mmdet2tflite.parity.parity import tensor_error
 from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.quantize.quantize_model import quantise_model
 from mmdet2tflite.quantize.quantize_worker import describe_layers
-from mmdet2tflite.tflite.engine_flag import put_pads_back, read_flags, write_flags
 from mmdet2tflite.tflite.flatbuffer import parse_model, serialise, write_model
+from mmdet2tflite.tflite.padding_flag import put_pads_back, read_flags, write_flags
 from tests.quantize.quantized_networks import (
     check_close,
     quantised,

@@ -8,7 +8,7 @@ from mmdet2tflite.parity.parity import tensor_error
 from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.quantize.quantize_model import quantise_model
 from mmdet2tflite.tflite.flatbuffer import serialise
-from mmdet2tflite.tflite.flips import reverse_io
+from mmdet2tflite.tflite.rotation import rotate_io
 from tests.quantize.quantized_networks import (
     FLOAT,
     INT8,
@@ -90,20 +90,20 @@ def test_the_same_file_and_images_give_the_same_mixed_file():
 
 
 @pytest.mark.parametrize("name", ["int8", "int8_mixed"])
-def test_layers_are_those_between_the_reversals(name):
+def test_layers_are_those_between_the_rotations(name):
     model = network()
-    reverse_io(model, inputs=True, outputs={"first": (1, 2), "second": (1, 2)})
+    rotate_io(model, inputs=True, outputs={"first": (1, 2), "second": (1, 2)})
     result = quantise_model(model, PRECISIONS[name], [half_dark()] * 3)
     assert [layer.operator for layer in result.layers] == ["CONV_2D", "CONV_2D"]
 
 
-def test_a_mixed_precision_measures_a_turned_network_on_turned_images():
+def test_a_mixed_precision_measures_a_rotated_network_on_rotated_images():
     model = network()
-    reverse_io(model, inputs=True, outputs={"first": (1, 2), "second": (1, 2)})
-    turned = half_dark()[:, ::-1, ::-1]
+    rotate_io(model, inputs=True, outputs={"first": (1, 2), "second": (1, 2)})
+    rotated = half_dark()[:, ::-1, ::-1]
     found, expected, other = (
         quantise_model(model_, PRECISIONS["int8_mixed"], [image] * 3).mix
-        for model_, image in ((model, half_dark()), (network(), turned), (network(), half_dark()))
+        for model_, image in ((model, half_dark()), (network(), rotated), (network(), half_dark()))
     )
     assert found == expected
     assert found != other

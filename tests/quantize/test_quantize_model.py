@@ -14,7 +14,7 @@ from mmdet2tflite.tflite.flatbuffer import (
     serialise,
     write_metadata,
 )
-from mmdet2tflite.tflite.flips import reverse_io
+from mmdet2tflite.tflite.rotation import rotate_io
 from tests.quantize.quantized_networks import (
     CHANNELS,
     FLOAT,
@@ -86,10 +86,10 @@ def test_the_other_precisions_keep_activations_real(name):
 
 
 @pytest.mark.parametrize("name", PRECISIONS)
-def test_an_upright_file_of_a_rotated_network_keeps_its_reversals_outermost(name):
+def test_a_restored_file_of_a_rotated_network_keeps_its_rotations_outermost(name):
     outputs = {"first": (1, 2), "second": (1, 2)}
     model = network()
-    reverse_io(model, inputs=True, outputs=outputs)
+    rotate_io(model, inputs=True, outputs=outputs)
     expected = run(model, half_dark())
     result = quantised(name, model, half_dark())
     check_close(run(result, half_dark()), expected, name)
@@ -118,12 +118,12 @@ def scale_of(model: schema.ModelT, name: bytes) -> list[float]:
     return [float(scale) for scale in tensor.quantization.scale]
 
 
-def test_a_network_under_reversals_is_calibrated_with_its_input_turned():
-    upright = network()
-    reverse_io(upright, inputs=True, outputs={"first": (1, 2), "second": (1, 2)})
-    found = scale_of(quantised("int8", upright, half_dark()), b"positive")
-    turned = half_dark()[:, ::-1, ::-1]
-    assert found == scale_of(quantised("int8", network(), turned), b"positive")
+def test_a_network_under_rotations_is_calibrated_with_its_input_rotated():
+    unrotated = network()
+    rotate_io(unrotated, inputs=True, outputs={"first": (1, 2), "second": (1, 2)})
+    found = scale_of(quantised("int8", unrotated, half_dark()), b"positive")
+    rotated = half_dark()[:, ::-1, ::-1]
+    assert found == scale_of(quantised("int8", network(), rotated), b"positive")
     assert found != scale_of(quantised("int8", network(), half_dark()), b"positive")
 
 

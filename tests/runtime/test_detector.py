@@ -76,19 +76,19 @@ def test_mean_and_std_are_the_passports(tmp_path):
     assert boxes(path, picture((10 + 2 * 10, 4, 0))) == []  # a logit of 10 - 20
 
 
-def test_a_turned_network_gives_the_boxes_of_the_upright_one(tmp_path):
+def test_a_rotated_network_gives_the_boxes_of_the_unrotated_one(tmp_path):
     rotation = Rotation(input=True, outputs=tuple(CHANNELS))
-    path = write_detector(tmp_path / "m.tflite", turned=True, rotation=rotation)
+    path = write_detector(tmp_path / "m.tflite", rotated=True, rotation=rotation)
     image = np.zeros((32, 64, 3), np.uint8)
     image[0, 32] = BRIGHT
     assert boxes(path, image) == [RIGHT_CELL]
 
 
-def test_an_output_that_is_not_among_the_turned_ones_stays_as_it_is(tmp_path):
-    # Turned, the bright cell is the left one, and objectness says so; boxes are turned back, and
+def test_an_output_that_is_not_among_the_rotated_ones_stays_as_it_is(tmp_path):
+    # Rotated, the bright cell is the left one, and objectness says so; boxes are rotated back, and
     # that of the left cell has not moved.
     rotation = Rotation(input=True, outputs=("cls_32", "box_32"))
-    path = write_detector(tmp_path / "m.tflite", turned=True, rotation=rotation)
+    path = write_detector(tmp_path / "m.tflite", rotated=True, rotation=rotation)
     assert boxes(path) == [[0, 0, 32, 32]]
 
 

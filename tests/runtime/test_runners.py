@@ -3,8 +3,8 @@ import pytest
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.runtime.runners import (
-    Detector,
     OnnxRunner,
+    RunnerWithDecoder,
     TfliteRunner,
     dequantise,
     quantise,
@@ -52,7 +52,7 @@ def test_a_bound_runner_can_be_run_again_and_again(runner):
 
 
 def test_these_runners_leave_decoding_to_the_decoder(runner):
-    assert not isinstance(runner, Detector)
+    assert not isinstance(runner, RunnerWithDecoder)
 
 
 def test_a_tflite_file_without_an_expected_output_is_refused_by_name(tmp_path, write_tflite):

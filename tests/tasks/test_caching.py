@@ -21,7 +21,7 @@ from mmdet2tflite.processes import machine
 from mmdet2tflite.report import terminal
 from mmdet2tflite.stage import Stage
 from mmdet2tflite.store.store import Store
-from tasks.caching import Call, StoreKey, arrow
+from tasks.caching import Call, StoreKey, stage_task
 
 SECONDS = 10.0
 """How long a test waits for what should happen at once."""
@@ -137,7 +137,7 @@ def test_only_a_stage_that_runs_side_by_side_waits_for_a_measurement(
 ):
     ran = threading.Event()
     stage = Stage("report", lambda *_: (ran.set(), report())[1])
-    task = arrow(stage, side_by_side=side_by_side)(model_to_report)
+    task = stage_task(stage, side_by_side=side_by_side)(model_to_report)
     thread = threading.Thread(target=task.fn, args=(experiment(tmp_path),))
     with machine.alone():
         thread.start()
@@ -153,5 +153,5 @@ def test_a_stage_that_fails_says_so_at_once_in_a_line(tmp_path, monkeypatch):
     output = io.StringIO()
     monkeypatch.setattr(terminal, "console", Console(file=output, width=120))
     with pytest.raises(ModelError):
-        arrow(Stage("report", refuse))(model_to_report).fn(experiment(tmp_path))
+        stage_task(Stage("report", refuse))(model_to_report).fn(experiment(tmp_path))
     assert output.getvalue() == "✗ model → report  mirror int8: Model: it is [broken]\n"

@@ -24,7 +24,7 @@ from mmdet2tflite.errors import (
 from mmdet2tflite.report import terminal
 from mmdet2tflite.stage import Stage
 from tasks import retrying
-from tasks.caching import Call, arrow
+from tasks.caching import Call, stage_task
 
 SECONDS_TO_START = 300
 
@@ -135,7 +135,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 def run(stage: Failing, store: Path) -> Report:
     """As a flow does, but for the pauses."""
-    task = arrow(Stage("report", stage))(model_to_report)
+    task = stage_task(Stage("report", stage))(model_to_report)
     assert task.retry_delay_seconds == list(retrying.SECONDS_TO_WAIT)
     experiment = Experiment.model_validate(
         {"name": "test", "dataset": {"kind": "digits"}, "store": str(store)}

@@ -9,7 +9,7 @@ import onnxruntime
 from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper, numpy_helper
 
-from mmdet2tflite.tflite.engine_flag import Pads
+from mmdet2tflite.tflite.padding_flag import Pads
 from tests.tflite.tflite_writer import Writer
 
 

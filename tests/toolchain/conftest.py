@@ -109,7 +109,7 @@ def convert(
     padding: PaddingName,
     converter: ConverterName = "onnx2tf",
 ) -> tuple[RewrittenModel, TfliteModel]:
-    """Rewrite and convert, with the promises that the stages check."""
+    """Rewrite and convert, with the parity checks of the stages."""
     rewriting = RewriteConfig(padding=padding, tolerance=TOLERANCE)
     rewritten = REWRITE.build(store, rewriting, timeout=TIMEOUT, model=onnx, dataset=dataset)
     config = ConvertConfig(converter=converter, tolerance=TOLERANCE)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmdet2tflite.config.experiment import Detector, Evaluation, Latency, Training
+from mmdet2tflite.config.experiment import DetectorConfig, Evaluation, Latency, Training
 from mmdet2tflite.detector.train import TrainConfig
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "yolox_nano_digits.pth"
@@ -16,5 +16,5 @@ EVALUATION = Evaluation(parity_images=8, latency=Latency(warmup=1, runs=3))
 def golden_config(**training: object) -> TrainConfig:
     settings = {"epochs": 0, "checkpoint": GOLDEN, **training}
     return TrainConfig(
-        detector=Detector(input_size=SIZE), training=Training.model_validate(settings)
+        detector=DetectorConfig(input_size=SIZE), training=Training.model_validate(settings)
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmdet2tflite.artifacts import Checkpoint
 from mmdet2tflite.config.dataset import DigitsData
-from mmdet2tflite.config.experiment import Detector, Training
+from mmdet2tflite.config.experiment import DetectorConfig, Training
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.train import TRAIN, TrainConfig, read_curves
 from mmdet2tflite.store.store import Store
@@ -49,5 +49,5 @@ def training(**settings: object) -> Training:
 
 def train(store: Store, **settings: object) -> Trained:
     dataset = DATASET.build(store, DIGITS, timeout=TIMEOUT)
-    config = TrainConfig(detector=Detector(input_size=SIZE), training=training(**settings))
+    config = TrainConfig(detector=DetectorConfig(input_size=SIZE), training=training(**settings))
     return Trained(store, TRAIN.build(store, config, timeout=TIMEOUT, dataset=dataset))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mmdet2tflite.config.experiment import Augmentation, Detector
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.config.experiment import Augmentation, DetectorConfig
+from mmdet2tflite.detector import compat
 
 pytestmark = pytest.mark.toolchain
 
@@ -19,7 +19,7 @@ STILL = {
 
 @pytest.fixture(autouse=True, scope="module")
 def _mmdet() -> None:
-    mmlab.prepare()  # not on import: collecting the fast tests would load PyTorch
+    compat.prepare()  # not on import: collecting the fast tests would load PyTorch
 
 
 def affine(**settings: object):
@@ -76,7 +76,7 @@ def test_scaling_is_about_the_centre_and_the_box_goes_with_its_object(size):
 def test_the_pipeline_never_holds_a_border_that_only_fits_mosaic(mosaic):
     from mmdet2tflite.detector.pipelines import train_pipeline
 
-    steps = train_pipeline(Detector(input_size=CANVAS), Augmentation(mosaic=mosaic))
+    steps = train_pipeline(DetectorConfig(input_size=CANVAS), Augmentation(mosaic=mosaic))
     assert [step["type"] for step in steps[:2]][-1 if mosaic else 0] == "CanvasAffine"
     assert all("border" not in step for step in steps)
     assert ("Mosaic" in {step["type"] for step in steps}) is mosaic

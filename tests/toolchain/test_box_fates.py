@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
 pytestmark = pytest.mark.toolchain
 
@@ -21,7 +21,7 @@ TWICE = {**STILL, "scaling_ratio_range": (2.0, 2.0)}
 
 @pytest.fixture(autouse=True, scope="module")
 def _mmdet() -> None:
-    mmlab.prepare()  # not on import: collecting the fast tests would load PyTorch
+    compat.prepare()  # not on import: collecting the fast tests would load PyTorch
     from mmdet.utils import register_all_modules
 
     from mmdet2tflite.detector import augment  # noqa: F401  (registers itself)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
 pytestmark = pytest.mark.toolchain
 
@@ -17,7 +17,7 @@ BYTES = SIDE * SIDE * 3
 
 @pytest.fixture(autouse=True, scope="module")
 def _mmdet() -> None:
-    mmlab.prepare()  # not on import: collecting the fast tests would load PyTorch
+    compat.prepare()  # not on import: collecting the fast tests would load PyTorch
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ def assert_equal(file: Path, model: Path) -> None:
 
 
 @pytest.mark.parametrize(("network", "padding"), CASES)
-def test_the_file_computes_what_the_onnx_computes_with_the_pads_that_were_promised(
+def test_the_file_computes_what_the_onnx_computes_with_the_pads_that_were_planned(
     network: str, padding: str, tmp_path: Path
 ) -> None:
     model, out = write(network, tmp_path / "models"), tmp_path / "out"
@@ -230,7 +230,7 @@ def test_an_operator_that_becomes_a_custom_one_is_named(tmp_path: Path) -> None:
     assert not any(temporary(out).iterdir())
 
 
-def test_an_operator_that_the_converter_gets_wrong_misses_the_promise(tmp_path: Path) -> None:
+def test_an_operator_that_the_converter_gets_wrong_fails_the_parity_check(tmp_path: Path) -> None:
     model = network_with(
         tmp_path / "roi.onnx", "RoiAlign", "boxes", "batch", output_height=3, output_width=3
     )

@@ -26,9 +26,9 @@ SIZES = {  # (width, height) of an image
 
 @pytest.fixture(scope="module")
 def mmdet():
-    from mmdet2tflite.detector import mmlab
+    from mmdet2tflite.detector import compat
 
-    mmlab.prepare()
+    compat.prepare()
     import mmdet.datasets.transforms
     import mmdet.models
     from mmengine.registry import init_default_scope

@@ -127,7 +127,7 @@ def tiny(store, digits) -> Tiny:
 
 
 @pytest.fixture(scope="module")
-def mirrored(tiny) -> KerasModel:
+def rotated(tiny) -> KerasModel:
     return tiny.convert("mirror", "h5")
 
 
@@ -136,10 +136,10 @@ def padded(tiny) -> KerasModel:
     return tiny.convert("explicit", "saved_model")
 
 
-def test_a_mirrored_keras_file_is_upright_and_has_neither_pads_nor_transposes(tiny, mirrored):
-    assert mirrored.metrics["check.relative"] <= TOLERANCE
-    assert not mirrored.rotation.input
-    ops = keras_ops(tiny.store.path(mirrored, mirrored.file))
+def test_the_keras_file_of_mirror_is_not_rotated_and_has_neither_pads_nor_transposes(tiny, rotated):
+    assert rotated.metrics["check.relative"] <= TOLERANCE
+    assert not rotated.rotation.input
+    ops = keras_ops(tiny.store.path(rotated, rotated.file))
     assert (ops["reverse"], ops["pad"], ops["transpose"]) == (1 + len(OUTPUTS), 0, 0)
     assert ops["convolution"] == 5
 
@@ -159,7 +159,7 @@ def test_a_rotated_file_says_so_and_is_run_so(tiny):
     assert saved_model_ops(tiny.store.path(model, model.file))["ReverseV2"] == 0
 
 
-def test_the_graph_that_was_converted_is_left_as_it_was(tiny, mirrored):
+def test_the_graph_that_was_converted_is_left_as_it_was(tiny, rotated):
     graph = tiny.rewrite("mirror")
     recorded = tiny.store.manifest(graph)["files"][graph.file]["sha256"]
     assert file_sha256(tiny.store.path(graph, graph.file)) == recorded
@@ -178,15 +178,15 @@ def test_true_pads_have_no_place_in_these_formats(tiny, file_format):
         tiny.convert("engine", file_format)
 
 
-def test_a_file_that_is_not_near_enough_is_refused(tiny, mirrored, tmp_path):
+def test_a_file_that_is_not_near_enough_is_refused(tiny, rotated, tmp_path):
     (tmp_path / LOGS).mkdir()
-    (tmp_path / mirrored.file).symlink_to(tiny.store.path(mirrored, mirrored.file))
-    # As if the file had been turned round: what it computes is another thing then.
+    (tmp_path / rotated.file).symlink_to(tiny.store.path(rotated, rotated.file))
+    # As if the file had been rotated: what it computes is another thing then.
     rotation = tiny.rewrite("mirror_rotated").rotation
     with pytest.raises(ParityError, match="float32 · h5 against the original ONNX: 3 of 3"):
         check_conversion(
             Job(tiny.store, tmp_path, TIMEOUT),
-            mirrored.model_copy(update={"rotation": rotation}),
+            rotated.model_copy(update={"rotation": rotation}),
             model=tiny.rewrite("mirror"),
             original=tiny.onnx,
             dataset=tiny.dataset,
@@ -194,7 +194,7 @@ def test_a_file_that_is_not_near_enough_is_refused(tiny, mirrored, tmp_path):
         )
 
 
-@pytest.mark.parametrize(("loading", "made"), [("tf_keras", "mirrored"), ("saved_model", "padded")])
+@pytest.mark.parametrize(("loading", "made"), [("tf_keras", "rotated"), ("saved_model", "padded")])
 def test_a_file_loads_and_computes_as_the_documentation_says(
     tiny, tmp_path, loading, made, request
 ):

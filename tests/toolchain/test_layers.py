@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.edit import integers
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.toolchain
 
 @pytest.fixture(autouse=True, scope="module")
 def _mmdet() -> None:
-    mmlab.prepare()  # not on import: collecting the fast tests would load PyTorch
+    compat.prepare()  # not on import: collecting the fast tests would load PyTorch
 
 
 def conv(*sides: int, **window: object) -> torch.nn.Conv2d:
@@ -237,7 +237,7 @@ def test_a_strided_pooling_that_pads_is_named():
 
 
 def test_a_part_that_takes_no_activation_is_refused_by_name(tmp_path):
-    from mmdet2tflite.config.experiment import Detector, Training
+    from mmdet2tflite.config.experiment import DetectorConfig, Training
     from mmdet2tflite.detector.mmdet_config import DataPaths, build_config
 
     file = tmp_path / "resnet.py"
@@ -249,7 +249,7 @@ def test_a_part_that_takes_no_activation_is_refused_by_name(tmp_path):
     data = DataPaths(classes=("cat",), train=paths, val=paths)
 
     def build(**choice: str) -> object:
-        detector = Detector(config=file, **choice)
+        detector = DetectorConfig(config=file, **choice)
         return build_config(detector, Training(), data, Path(tmp_path)).model
 
     with pytest.raises(ConfigError, match="ResNet has no act_cfg"):
@@ -266,13 +266,13 @@ def test_an_activation_replaces_that_of_backbone_neck_and_head(tmp_path, name, k
     from mmdet.registry import MODELS
     from mmdet.utils import register_all_modules
 
-    from mmdet2tflite.config.experiment import Detector, Training
+    from mmdet2tflite.config.experiment import DetectorConfig, Training
     from mmdet2tflite.detector.mmdet_config import DataPaths, build_config
 
     register_all_modules(init_default_scope=True)
     paths = (tmp_path / "a.json", tmp_path)
     data = DataPaths(classes=("cat",), train=paths, val=paths)
-    cfg = build_config(Detector(activation=name), Training(), data, tmp_path)
+    cfg = build_config(DetectorConfig(activation=name), Training(), data, tmp_path)
     for part in (cfg.model.backbone, cfg.model.neck, cfg.model.bbox_head):
         found = {type(m.activate).__name__ for m in MODELS.build(part).modules() if _acts(m)}
         assert found == {kind}

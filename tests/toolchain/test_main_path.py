@@ -1,4 +1,4 @@
-"""What the chain promises of a trained network: the same numbers in three runtimes."""
+"""What the chain keeps of a trained network: the same numbers in three backends."""
 
 import numpy as np
 import onnx
@@ -63,7 +63,7 @@ def test_every_tensor_reproduces_its_source_on_eight_real_images(main_path, mode
     assert main_path.reports[model].metrics["parity.snr_db"] >= 80
 
 
-def test_all_three_runtimes_find_the_same_things(main_path):
+def test_all_three_backends_find_the_same_things(main_path):
     scores = [report.metrics["map"] for report in main_path.reports.values()]
     assert max(scores) - min(scores) <= 0.001
     assert min(scores) > 0.3  # the golden network has learnt its digits

@@ -13,7 +13,7 @@ from mmdet2tflite.convert.converters.converter import ToolRun
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.parity.parity import tensor_error
 from mmdet2tflite.runtime.images import input_tensor
-from mmdet2tflite.runtime.runners import quantise, turn
+from mmdet2tflite.runtime.runners import quantise, rotate_180
 from mmdet2tflite.tflite.flatbuffer import parse_model, serialise
 from tests.toolchain.golden import TIMEOUT
 
@@ -24,10 +24,10 @@ SIGNATURE = "serving_default"
 
 @pytest.fixture(scope="module")
 def pictures(main_path) -> list[np.ndarray]:
-    """Training images as the network takes them, NHWC and turned by 180°."""
+    """Training images as the network takes them, NHWC and rotated by 180°."""
     paths = image_files(main_path.store, main_path.dataset, "train")[:16]
     tensors = [input_tensor(path, main_path.onnx.preprocessing)[0] for path in paths]
-    return [np.ascontiguousarray(turn(tensor).transpose(0, 2, 3, 1)) for tensor in tensors]
+    return [np.ascontiguousarray(rotate_180(tensor).transpose(0, 2, 3, 1)) for tensor in tensors]
 
 
 def int8(model: Path, pictures: list[np.ndarray]) -> bytes:

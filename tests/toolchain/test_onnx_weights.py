@@ -61,9 +61,9 @@ def test_a_training_goes_on_from_them(main_path, onnx_file):
 
 
 def test_layers_that_know_of_classes_start_anew_for_others(main_path):
-    from mmdet2tflite.detector import mmlab
+    from mmdet2tflite.detector import compat
 
-    mmlab.prepare()
+    compat.prepare()
     from mmengine.config import Config
 
     from mmdet2tflite.detector.start_weights import fit_to_classes, read_checkpoint

@@ -1,4 +1,4 @@
-"""The second route to TFLite, by OpenVINO and openvino2tensorflow, keeps the same promises."""
+"""The second route to TFLite, by OpenVINO and openvino2tensorflow, passes the same checks."""
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ def test_openvino_itself_computes_what_the_onnx_computes(main_path, home):
 
 
 def test_what_openvino2tensorflow_misreads_comes_out_right(tmp_path, home):
-    """Every rule of ``ir.spell_out``, and two outputs of one shape."""
+    """Every rule of ``ir.normalise_ir``, and two outputs of one shape."""
     net = Network()
     maxima = net.node("MaxPool", "image", kernel_shape=[5, 3], pads=[2, 1, 1, 0], strides=[2, 2])
     x = net.node("Conv", maxima, net.weights(8, 3, 3, 3), pads=[0, 0, 2, 2])

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from mmdet2tflite.config.experiment import Detector, Export, Training
+from mmdet2tflite.config.experiment import DetectorConfig, Export, Training
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN, TrainConfig
 from mmdet2tflite.errors import ConfigError, ModelError
 from mmdet2tflite.evaluate.evaluate import EVALUATE
 from mmdet2tflite.evaluate.results import DETECTIONS
 from mmdet2tflite.evaluate.spec import REPORT
-from mmdet2tflite.runtime import Detector as Runtime
+from mmdet2tflite.runtime import Detector
 from tests.toolchain.conftest import convert
 from tests.toolchain.golden import EVALUATION, GOLDEN, TIMEOUT, TOLERANCE
 
@@ -24,7 +24,7 @@ CELLS = sum(-(-96 // stride) * -(-128 // stride) for stride in (8, 16, 32, 64, 1
 @pytest.fixture(scope="module")
 def checkpoint(store, digits):
     config = TrainConfig(
-        detector=Detector(config=GOLDEN.with_name("atss_tiny.py"), input_size=SIZE),
+        detector=DetectorConfig(config=GOLDEN.with_name("atss_tiny.py"), input_size=SIZE),
         # Fast and without a warm-up: scores that are all alike have no range to compare within.
         training=Training(
             epochs=3,
@@ -72,4 +72,4 @@ def test_its_file_is_measured_but_for_detections(store, digits, checkpoint, onnx
     details = json.loads(store.path(reference, REPORT).read_text(encoding="utf-8"))
     assert set(details["parity"]["tensors"]) == {"boxes", "scores"}
     with pytest.raises(ModelError, match="has no decoder"):
-        Runtime(store.path(tflite, tflite.file))
+        Detector(store.path(tflite, tflite.file))

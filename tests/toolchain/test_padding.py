@@ -1,4 +1,4 @@
-"""What the padding strategies promise of a trained network, with the real tools."""
+"""What the padding strategies do to a trained network, with the real tools."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from mmdet2tflite.artifacts import Rotation
 from mmdet2tflite.convert.tflite_file import read_passport
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.tflite.census import tflite_ops
-from mmdet2tflite.tflite.engine_flag import read_flags
 from mmdet2tflite.tflite.flatbuffer import read_model
+from mmdet2tflite.tflite.padding_flag import read_flags
 
 pytestmark = pytest.mark.toolchain
 
@@ -57,12 +57,12 @@ def test_the_plan_says_how_many_pads_the_file_has(variants):
     assert found == planned
 
 
-def test_mirror_reverses_its_input_and_each_output_and_nothing_else_does(variants):
+def test_mirror_rotates_its_input_and_each_output_and_nothing_else_does(variants):
     found = {name: tflite_ops(variant.path)["REVERSE_V2"] for name, variant in variants.items()}
     assert found == {**dict.fromkeys(variants, 0), "mirror": 1 + OUTPUTS}
 
 
-def test_only_mirror_rotated_has_to_be_run_turned_and_its_passport_says_so(variants):
+def test_only_mirror_rotated_has_to_be_run_rotated_and_its_passport_says_so(variants):
     for name, variant in variants.items():
         rotation = read_passport(variant.path).rotation
         if name == "mirror_rotated":

@@ -10,8 +10,8 @@ import pytest
 
 from mmdet2tflite.cli.preview import PAGE, SHEET, preview
 from mmdet2tflite.config.dataset import DigitsData
-from mmdet2tflite.config.experiment import Detector, Experiment, Training
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.config.experiment import DetectorConfig, Experiment, Training
+from mmdet2tflite.detector import compat
 from mmdet2tflite.detector.phases import Phase
 from mmdet2tflite.errors import ConfigError
 from tests.toolchain.golden import SIZE
@@ -163,7 +163,7 @@ def test_the_same_seed_shows_the_same_and_fewer_images_are_the_first_of_more(
 def worker():
     from mmdet.utils import register_all_modules
 
-    mmlab.prepare()
+    compat.prepare()
     from mmdet2tflite.detector import preview_worker
 
     register_all_modules(init_default_scope=True)
@@ -178,7 +178,7 @@ def mosaic(worker, store, digits, tmp_path) -> dict:
 
     paths = {name: split_paths(store, digits, name) for name in ("train", "val")}
     data = DataPaths(classes=digits.classes, **paths)
-    cfg = build_config(Detector(input_size=SIZE), Training(), data, tmp_path)
+    cfg = build_config(DetectorConfig(input_size=SIZE), Training(), data, tmp_path)
     return cfg.to_dict()["train_dataloader"]["dataset"]
 
 

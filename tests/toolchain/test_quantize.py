@@ -8,8 +8,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.evaluate.evaluate import EVALUATE
+from mmdet2tflite.parity.check import PARITY_IMAGES, run_on_images
 from mmdet2tflite.parity.parity import compare_outputs
-from mmdet2tflite.parity.promise import PARITY_IMAGES, run_on_images
 from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig
 from mmdet2tflite.runtime.runners import open_tflite
@@ -54,12 +54,12 @@ def measure(main_path, quantised, padding):
 def test_rounded_weights_are_magnified_no_more_than_float32s_own_rounding(
     variants, main_path, quantised, precision, bits
 ):
-    """Two engines differ by float32's rounding of 24 bits; a bit less is 6.02 dB less."""
+    """Two sets of kernels differ by float32's rounding of 24 bits; a bit less is 6.02 dB less."""
     model, path = variants["mirror"].tflite, variants["mirror"].path
     images = image_files(main_path.store, main_path.dataset, "val")[:PARITY_IMAGES]
     xnnpack, builtin = (
-        run_on_images(open_tflite(model, path, 1, engine), images, model.preprocessing)
-        for engine in (True, False)
+        run_on_images(open_tflite(model, path, 1, delegated), images, model.preprocessing)
+        for delegated in (True, False)
     )
     metrics = quantised("mirror", precision).metrics
     for name, error in compare_outputs(xnnpack, builtin).items():
@@ -116,7 +116,7 @@ def test_layers_of_a_mixed_file_are_float32_where_its_table_says_so(main_path, l
     result = quantised("mirror", "int8_mixed")
     model = read_model(main_path.store.path(result, result.file))
     graph = model.subgraphs[0]
-    weights = {  # an output is named before its reversal
+    weights = {  # an output is named before its rotation
         graph.tensors[operator.outputs[0]].name.decode().removesuffix("_rotated"): graph.tensors[
             operator.inputs[1]
         ].type
@@ -129,7 +129,7 @@ def test_layers_of_a_mixed_file_are_float32_where_its_table_says_so(main_path, l
     assert 0 < len(real) < len(weights) / 2
 
 
-def test_reversals_stay_outside_the_integers(main_path, quantised):
+def test_rotations_stay_outside_the_integers(main_path, quantised):
     result = quantised("mirror", "int8")
     ops = tflite_ops(main_path.store.path(result, result.file))
     assert ops["REVERSE_V2"] == 1 + len(result.outputs)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmdet2tflite.cli.train_node import train_node
-from mmdet2tflite.config.experiment import Detector, Experiment
+from mmdet2tflite.config.experiment import DetectorConfig, Experiment
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector import launch
 from mmdet2tflite.errors import ConfigError
@@ -68,9 +68,9 @@ def test_only_the_first_rank_writes_and_each_line_once(trained):
 def test_the_recorded_map_is_that_of_the_averaged_weights_in_one_process(
     trained, tmp_path, monkeypatch
 ):
-    from mmdet2tflite.detector import mmlab
+    from mmdet2tflite.detector import compat
 
-    mmlab.prepare()
+    compat.prepare()
     from mmengine.config import Config
     from mmengine.runner import Runner
 
@@ -97,7 +97,7 @@ def test_two_machines_of_one_process_train_what_one_machine_of_two_does(trained,
     experiment = Experiment(
         name="two",
         dataset=DIGITS,
-        detector=Detector(input_size=SIZE),
+        detector=DetectorConfig(input_size=SIZE),
         training=training(**meeting),
         store=there.root,
     )
@@ -113,9 +113,9 @@ def test_two_machines_of_one_process_train_what_one_machine_of_two_does(trained,
 
 
 def test_machines_that_train_different_things_are_refused(monkeypatch):
-    from mmdet2tflite.detector import mmlab
+    from mmdet2tflite.detector import compat
 
-    mmlab.prepare()
+    compat.prepare()
     from mmdet2tflite.detector import ranks
 
     mine = {"inputs": {"dataset": "1"}, "tools": {"torch": "2"}, "stage": "checkpoint"}

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.config.dataset import DigitsData
-from mmdet2tflite.config.experiment import Detector as DetectorConfig
-from mmdet2tflite.config.experiment import Export, Training
+from mmdet2tflite.config.experiment import DetectorConfig, Export, Training
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN, TrainConfig

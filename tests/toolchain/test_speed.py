@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mmdet2tflite.detector import mmlab
+from mmdet2tflite.detector import compat
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ SETTINGS = {
 
 @pytest.fixture(autouse=True, scope="module")
 def _mmdet() -> None:
-    mmlab.prepare()  # not on import: collecting the fast tests would load PyTorch
+    compat.prepare()  # not on import: collecting the fast tests would load PyTorch
 
 
 def network() -> torch.nn.Sequential:

@@ -7,8 +7,8 @@ from benchmarks.conversion.stock import STOCK, StockConfig
 from mmdet2tflite.artifacts import OnnxModel, TfliteModel
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.errors import ToolFailed
+from mmdet2tflite.parity.check import run_on_images
 from mmdet2tflite.parity.parity import compare_outputs
-from mmdet2tflite.parity.promise import run_on_images
 from mmdet2tflite.runtime.runners import OnnxRunner, Runner, open_tflite
 from mmdet2tflite.tflite.census import onnx_ops, tflite_ops
 from tests.toolchain.conftest import MainPath

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmdet2tflite.config.experiment import Detector, Export, Training
+from mmdet2tflite.config.experiment import DetectorConfig, Export, Training
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN, TrainConfig
 from mmdet2tflite.evaluate.evaluate import EVALUATE
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.toolchain, pytest.mark.long]
 def padded(store, digits):
     """The golden checkpoint under TensorFlow's padding, before any training: checkpoint, ONNX."""
     config = TrainConfig(
-        detector=Detector(input_size=SIZE, padding="tf"),
+        detector=DetectorConfig(input_size=SIZE, padding="tf"),
         training=Training(epochs=0, checkpoint=GOLDEN),
     )
     checkpoint = TRAIN.build(store, config, timeout=TIMEOUT, dataset=digits)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet2tflite.config.experiment import Detector, Training
+from mmdet2tflite.config.experiment import DetectorConfig, Training
 from mmdet2tflite.detector.train import TRAIN, TrainConfig, read_curves
 from mmdet2tflite.errors import ModelError
 from tests.toolchain.golden import GOLDEN, SIZE, TIMEOUT, golden_config
@@ -47,7 +47,7 @@ def wait_for(condition, seconds: float) -> None:
 def test_a_training_that_was_killed_goes_on_from_its_last_epoch(store, digits):
     import torch
 
-    config = TrainConfig(detector=Detector(input_size=SIZE), training=Training(**SHORT))
+    config = TrainConfig(detector=DetectorConfig(input_size=SIZE), training=Training(**SHORT))
     work = store.work / "checkpoint" / TRAIN.key(config, dataset=digits)
     words = [store.root, config.model_dump_json(), digits.model_dump_json()]
     parent = subprocess.Popen([sys.executable, "-c", SCRIPT, *words])
@@ -70,9 +70,9 @@ def test_a_training_that_was_killed_goes_on_from_its_last_epoch(store, digits):
 @pytest.fixture(scope="module")
 def load() -> Callable[[Path], object]:
     """What the training child does with ``training.checkpoint``."""
-    from mmdet2tflite.detector import mmlab
+    from mmdet2tflite.detector import compat
 
-    mmlab.prepare()
+    compat.prepare()
     from mmdet2tflite.detector.start_weights import read_checkpoint
 
     return read_checkpoint
@@ -120,7 +120,7 @@ def test_building_the_network_leaves_its_config_as_it_is(load, tmp_path):
 
     place = (tmp_path / "split.json", tmp_path)
     data = DataPaths(classes=tuple("0123456789"), train=place, val=place)
-    cfg = build_config(Detector(input_size=SIZE), Training(), data, tmp_path)
+    cfg = build_config(DetectorConfig(input_size=SIZE), Training(), data, tmp_path)
     before = cfg.to_dict()
     build_with(cfg, load(GOLDEN))
     assert cfg.to_dict() == before
@@ -154,7 +154,7 @@ def test_a_users_own_mmdet_config_keeps_its_pipeline_and_schedule(store, digits,
         "model = dict(data_preprocessor=dict(batch_augments=None))\n"
     )
     training = Training(**{**SHORT, "epochs": 1}, augmentation="config", optimizer="config")
-    config = TrainConfig(detector=Detector(config=mine, input_size=SIZE), training=training)
+    config = TrainConfig(detector=DetectorConfig(config=mine, input_size=SIZE), training=training)
     checkpoint = TRAIN.build(store, config, timeout=TIMEOUT, dataset=digits)
     resolved = store.path(checkpoint, "config.py").read_text()
     assert "MixUp" in resolved
@@ -168,7 +168,7 @@ def test_a_training_from_a_checkpoint_begins_with_its_weights(store, digits, mai
     # One epoch that hardly moves: what it is worth afterwards is what it was worth before.
     settings = {**SHORT, "epochs": 1, "learning_rate": 1e-7, "checkpoint": GOLDEN}
     config = TrainConfig(
-        detector=Detector(input_size=SIZE), training=Training.model_validate(settings)
+        detector=DetectorConfig(input_size=SIZE), training=Training.model_validate(settings)
     )
     checkpoint = TRAIN.build(store, config, timeout=TIMEOUT, dataset=digits)
     before = main_path.reports["pytorch"].metrics["map"]
@@ -188,7 +188,7 @@ def test_a_training_from_a_checkpoint_records_its_worth_and_never_gives_back_wor
     settings = {**SHORT, "epochs": 1, "learning_rate": 0.5, "checkpoint": GOLDEN}
     settings |= {"warmup_iterations": 0, "ema_momentum": 0.999}
     config = TrainConfig(
-        detector=Detector(input_size=SIZE), training=Training.model_validate(settings)
+        detector=DetectorConfig(input_size=SIZE), training=Training.model_validate(settings)
     )
     checkpoint = TRAIN.build(store, config, timeout=TIMEOUT, dataset=digits)
     before = main_path.reports["pytorch"].metrics["map"]

@@ -1,4 +1,4 @@
-"""OpenVINO's intermediate representation of an ONNX graph, spelt so that it is read rightly.
+"""OpenVINO's intermediate representation of an ONNX graph, normalised to be read rightly.
 
 openvino2tensorflow 1.34.0 has a reading of its own of a window's pads: end pads without begin pads
 become SAME whatever they are, a MaxPool is padded with zeros, a transposed convolution with any
@@ -38,7 +38,7 @@ def write_ir(model: ov.Model, xml: Path) -> None:
     ov.save_model(model, xml, compress_to_fp16=False)
 
 
-def spell_out(model: ov.Model) -> None:
+def normalise_ir(model: ov.Model) -> None:
     """Write in another way what openvino2tensorflow misreads; the numbers stay the same.
 
     1. Pads that ``auto_pad`` decides stay where they are.
@@ -59,7 +59,7 @@ def spell_out(model: ov.Model) -> None:
         elif kind == "ConvolutionBackpropData":
             _crop_instead(node)
         elif kind == "Slice":
-            _spell_slice(node)
+            _normalise_slice(node)
         elif kind == "Pad":
             _check_pad(node)
     model.validate_nodes_and_infer_types()
@@ -115,7 +115,7 @@ def _crop_instead(node: ov.Node) -> None:
         reader.replace_source_output(cropped.output(0))
 
 
-def _spell_slice(node: ov.Node) -> None:
+def _normalise_slice(node: ov.Node) -> None:
     """Rule 5."""
     operands = [_constant(value) for value in node.input_values()[1:]]
     numbers = [np.ravel(operand).tolist() for operand in operands if operand is not None]
@@ -130,9 +130,9 @@ def _spell_slice(node: ov.Node) -> None:
         starts[axis] = first
         # Backwards to the first row: -1 would stand for the last one.
         stops[axis] = last if last >= 0 else -side - 1
-    spelt = _strided_slice(node.input_value(0), starts, stops, steps)
+    strided = _strided_slice(node.input_value(0), starts, stops, steps)
     for reader in node.output(0).get_target_inputs():
-        reader.replace_source_output(spelt.output(0))
+        reader.replace_source_output(strided.output(0))
 
 
 def _check_pad(node: ov.Node) -> None:

@@ -11,8 +11,8 @@ from mmdet2tflite.artifacts import (
     RewrittenModel,
     Rotation,
 )
+from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.config.names import ConverterName, FormatName
-from mmdet2tflite.config.section import Section
 from mmdet2tflite.convert.check import check_conversion
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.processes.toolchain import run_python
@@ -25,7 +25,7 @@ FILES: dict[FormatName, str] = {"h5": "model.h5", "saved_model": "saved_model"}
 PASSPORT = KerasModel.model_fields["passport"].default
 
 
-class KerasConfig(Section):
+class KerasConfig(ConfigSection):
     """``tolerance``: largest error against the ONNX, relative to the tensor's range."""
 
     format: FormatName
@@ -40,10 +40,10 @@ def to_keras(
     original: OnnxModel,
     dataset: Dataset,
 ) -> KerasModel:
-    """Convert, name the outputs, turn them upright, and compare with the ONNX on real images.
+    """Convert, name the outputs, rotate them back, and compare with the ONNX on real images.
 
     Raises:
-        ModelError: the graph needs an engine that honours flags; onnx2tf does not take it.
+        ModelError: the graph needs a backend that honours flags; onnx2tf does not take it.
         ParityError: an output misses ``config.tolerance``.
         ToolFailed: onnx2tf ended with an error or ran into the time-out.
     """
@@ -54,7 +54,7 @@ def to_keras(
             "a strategy whose graph computes the network's numbers by itself",
             f"take {model.strategy} out of variants.padding, or leave variants.formats empty",
         )
-    file, upright = FILES[config.format], model.upright
+    file, undo_rotation = FILES[config.format], model.upright
     scratch = job.work / "scratch"
     spec = job.write_spec(
         "keras",
@@ -63,7 +63,7 @@ def to_keras(
             "file": file,
             "scratch": str(scratch),
             "outputs": [output.model_dump() for output in model.outputs],
-            "reversed": model.rotation.model_dump() if upright else Rotation().model_dump(),
+            "reversed": (model.rotation if undo_rotation else Rotation()).model_dump(),
         },
     )
     run_python(
@@ -79,7 +79,7 @@ def to_keras(
         file=file,
         **model.model_dump(include={"head", "preprocessing", "strategy", "exact"}),
         outputs=job.read_result()["outputs"],
-        rotation=Rotation() if upright else model.rotation,
+        rotation=Rotation() if undo_rotation else model.rotation,
         converter=CONVERTER,
         format=config.format,
     )

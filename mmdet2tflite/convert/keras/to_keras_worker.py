@@ -3,14 +3,14 @@
 Argument: a JSON file with ``onnx``, ``file``, ``scratch``, ``outputs``, ``reversed``, ``work``,
 ``result``. What onnx2tf returns is wrapped:
 
-1. Where ``reversed`` says so, the input is turned by 180° before the network and the maps behind
-   it. Reversals move values and compute nothing.
+1. Where ``reversed`` says so, the input is rotated by 180° before the network and the maps behind
+   it. Rotations move values and compute nothing.
 2. Every output comes from a layer with the ONNX output's name, in the order of the ONNX.
 
 An ``.h5`` is a functional Keras 2 model. A SavedModel has one signature, ``serving_default``, that
 takes the image by the input's name and returns the outputs by theirs.
 
-onnx2tf could save both itself: without the reversals, and with four TFLite files made on the way.
+onnx2tf could save both itself: without the rotations, and with four TFLite files made on the way.
 """
 
 import json
@@ -26,7 +26,7 @@ import tf_keras
 
 from mmdet2tflite.artifacts import Rotation, Tensor, TfliteOutput
 from mmdet2tflite.backends.keras_runner import SIGNATURE
-from mmdet2tflite.convert.keras.tensorflow_spelling import spell_for_tensorflow
+from mmdet2tflite.convert.keras.normalise import normalise_for_tensorflow
 from mmdet2tflite.convert.tflite_file import describe_output, match_outputs
 
 NHWC_AXES = (1, 2)
@@ -38,7 +38,7 @@ def main() -> None:
     """Write the file; the result names the outputs. Raises ModelError."""
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     graph = ir.load(spec["onnx"])
-    spell_for_tensorflow(graph)
+    normalise_for_tensorflow(graph)
     scratch = Path(spec["scratch"])
     scratch.mkdir()
     ir.save(graph, scratch / "spelt.onnx")
@@ -52,20 +52,20 @@ def main() -> None:
         non_verbose=True,
     )
     expected = [Tensor.model_validate(output) for output in spec["outputs"]]
-    model, outputs = finish(network, expected, Rotation.model_validate(spec["reversed"]))
+    model, outputs = wrap_network(network, expected, Rotation.model_validate(spec["reversed"]))
     save(model, Path(spec["work"]) / spec["file"])
     result = {"outputs": [output.model_dump() for output in outputs]}
     Path(spec["result"]).write_text(json.dumps(result), encoding="utf-8")
 
 
-def finish(
-    network: Any, expected: Sequence[Tensor], reversed_: Rotation
+def wrap_network(
+    network: Any, expected: Sequence[Tensor], rotation: Rotation
 ) -> tuple[Any, list[TfliteOutput]]:
     """Wrap a Keras model by the rules above.
 
     Args:
         expected: names and shapes in the ONNX (N x C x H x W), in its order.
-        reversed_: what is turned round.
+        rotation: what is rotated by 180°.
 
     Returns:
         The Keras model, and its outputs with the shapes that they have there.
@@ -83,12 +83,12 @@ def finish(
     image = tf_keras.Input(
         batch_shape=source.shape, dtype=source.dtype, name=network.input_names[0]
     )
-    turned = tf.reverse(image, NHWC_AXES) if reversed_.input else image  # rule 1
-    values = dict(zip(network.output_names, tf.nest.flatten(network(turned)), strict=True))
+    rotated = tf.reverse(image, NHWC_AXES) if rotation.input else image  # rule 1
+    values = dict(zip(network.output_names, tf.nest.flatten(network(rotated)), strict=True))
     named = []
     for output in outputs:
         value = values[names[output.name]]
-        if output.name in reversed_.outputs:  # rule 1
+        if output.name in rotation.outputs:  # rule 1
             value = tf.reverse(value, AXES[output.layout])
         named.append(tf_keras.layers.Activation("linear", name=output.name)(value))  # rule 2
     return tf_keras.Model(image, named), outputs

@@ -51,7 +51,7 @@ class FoldBatchNormalization(ReportingPass):
                 redirect(node.outputs[0], layer.outputs[0])
                 self.changed(f"folded {describe(node)} into {describe(layer)}")
             else:
-                _spell_out(model.graph, node, *factors)
+                _write_as_mul_and_add(model.graph, node, *factors)
                 self.changed(
                     f"wrote {describe(node)} as Mul and Add: no layer before it to fold into"
                 )
@@ -121,7 +121,7 @@ def _set_input(graph: ir.Graph, layer: ir.Node, index: int, what: str, array: Ar
     layer.replace_input_with(index, new_constant(graph, f"{layer.name}_{what}", array))
 
 
-def _spell_out(graph: ir.Graph, node: ir.Node, a: Float64, c: Float64) -> None:
+def _write_as_mul_and_add(graph: ir.Graph, node: ir.Node, a: Float64, c: Float64) -> None:
     """Rule 3."""
     value, output = node.inputs[0], node.outputs[0]
     assert value is not None

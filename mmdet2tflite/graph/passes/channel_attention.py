@@ -45,8 +45,8 @@ class DistributeAttention(ReportingPass):
        in the convolution: ReLU6 is part of a convolution in TFLite.
 
     RTMDet's backbone (CSPNeXt) has it. onnx2tf 2.6.9 leaves such a Concat in N x C x H x W among
-    maps that it has turned to N x H x W x C, and takes small ones (up to 8 columns) for the other:
-    it ends with an error, or gives an output a wrong order (docs/decisions/0006).
+    maps that it has transposed to N x H x W x C, and takes small ones (up to 8 columns) for the
+    other: it ends with an error, or gives an output a wrong order (docs/decisions/0006).
     """
 
     def rewrite(self, model: ir.Model) -> None:

@@ -18,8 +18,8 @@ class FuseHardSwish(ReportingPass):
     3. A model of opset 13 becomes one of opset 14, the first that has HardSwish. No operator of
        the canonical form means anything else there.
 
-    Source: ONNX operator specification, HardSwish. Converters spell HardSigmoid out: four
-    operators in place of one for every activation of a MobileNetV3.
+    Source: ONNX operator specification, HardSwish. Converters write HardSigmoid as several
+    operators: four in place of one for every activation of a MobileNetV3.
     """
 
     def rewrite(self, model: ir.Model) -> None:

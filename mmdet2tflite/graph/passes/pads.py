@@ -31,7 +31,7 @@ class MergePads(ReportingPass):
     4. All its readers are max poolings and the value can never be a maximum: it is the lowest
        value, or zero below an input that is never negative (``Relu``, ``Sigmoid``, ``Clip``).
        Every window must read a row of the input: padding alone has no maximum.
-    5. The pads of a pooling stay smaller than its kernel, as engines demand.
+    5. The pads of a pooling stay smaller than its kernel, as backends demand.
     6. Any other Pad stays.
     """
 

@@ -1,7 +1,7 @@
-"""What a rule of the reversal calculus is told, and what it answers.
+"""What a rule of the rotation is told, and what it answers.
 
-A rule answers for one operator: given the axes along which its inputs are reversed, can it compute
-its outputs reversed along some axes, and what must change in the node for that? It reads shapes,
+A rule answers for one operator: given the axes along which its inputs are flipped, can it compute
+its outputs flipped along some axes, and what must change in the node for that? It reads shapes,
 attributes and constants, and changes nothing itself.
 """
 
@@ -14,9 +14,9 @@ import onnx_ir as ir
 from mmdet2tflite.graph.edit import Array, constant, shape_of
 
 type Axes = frozenset[int]
-"""Axes along which a value is reversed; never one of size 1."""
+"""Axes along which a value is flipped; never one of size 1."""
 
-UPRIGHT: Axes = frozenset()
+UNFLIPPED: Axes = frozenset()
 SPATIAL: Axes = frozenset({2, 3})
 
 
@@ -26,12 +26,12 @@ class Operation:
 
     Args:
         node: the operator; its inputs are the original ones.
-        sets: per input the axes along which it is reversed; upright where it is absent or constant.
-        cost: how many reversals it takes to hold an input along other axes; argument: its index.
+        flipped: per input the axes along which it is flipped; none where it is absent or constant.
+        cost: how many flips it takes to hold an input along other axes; argument: its index.
     """
 
     node: ir.Node
-    sets: tuple[Axes, ...]
+    flipped: tuple[Axes, ...]
     cost: Callable[[int, Axes], int]
 
     def shape(self, index: int) -> tuple[int, ...]:
@@ -59,15 +59,15 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Mirrored:
-    """The operator computes its outputs reversed.
+class Flipped:
+    """The operator computes its outputs flipped.
 
     Args:
-        output: the axes along which every output is reversed (on those of its size 1: nothing).
-        flips: constants to reverse: index of the input, and axes.
+        output: the axes along which every output is flipped (on those of its size 1: nothing).
+        flips: constants to flip: index of the input, and axes.
         constants: new constants in the place of others, or of absent ones, by index of the input.
         attributes: attributes to set; None removes one.
-        later: outputs of operators further on that are reversed although their inputs are not.
+        later: outputs of operators further on that are flipped although their inputs are not.
         backwards: which list is in reverse order: ``inputs`` (Concat) or ``outputs`` (Split).
     """
 
@@ -85,25 +85,25 @@ class Refused:
 
     Args:
         reason: what it does; follows "before <node>, which".
-        wanted: per input the axes along which it could be held; None: all inputs upright.
+        wanted: per input the axes along which it could be held; None: all inputs unflipped.
     """
 
     reason: str
     wanted: Sequence[Axes] | None = None
 
 
-type Answer = Mirrored | Refused
+type Answer = Flipped | Refused
 type Rule = Callable[[Operation], Answer]
 
 
 def of_first_input(rule: Rule) -> Rule:
-    """A rule for operators whose first input may be reversed, the others not."""
+    """A rule for operators whose first input may be flipped, the others not."""
 
     @wraps(rule)
     def checked(operation: Operation) -> Answer:
-        first, *others = operation.sets
+        first, *others = operation.flipped
         if any(others):
-            wanted = (first, *(UPRIGHT for _ in others))
+            wanted = (first, *(UNFLIPPED for _ in others))
             return Refused("needs its parameters upright", wanted)
         return rule(operation)
 
@@ -111,5 +111,5 @@ def of_first_input(rule: Rule) -> Rule:
 
 
 def keep(operation: Operation, axes: Axes, reason: str) -> Refused:
-    """The refusal of a rule that can take its first input reversed along these axes only."""
-    return Refused(reason, (axes, *operation.sets[1:]))
+    """The refusal of a rule that can take its first input flipped along these axes only."""
+    return Refused(reason, (axes, *operation.flipped[1:]))

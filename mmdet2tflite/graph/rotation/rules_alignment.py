@@ -3,18 +3,18 @@
 Every axis of every operand has a label; axes of the same label run along together, and the operator
 does not care for the order along a label as long as all of them agree. Then
 
-1. A label is reversed in all operands or in none. An operand of size 1 there broadcasts: it fits.
-2. A constant is flipped along the labels that are reversed.
-3. Where computed operands disagree on a label, either the ones are reversed or the others are
-   turned upright: whichever takes fewer reversals, reversed where it is the same.
-4. The output is reversed along its labels. A label that the output lacks is summed over.
+1. A label is flipped in all operands or in none. An operand of size 1 there broadcasts: it fits.
+2. A constant is flipped along the labels that are flipped.
+3. Where computed operands disagree on a label, either the ones are flipped or the others are
+   flipped back: whichever takes fewer flips, flipped where it is the same.
+4. The output is flipped along its labels. A label that the output lacks is summed over.
 """
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from mmdet2tflite.graph.edit import integer
-from mmdet2tflite.graph.rotation.rule import UPRIGHT, Answer, Axes, Mirrored, Operation, Refused
+from mmdet2tflite.graph.rotation.rule import UNFLIPPED, Answer, Axes, Flipped, Operation, Refused
 
 type Labels = Sequence[Hashable]
 
@@ -32,11 +32,11 @@ def broadcast(operation: Operation) -> Answer:
 
 
 def concat(operation: Operation) -> Answer:
-    """As broadcasting; along a reversed axis the operands come in reverse order."""
+    """As broadcasting; along a flipped axis the operands come in reverse order."""
     rank = len(operation.output_shape)
     answer = _align(operation, [range(rank)] * len(operation.node.inputs), range(rank))
     axis = integer(operation.node, "axis", 0) % rank
-    if isinstance(answer, Mirrored) and axis in answer.output:
+    if isinstance(answer, Flipped) and axis in answer.output:
         return replace(answer, backwards="inputs")
     return answer
 
@@ -89,18 +89,18 @@ def _align(operation: Operation, labels: Sequence[Labels], output: Labels) -> An
     def cost(chosen: set[Hashable]) -> int:
         return sum(operation.cost(index, axes(index, chosen)) for index in computed)
 
-    mirrored = {labels[index][axis] for index in computed for axis in operation.sets[index]}
+    flipped = {labels[index][axis] for index in computed for axis in operation.flipped[index]}
     disputed = {
         labels[index][axis]
         for index in computed
-        for axis in axes(index, mirrored) - operation.sets[index]
+        for axis in axes(index, flipped) - operation.flipped[index]
     }
-    chosen = min(mirrored, mirrored - disputed, key=cost)  # rule 3; the first of equals
-    wanted = tuple(axes(index, chosen) if index in computed else UPRIGHT for index in inputs)
-    if wanted != operation.sets:
+    chosen = min(flipped, flipped - disputed, key=cost)  # rule 3; the first of equals
+    wanted = tuple(axes(index, chosen) if index in computed else UNFLIPPED for index in inputs)
+    if wanted != operation.flipped:
         return Refused("needs its operands reversed along the same axes", wanted)
     flips = {index: axes(index, chosen) for index in inputs if index not in computed}
-    return Mirrored(
+    return Flipped(
         frozenset(axis for axis, label in enumerate(output) if label in chosen),
         flips={index: found for index, found in flips.items() if found},
     )

@@ -7,9 +7,9 @@ import onnx_ir as ir
 from mmdet2tflite.graph.edit import integers, is_op, readers, shape_of
 from mmdet2tflite.graph.rotation.rule import (
     SPATIAL,
-    UPRIGHT,
+    UNFLIPPED,
     Answer,
-    Mirrored,
+    Flipped,
     Operation,
     Refused,
     keep,
@@ -22,18 +22,18 @@ def transpose(operation: Operation) -> Answer:
     """Every axis takes its direction along."""
     rank = len(operation.shape(0))
     order = integers(operation.node, "perm", range(rank)[::-1])
-    return Mirrored(frozenset(i for i, axis in enumerate(order) if axis in operation.sets[0]))
+    return Flipped(frozenset(i for i, axis in enumerate(order) if axis in operation.flipped[0]))
 
 
 @of_first_input
 def reshape(operation: Operation) -> Answer:
-    """Reshape, Flatten, Squeeze, Unsqueeze: a group of axes is all reversed or not at all.
+    """Reshape, Flatten, Squeeze, Unsqueeze: a group of axes is all flipped or not at all.
 
     1. Axes of size 1 aside, input and output fall into the finest groups of neighbouring axes that
        hold as many elements on both sides.
-    2. A group of the input whose axes are all reversed holds its elements in reverse order; then so
-       do all axes of the output's group. A group with none reversed stays.
-    3. A group with some reversed has no such form: those are wanted upright.
+    2. A group of the input whose axes are all flipped holds its elements in reverse order; then so
+       do all axes of the output's group. A group with none flipped stays.
+    3. A group with some flipped has no such form: those are wanted unflipped.
     4. Except for GroupNorm, as PyTorch exports it: N x C x H x W becomes N x G x rest, every one of
        the N·G rows is normalised, and the result takes the old shape again. Whatever the order
        of rows and columns, a row of ``rest`` holds the same elements, and they return to it.
@@ -41,10 +41,10 @@ def reshape(operation: Operation) -> Answer:
     before, after = operation.shape(0), operation.output_shape
     if 0 in before:
         return Refused("is empty")
-    reversed_axes, pure, output = operation.sets[0], UPRIGHT, UPRIGHT
+    flipped_axes, pure, output = operation.flipped[0], UNFLIPPED, UNFLIPPED
     reason = ""
     for merged, split in _groups(before, after):
-        some = reversed_axes.intersection(merged)
+        some = flipped_axes.intersection(merged)
         if len(some) == len(merged):  # rule 2
             pure, output = pure.union(merged), output.union(split)
         elif some:
@@ -52,9 +52,9 @@ def reshape(operation: Operation) -> Answer:
                 f"merges axes {_list(merged)}, of which only {_list(sorted(some))} are reversed"
             )
     if not reason:
-        return Mirrored(output)
+        return Flipped(output)
     if restored := _normalised_and_restored(operation):
-        return Mirrored(UPRIGHT, later=dict.fromkeys(restored, reversed_axes))
+        return Flipped(UNFLIPPED, later=dict.fromkeys(restored, flipped_axes))
     return keep(operation, pure, reason)
 
 
@@ -62,13 +62,13 @@ def reshape(operation: Operation) -> Answer:
 def expand(operation: Operation) -> Answer:
     """Axes are aligned at the end; one that is repeated has size 1 before and no direction."""
     more = len(operation.output_shape) - len(operation.shape(0))
-    return Mirrored(frozenset(axis + more for axis in operation.sets[0]))
+    return Flipped(frozenset(axis + more for axis in operation.flipped[0]))
 
 
 def _normalised_and_restored(operation: Operation) -> list[ir.Value]:
     """The maps that GroupNorm restores (rule 4 of ``reshape``); none if it is something else."""
     before, after = operation.shape(0), operation.output_shape
-    if len(before) != 4 or len(after) != 3 or not operation.sets[0] <= SPATIAL:
+    if len(before) != 4 or len(after) != 3 or not operation.flipped[0] <= SPATIAL:
         return []
     if before[0] != after[0] or before[1] % after[1]:
         return []

@@ -1,11 +1,11 @@
-"""The rule for Resize: it commutes with a reversal if its index map is symmetric.
+"""The rule for Resize: it commutes with a flip if its index map is symmetric.
 
 Along one axis from H to n positions, position o of the output reads the input around x(o).
 
 1. Nearest: reads index(o); symmetric if index(n - 1 - o) = H - 1 - index(o) for every o.
 2. Linear, cubic: symmetric if x(n - 1 - o) = H - 1 - x(o) for every o.
 3. An axis of H = n positions with scale 1 is only copied.
-4. x(o) is computed in fractions. Where float32 cannot hold the scale n / H, an inference engine may
+4. x(o) is computed in fractions. Where float32 cannot hold the scale n / H, a backend may
    get to the other side of a tie between two positions: such a map counts as not symmetric.
 
 Source of x(o) and of the rounding: ONNX operator specification, Resize.
@@ -20,7 +20,7 @@ import numpy as np
 from mmdet2tflite.graph.edit import integer, integers, string
 from mmdet2tflite.graph.rotation.rule import (
     Answer,
-    Mirrored,
+    Flipped,
     Operation,
     Refused,
     keep,
@@ -42,17 +42,17 @@ ROUNDING: dict[str, Callable[[Fraction], int]] = {
 
 @of_first_input
 def resize(operation: Operation) -> Answer:
-    """Keeps the axes reversed whose index map is symmetric; wants the others upright."""
+    """Keeps the axes flipped whose index map is symmetric; wants the others unflipped."""
     if operation.is_computed(2) or operation.is_computed(3):
         return Refused("computes its scales")
     if string(operation.node, "keep_aspect_ratio_policy", "stretch") != "stretch":
         return Refused("keeps the aspect ratio")
-    symmetric = frozenset(axis for axis in operation.sets[0] if _is_symmetric(operation, axis))
-    if symmetric != operation.sets[0]:
+    symmetric = frozenset(axis for axis in operation.flipped[0] if _is_symmetric(operation, axis))
+    if symmetric != operation.flipped[0]:
         how = string(operation.node, "coordinate_transformation_mode", "half_pixel")
         mode = string(operation.node, "mode", "nearest")
         return keep(operation, symmetric, f"reads its input unevenly ({mode}, {how})")
-    return Mirrored(symmetric)
+    return Flipped(symmetric)
 
 
 def _is_symmetric(operation: Operation, axis: int) -> bool:

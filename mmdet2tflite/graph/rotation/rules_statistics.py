@@ -2,10 +2,10 @@
 
 from mmdet2tflite.graph.edit import integer, integers
 from mmdet2tflite.graph.rotation.rule import (
-    UPRIGHT,
+    UNFLIPPED,
     Answer,
     Axes,
-    Mirrored,
+    Flipped,
     Operation,
     Refused,
     keep,
@@ -16,17 +16,17 @@ from mmdet2tflite.graph.rotation.rule import (
 @of_first_input
 def pointwise(operation: Operation) -> Answer:
     """Every element by itself, or with statistics over whole axes, such as Softmax."""
-    return Mirrored(operation.sets[0])
+    return Flipped(operation.flipped[0])
 
 
 @of_first_input
 def per_channel(operation: Operation) -> Answer:
-    """Parameters per channel, or a window over channels (LRN): those must stand upright."""
+    """Parameters per channel, or a window over channels (LRN): those must stay unflipped."""
     if len(operation.node.outputs) > 1:
         return Refused("gives its statistics too")
-    if 1 in operation.sets[0]:
-        return keep(operation, operation.sets[0] - {1}, "has parameters per channel")
-    return Mirrored(operation.sets[0])
+    if 1 in operation.flipped[0]:
+        return keep(operation, operation.flipped[0] - {1}, "has parameters per channel")
+    return Flipped(operation.flipped[0])
 
 
 @of_first_input
@@ -36,17 +36,17 @@ def reduction(operation: Operation) -> Answer:
         return Refused("computes the axes that it reduces")
     rank = len(operation.shape(0))
     axes = _reduced_axes(operation, rank)
-    return Mirrored(_without(operation, axes, rank))
+    return Flipped(_without(operation, axes, rank))
 
 
 @of_first_input
 def position_of_extreme(operation: Operation) -> Answer:
-    """ArgMax, ArgMin: a position counts from the upright end, and the first of equals wins."""
+    """ArgMax, ArgMin: a position counts from the beginning, and the first of equals wins."""
     rank = len(operation.shape(0))
     axis = integer(operation.node, "axis", 0) % rank
-    if axis in operation.sets[0]:
-        return keep(operation, operation.sets[0] - {axis}, f"gives positions along axis {axis}")
-    return Mirrored(_without(operation, frozenset({axis}), rank))
+    if axis in operation.flipped[0]:
+        return keep(operation, operation.flipped[0] - {axis}, f"gives positions along axis {axis}")
+    return Flipped(_without(operation, frozenset({axis}), rank))
 
 
 def _reduced_axes(operation: Operation, rank: int) -> Axes:
@@ -55,12 +55,12 @@ def _reduced_axes(operation: Operation, rank: int) -> Axes:
     if axes:
         return frozenset(axis % rank for axis in axes)
     unchanged = integer(operation.node, "noop_with_empty_axes", 0)
-    return UPRIGHT if unchanged else frozenset(range(rank))
+    return UNFLIPPED if unchanged else frozenset(range(rank))
 
 
 def _without(operation: Operation, axes: Axes, rank: int) -> Axes:
-    """The reversed axes of the output, which lacks ``axes`` unless it keeps them with size 1."""
+    """The flipped axes of the output, which lacks ``axes`` unless it keeps them with size 1."""
     if integer(operation.node, "keepdims", 1):
-        return operation.sets[0] - axes
+        return operation.flipped[0] - axes
     rest = [axis for axis in range(rank) if axis not in axes]
-    return frozenset(rest.index(axis) for axis in operation.sets[0] - axes)
+    return frozenset(rest.index(axis) for axis in operation.flipped[0] - axes)

@@ -1,6 +1,7 @@
 """Rules for windows that slide over rows and columns: convolutions and poolings.
 
-The pads of a mirrored Conv, MaxPool or AveragePool are not written here: its ``Site`` has them.
+The pads of a flipped Conv, MaxPool or AveragePool are not written here: they are those of its
+``WindowOperator``.
 """
 
 import onnx_ir as ir
@@ -9,7 +10,7 @@ from mmdet2tflite.graph.edit import integers, string
 from mmdet2tflite.graph.rotation.rule import (
     SPATIAL,
     Answer,
-    Mirrored,
+    Flipped,
     Operation,
     Refused,
     keep,
@@ -19,11 +20,11 @@ from mmdet2tflite.graph.rotation.rule import (
 
 @of_first_input
 def convolution(operation: Operation) -> Answer:
-    """The kernel is flipped along the reversed axes (rule 7 of ``graph/geometry.py``)."""
+    """The kernel is flipped along the flipped axes (rule 7 of ``geometry.py``)."""
     if refusal := _not_over_rows_and_columns(operation):
         return refusal
-    reversed_axes = operation.sets[0]
-    return Mirrored(reversed_axes, flips={1: reversed_axes})
+    flipped_axes = operation.flipped[0]
+    return Flipped(flipped_axes, flips={1: flipped_axes})
 
 
 @of_first_input
@@ -33,7 +34,7 @@ def pooling(operation: Operation) -> Answer:
         return Refused("does not pool over rows and columns")
     if len(operation.node.outputs) > 1:
         return Refused("gives the positions of its maxima too")
-    return Mirrored(operation.sets[0])
+    return Flipped(operation.flipped[0])
 
 
 @of_first_input
@@ -46,13 +47,13 @@ def transposed_convolution(operation: Operation) -> Answer:
     """
     if refusal := _not_over_rows_and_columns(operation):
         return refusal
-    node, reversed_axes = operation.node, operation.sets[0]
+    node, flipped_axes = operation.node, operation.flipped[0]
     mode = string(node, "auto_pad", "NOTSET")
     if mode not in ("NOTSET", "VALID"):
         return Refused(f"has auto_pad {mode}")
     begins, ends, extras = _transposed_pads(operation)
     for i in (0, 1):
-        if i + 2 in reversed_axes:
+        if i + 2 in flipped_axes:
             begins[i], ends[i], extras[i] = ends[i] - extras[i], begins[i], 0
     if min(begins + ends) < 0:
         return Refused("has an output padding larger than its end pad")
@@ -62,7 +63,7 @@ def transposed_convolution(operation: Operation) -> Answer:
         "pads": ir.AttrInt64s("pads", begins + ends),
         "output_padding": ir.AttrInt64s("output_padding", extras),
     }
-    return Mirrored(reversed_axes, flips={1: reversed_axes}, attributes=attributes)
+    return Flipped(flipped_axes, flips={1: flipped_axes}, attributes=attributes)
 
 
 def _not_over_rows_and_columns(operation: Operation) -> Refused | None:
@@ -70,8 +71,8 @@ def _not_over_rows_and_columns(operation: Operation) -> Refused | None:
         return Refused("computes its weights")
     if len(operation.shape(0)) != 4:
         return Refused("does not convolve over rows and columns")
-    spatial = operation.sets[0] & SPATIAL
-    if spatial != operation.sets[0]:
+    spatial = operation.flipped[0] & SPATIAL
+    if spatial != operation.flipped[0]:
         return keep(operation, spatial, "needs batch and channels upright")
     return None
 

@@ -1,6 +1,6 @@
-"""The calculus: every operator that can compute with reversed inputs, and its rule.
+"""The table of rules: every operator that can compute with flipped inputs.
 
-What is not here computes upright.
+What is not here computes on unflipped inputs.
 """
 
 from collections.abc import Mapping

@@ -4,16 +4,16 @@ import numpy as np
 import onnx_ir as ir
 
 from mmdet2tflite.graph.edit import constant, new_constant, new_node, shape_of
-from mmdet2tflite.graph.rotation.plan import Copy, Plan, Step
+from mmdet2tflite.graph.rotation.rotation_plan import Copy, RotationPlan, Step
 from mmdet2tflite.graph.rotation.rule import Axes
 
 FROM_THE_LAST, BEFORE_THE_FIRST = -1, -(2**63 - 1)
 
 
-class Writer:
+class RotationWriter:
     """Edits the graph from its first operator to its last."""
 
-    def __init__(self, graph: ir.Graph, plan: Plan) -> None:
+    def __init__(self, graph: ir.Graph, plan: RotationPlan) -> None:
         self._graph, self._plan = graph, plan
         self._values: dict[Copy, ir.Value] = {}
         self._constants: dict[tuple[ir.Value, Axes], ir.Value] = {}
@@ -36,7 +36,7 @@ class Writer:
             if copy is not None and node.inputs[index] is not self._value(copy):
                 node.replace_input_with(index, self._value(copy))
         for index, axes in answer.flips.items():
-            self._flip(node, index, axes)
+            self._flip_constant(node, index, axes)
         for index, array in answer.constants.items():
             if index >= len(node.inputs):
                 node.resize_inputs(index + 1)
@@ -53,17 +53,17 @@ class Writer:
             self._exchange_outputs(node)
 
     def _value(self, copy: Copy) -> ir.Value:
-        """The value that holds a copy; inserts its reversal where it is needed first."""
+        """The value that holds a copy; inserts its flip where it is needed first."""
         if copy not in self._values:
-            turn = self._plan.turns.get(copy)
-            self._values[copy] = copy.value if turn is None else self._reverse(copy)
+            flip = self._plan.flips.get(copy)
+            self._values[copy] = copy.value if flip is None else self._flip_copy(copy)
         return self._values[copy]
 
-    def _reverse(self, copy: Copy) -> ir.Value:
-        turn = self._plan.turns[copy]
-        source = self._value(turn.source)
+    def _flip_copy(self, copy: Copy) -> ir.Value:
+        flip = self._plan.flips[copy]
+        source = self._value(flip.source)
         held = "_".join(["reversed", *map(str, sorted(copy.axes))]) if copy.axes else "upright"
-        numbers = (FROM_THE_LAST, BEFORE_THE_FIRST, turn.axis, FROM_THE_LAST)
+        numbers = (FROM_THE_LAST, BEFORE_THE_FIRST, flip.axis, FROM_THE_LAST)
         node = new_node(
             "Slice",
             [source, *(self._slice_operand(number) for number in numbers)],
@@ -85,8 +85,8 @@ class Writer:
             self._slice_operands[number] = new_constant(self._graph, "reversal", array)
         return self._slice_operands[number]
 
-    def _flip(self, node: ir.Node, index: int, axes: Axes) -> None:
-        """A constant, reversed; shared by all who read it reversed so."""
+    def _flip_constant(self, node: ir.Node, index: int, axes: Axes) -> None:
+        """A constant, flipped; shared by all who read it flipped so."""
         value = node.inputs[index]
         array = constant(value)
         assert value is not None

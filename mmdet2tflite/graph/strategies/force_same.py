@@ -6,11 +6,11 @@ convolution on an even size then reads one row and one column further down than 
 
 import onnx_ir as ir
 
+from mmdet2tflite.graph.padding_mode import choose_and_write, choose_forced
 from mmdet2tflite.graph.rewriting import Rewriting
-from mmdet2tflite.graph.sites import find_sites
-from mmdet2tflite.graph.treatment import choose_forced, settle_all
+from mmdet2tflite.graph.window_operators import find_window_operators
 
 
 def rewrite(model: ir.Model) -> Rewriting:
     """SAME wherever it has the right number of outputs; a PAD stays only where it has not."""
-    return Rewriting(model, settle_all(find_sites(model.graph), choose_forced))
+    return Rewriting(model, choose_and_write(find_window_operators(model.graph), choose_forced))

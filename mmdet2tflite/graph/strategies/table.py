@@ -15,15 +15,15 @@ from mmdet2tflite.graph.strategies import (
 STRATEGIES: dict[PaddingName, Strategy] = {
     "auto": Strategy(auto.rewrite, "the cheapest exact one"),
     "explicit": Strategy(explicit.rewrite, "PAD operators stay"),
-    "mirror": Strategy(mirror.rewrite, "turned round by 180°; reverses its input and outputs"),
+    "mirror": Strategy(mirror.rewrite, "rotated by 180°; rotates its input and outputs back"),
     "mirror_rotated": Strategy(
-        mirror.rewrite_rotated, "turned round by 180°; takes and gives turned maps", upright=False
+        mirror.rewrite_rotated, "rotated by 180°; takes and gives rotated maps", rotated_file=True
     ),
     "widen": Strategy(widen.rewrite, "kernels enlarged with zeros"),
     "tf_train": Strategy(tf_train.rewrite, "for a network trained with TensorFlow's padding"),
     "engine": Strategy(
         engine.rewrite,
-        "SAME, with the true pads in the metadata for one's own engine",
+        "SAME, with the true pads in the metadata for one's own backend",
         flagged=True,
     ),
     "force_same": Strategy(

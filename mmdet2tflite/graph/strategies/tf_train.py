@@ -8,26 +8,28 @@ import onnx_ir as ir
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.edit import describe
-from mmdet2tflite.graph.rewriting import Rewriting, Treatment
-from mmdet2tflite.graph.sites import find_sites
-from mmdet2tflite.graph.treatment import choose_explicit, settle_all
+from mmdet2tflite.graph.padding_mode import choose_and_write, choose_explicit
+from mmdet2tflite.graph.rewriting import PaddingMode, Rewriting
+from mmdet2tflite.graph.window_operators import find_window_operators
 
 
 def rewrite(model: ir.Model) -> Rewriting:
-    """VALID or SAME at every site.
+    """VALID or SAME at every window operator.
 
     Raises:
         ModelError: a convolution or pooling pads otherwise: the network was not trained so.
     """
-    sites = find_sites(model.graph)
-    padded = [site for site in sites if choose_explicit(site).treatment == Treatment.PAD]
+    windows = find_window_operators(model.graph)
+    padded = [
+        window for window in windows if choose_explicit(window).padding_mode == PaddingMode.PAD
+    ]
     if padded:
         height, width = padded[0].axes
         raise ModelError(
-            f"{len(padded)} of {len(sites)} convolutions and poolings do not pad as TensorFlow's "
+            f"{len(padded)} of {len(windows)} convolutions and poolings do not pad as TensorFlow's "
             f"SAME does; the first is {describe(padded[0].node)} with pads {height.begin}, "
             f"{height.end} (rows) and {width.begin}, {width.end} (columns)",
             "a network that was trained with TensorFlow's padding",
             "use `mirror` or `widen`: they are exact for this network as it is",
         )
-    return Rewriting(model, settle_all(sites, choose_explicit))
+    return Rewriting(model, choose_and_write(windows, choose_explicit))

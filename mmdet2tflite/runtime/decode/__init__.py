@@ -1,4 +1,4 @@
-"""Picture → input tensor, and raw head outputs → boxes: the one decoder of every runtime.
+"""Picture → input tensor, and raw head outputs → boxes: the one decoder of every backend.
 
 It is also what a user ships, so it needs numpy and OpenCV only. Both directions reproduce mmdet
 3.3: ``letterbox`` its ``FixShapeResize(keep_ratio=True)`` bit for bit, ``decode`` its heads'

@@ -8,8 +8,8 @@ import pytest
 from benchmarks.conversion import timing_worker
 from benchmarks.conversion.entry import Entry
 from benchmarks.conversion.timing import SERIES, Protocol, Series, time_entries
-from benchmarks.conversion.timing_worker import choose_engine
-from mmdet2tflite.backends.runtimes import RUNTIMES
+from benchmarks.conversion.timing_worker import choose_kernel_set
+from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.store.store import Store
 from tests.evaluate.constant_network import onnx_model, tflite_model, write_data
@@ -47,11 +47,11 @@ def test_series_are_named_after_engine_and_threads():
 
 
 def test_the_usual_engine_of_a_runtime_is_timed_and_the_builtin_kernels_where_there_are_any():
-    engines = RUNTIMES["tflite"].engines
-    assert choose_engine(engines, builtin=False) == "xnnpack"
-    assert choose_engine(engines, builtin=True) == "builtin"
-    assert choose_engine(RUNTIMES["onnx"].engines, builtin=False) == "onnxruntime"
-    assert choose_engine(RUNTIMES["onnx"].engines, builtin=True) is None
+    kernel_sets = BACKENDS["tflite"].kernel_sets
+    assert choose_kernel_set(kernel_sets, builtin=False) == "xnnpack"
+    assert choose_kernel_set(kernel_sets, builtin=True) == "builtin"
+    assert choose_kernel_set(BACKENDS["onnx"].kernel_sets, builtin=False) == "onnxruntime"
+    assert choose_kernel_set(BACKENDS["onnx"].kernel_sets, builtin=True) is None
 
 
 def test_every_model_has_a_value_for_every_round_of_its_series(store, entries, image, own_lock):
@@ -74,18 +74,18 @@ def test_threads_and_engine_are_those_of_the_series(store, entries, image, own_l
         def bind(self, tensor):
             return lambda: None
 
-    def open_model(model, folder, engine, threads):
+    def open_model(model, folder, kernel_set, threads):
         assert (folder / model.file).exists()
-        opened.append((engine, threads))
+        opened.append((kernel_set, threads))
         return Runner()
 
-    class Runtime:
-        def __init__(self, engines):
-            self.engines, self.open = engines, open_model
+    class Backend:
+        def __init__(self, kernel_sets):
+            self.kernel_sets, self.open = kernel_sets, open_model
 
     monkeypatch.setattr("benchmarks.conversion.timing.run_python", run_here)
-    stand_ins = {kind: Runtime(runtime.engines) for kind, runtime in RUNTIMES.items()}
-    monkeypatch.setattr(timing_worker, "RUNTIMES", stand_ins)
+    stand_ins = {kind: Backend(backend.kernel_sets) for kind, backend in BACKENDS.items()}
+    monkeypatch.setattr(timing_worker, "BACKENDS", stand_ins)
     time_entries(store, entries, image, QUICK, 1, lambda message: None)
     assert opened == [
         ("xnnpack", 1),

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY
-from tests.quiet_openvino import ov, read_onnx, spell_out
+from tests.quiet_openvino import normalise_ir, ov, read_onnx
 
 SHAPE = (1, 4, 9, 10)
 RANDOM = np.random.default_rng(3)
@@ -117,7 +117,7 @@ def test_the_numbers_stay_and_what_is_misread_is_gone(tmp_path, case):
     image = RANDOM.standard_normal(SHAPE).astype(np.float32) - 2  # maxima below zero
     (expected,) = onnxruntime.InferenceSession(path).run(None, {"image": image})
     model = read_onnx(path)
-    spell_out(model)
+    normalise_ir(model)
     found = ov.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(image)[0]
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= 1e-5
@@ -135,7 +135,7 @@ def test_a_refusal_says_which_operator_and_why(tmp_path, case):
     operator, reason = REFUSED[case]
     model = read_onnx(write(tmp_path / "tiny.onnx", operator))
     with pytest.raises(ModelError, match=reason) as caught:
-        spell_out(model)
+        normalise_ir(model)
     assert "map" in caught.value.found  # the node's name
     assert "onnx2tf" in caught.value.remedy
 

@@ -1,4 +1,4 @@
-"""Is a batch normalisation folded where it can be, exactly, and spelt out elsewhere?"""
+"""Is a batch normalisation folded where it can be, exactly, and elsewhere a Mul and an Add?"""
 
 import numpy as np
 import pytest
@@ -110,7 +110,7 @@ def test_weights_that_two_layers_share_are_scaled_for_one_of_them() -> None:
     assert_same(model, done.model)
 
 
-SPELT_OUT = {
+MUL_AND_ADD = {
     "no layer before it": ([node("Relu", ["x"], ["c"])], {"y": 4}),
     "another reader": (
         [node("Conv", ["x", "w"], ["c"]), node("Relu", ["c"], ["z"])],
@@ -124,7 +124,7 @@ SPELT_OUT = {
 }
 
 
-@pytest.mark.parametrize(("before", "outputs"), SPELT_OUT.values(), ids=SPELT_OUT)
+@pytest.mark.parametrize(("before", "outputs"), MUL_AND_ADD.values(), ids=MUL_AND_ADD)
 def test_elsewhere_it_is_a_multiplication_and_an_addition(before: list, outputs: dict) -> None:
     # Computed weights: the image itself, 4 x 4 x 2 x 1.
     if len(before) == 2 and before[0].op_type == "Slice":

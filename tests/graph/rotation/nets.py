@@ -1,4 +1,4 @@
-"""Tiny canonical graphs, and the check that ``reverse`` keeps what they compute."""
+"""Tiny canonical graphs, and the check that ``rotate_graph`` keeps what they compute."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -9,8 +9,8 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from mmdet2tflite.graph.edit import new_constant, new_node, shape_of
-from mmdet2tflite.graph.rotation.reverse import Reversed, reverse
-from mmdet2tflite.graph.sites import Site, find_sites
+from mmdet2tflite.graph.rotation.rotate import RotatedGraph, rotate_graph
+from mmdet2tflite.graph.window_operators import WindowOperator, find_window_operators
 
 SIZES = ((6, 5), (7, 4), (1, 6), (5, 1))
 """Rows and columns: odd and even, never square, and axes without a direction."""
@@ -62,7 +62,7 @@ class Net:
         return self.op("Conv", x, weights, self.integers(into), **attributes)
 
     def stem(self, channels: int = 4) -> str:
-        """A convolution of the image that is SAME only when it is mirrored; keeps the size."""
+        """A convolution of the image that is SAME only when it is flipped; keeps the size."""
         rows, columns = (1 if size == 1 else 2 for size in self.shape[2:])
         pads = [rows - 1, columns - 1, 0, 0]
         return self.conv("image", self.shape[1], channels, (rows, columns), pads=pads)
@@ -98,17 +98,17 @@ def check(
     model: onnx.ModelProto,
     tolerance: float = 0,
     look: Callable[[ir.Model], object] = lambda _: None,
-) -> Reversed:
-    """Reverse the model; the outputs must be the same, within ``tolerance`` of their range.
+) -> RotatedGraph:
+    """Rotate the model; the outputs must be the same, within ``tolerance`` of their range.
 
-    ``look``: what else to do with the reversed model, before its sites are written.
+    ``look``: what else to do with the rotated model, before its windows are written.
     """
-    turned = ir.from_proto(model)
-    found = reverse(turned, find_sites(turned.graph))
-    look(turned)
-    for site in found.sites.values():
-        write_pads(site)
-    proto = ir.to_proto(turned)
+    rotated = ir.from_proto(model)
+    found = rotate_graph(rotated, find_window_operators(rotated.graph))
+    look(rotated)
+    for window in found.windows.values():
+        write_pads(window)
+    proto = ir.to_proto(rotated)
     onnx.checker.check_model(proto, full_check=True)
     shape = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
     image = np.random.default_rng(1).integers(-4, 5, shape).astype(np.float32)
@@ -116,20 +116,20 @@ def check(
     actual = run(proto, np.flip(image, (2, 3)) if found.rotated_input else image)
     assert list(actual) == list(expected)
     for name, value in actual.items():
-        upright = np.flip(value, (2, 3)) if name in found.rotated_outputs else value
+        unrotated = np.flip(value, (2, 3)) if name in found.rotated_outputs else value
         expected_range = float(np.abs(expected[name]).max())
-        difference = np.abs(upright.astype(float) - expected[name]).max()
+        difference = np.abs(unrotated.astype(float) - expected[name]).max()
         assert difference <= tolerance * expected_range
     return found
 
 
-def write_pads(site: Site) -> None:
-    """The geometry of a site in its node: a crop as Slice, the rest as pads."""
-    node, graph = site.node, site.node.graph
+def write_pads(window: WindowOperator) -> None:
+    """The geometry of a window operator in its node: a crop as Slice, the rest as pads."""
+    node, graph = window.node, window.node.graph
     value = node.inputs[0]
     assert isinstance(graph, ir.Graph)
     assert value is not None
-    height, width = site.axes
+    height, width = window.axes
     if height.crop or width.crop:
         numbers = ([height.crop, width.crop], [height.size, width.size], [2, 3])
         operands = [new_constant(graph, "crop", np.array(each, np.int64)) for each in numbers]

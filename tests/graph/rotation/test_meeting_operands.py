@@ -1,4 +1,4 @@
-"""Operands that are reversed along different axes meet: the fewest are turned."""
+"""Operands that are flipped along different axes meet: the fewest are flipped."""
 
 import numpy as np
 
@@ -7,23 +7,23 @@ from tests.graph.rotation.nets import Net, check, count
 WHY = "which needs its operands reversed along the same axes"
 
 
-def upright(net: Net, x: str) -> str:
-    """The map of something that has no mirrored form, of the same size."""
+def unrotated(net: Net, x: str) -> str:
+    """The map of something that has no flipped form, of the same size."""
     return net.op("Hardmax", x, axis=1)
 
 
 def check_slices(net: Net, *outputs: str) -> tuple[tuple[str, ...], int]:
-    """The reversals, and the Slice nodes that they take."""
+    """The flips, and the Slice nodes that they take."""
     slices = []
     found = check(net.model(*outputs), look=lambda model: slices.append(count(model, "Slice")))
-    return found.reversals, slices[0]
+    return found.inner_flips, slices[0]
 
 
-def test_of_one_upright_and_one_reversed_map_the_upright_one_is_reversed() -> None:
+def test_of_one_unflipped_and_one_flipped_map_the_unflipped_one_is_flipped() -> None:
     net = Net(1, 2, 6, 5)
     x, y = net.stem(), net.conv("image", 2, 4, (1, 1))
-    reversals, slices = check_slices(net, net.op("Add", upright(net, x), y))
-    assert reversals == (
+    inner_flips, slices = check_slices(net, net.op("Add", unrotated(net, x), y))
+    assert inner_flips == (
         "v0, before Hardmax_2 (Hardmax), which has no mirrored form",
         f"v2, before Add_3 (Add), {WHY}",
     )
@@ -33,43 +33,43 @@ def test_of_one_upright_and_one_reversed_map_the_upright_one_is_reversed() -> No
 def test_a_copy_that_exists_costs_nothing() -> None:
     net = Net(1, 2, 6, 5)
     x = net.stem()
-    reversals, slices = check_slices(net, net.op("Add", upright(net, x), x))
-    assert reversals == ("v0, before Hardmax_1 (Hardmax), which has no mirrored form",)
+    inner_flips, slices = check_slices(net, net.op("Add", unrotated(net, x), x))
+    assert inner_flips == ("v0, before Hardmax_1 (Hardmax), which has no mirrored form",)
     assert slices == 2
 
 
-def test_the_minority_is_turned() -> None:
+def test_the_minority_is_flipped() -> None:
     net = Net(1, 2, 6, 5)
     x = net.stem()
-    parts = [upright(net, x), upright(net, x), net.op("Relu", x)]
-    reversals, _ = check_slices(net, net.op("Concat", *parts, axis=2))
-    assert reversals[1:] == (f"v3, before Concat_4 (Concat), {WHY}",)
+    parts = [unrotated(net, x), unrotated(net, x), net.op("Relu", x)]
+    inner_flips, _ = check_slices(net, net.op("Concat", *parts, axis=2))
+    assert inner_flips[1:] == (f"v3, before Concat_4 (Concat), {WHY}",)
 
 
 def test_an_operand_of_one_row_meets_any_number_of_rows() -> None:
     net = Net(1, 2, 6, 5)
     x = net.stem()
-    mean = net.op("ReduceMax", upright(net, x), np.array([2, 3]))
+    mean = net.op("ReduceMax", unrotated(net, x), np.array([2, 3]))
     assert check_slices(net, net.op("Mul", x, mean)) == (
         ("v0, before Hardmax_1 (Hardmax), which has no mirrored form",),
         2,
     )
 
 
-def test_only_the_axis_in_dispute_is_turned() -> None:
+def test_only_the_axis_in_dispute_is_flipped() -> None:
     net = Net(1, 2, 6, 5)
     x = net.stem()
     y = net.op("Reshape", net.op("Reshape", x, np.array([1, 24, 5])), np.array([1, 4, 6, 5]))
-    reversals, slices = check_slices(net, net.op("Mul", y, net.conv("image", 2, 4, (1, 1))))
-    assert reversals[1:] == (f"v2, before Mul_4 (Mul), {WHY}",)
+    inner_flips, slices = check_slices(net, net.op("Mul", y, net.conv("image", 2, 4, (1, 1))))
+    assert inner_flips[1:] == (f"v2, before Mul_4 (Mul), {WHY}",)
     assert slices == 2
 
 
 def test_summed_axes_of_two_maps_meet() -> None:
     net = Net(1, 2, 6, 6)
     x, y = net.stem(), net.conv("image", 2, 4, (1, 1))
-    reversals, slices = check_slices(net, net.op("MatMul", x, upright(net, y)))
-    assert reversals[1:] == (
+    inner_flips, slices = check_slices(net, net.op("MatMul", x, unrotated(net, y)))
+    assert inner_flips[1:] == (
         f"v2, before MatMul_3 (MatMul), {WHY}",
         "v3, at the graph's output",
     )

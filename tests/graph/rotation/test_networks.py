@@ -1,9 +1,9 @@
-"""Blocks that detectors and classifiers are made of: how many reversals each needs inside."""
+"""Blocks that detectors and classifiers are made of: how many flips each needs inside."""
 
 import numpy as np
 import pytest
 
-from mmdet2tflite.graph.rotation.reverse import Reversed
+from mmdet2tflite.graph.rotation.rotate import RotatedGraph
 from tests.graph.rotation.nets import Net, check
 
 ROUNDING = 1e-5
@@ -29,11 +29,11 @@ def pyramid(net: Net) -> list[tuple[str, int, int]]:
     return levels
 
 
-def geometry(found: Reversed) -> bool:
-    return all(site.is_same for site in found.sites.values())
+def geometry(found: RotatedGraph) -> bool:
+    return all(window.is_same for window in found.windows.values())
 
 
-def test_the_head_of_yolox_is_decoded_reversed_and_turned_once_at_its_end() -> None:
+def test_the_head_of_yolox_is_decoded_flipped_and_flipped_back_once_at_its_end() -> None:
     net = Net(1, 3, 32, 48)
     levels, grids, strides = [], [], []
     for number, (x, rows, columns) in enumerate(pyramid(net)):
@@ -51,15 +51,15 @@ def test_the_head_of_yolox_is_decoded_reversed_and_turned_once_at_its_end() -> N
     size = net.op("Mul", net.op("Exp", net.op("Clip", size, -3.0, 3.0)), stride)
     end = net.op("Concat", centre, size, scores, axis=-1)
     found = check(net.model(end), ROUNDING)
-    assert found.reversals == (f"{end}, at the graph's output",)
+    assert found.inner_flips == (f"{end}, at the graph's output",)
     assert geometry(found)
 
 
-def test_maps_of_three_levels_stay_reversed() -> None:
+def test_maps_of_three_levels_stay_flipped() -> None:
     net = Net(1, 3, 32, 48)
     ends = [net.conv(x, 4, 3, (3, 3), pads=[1, 1, 1, 1]) for x, _, _ in pyramid(net)]
     found = check(net.model(*ends))
-    assert (found.rotated_outputs, found.reversals) == (tuple(ends), ())
+    assert (found.rotated_outputs, found.inner_flips) == (tuple(ends), ())
     assert geometry(found)
 
 
@@ -75,7 +75,7 @@ def test_a_feature_pyramid_with_nearest_upsampling() -> None:
         above = x
         ends.append(net.conv(x, 4, 4, (3, 3), pads=[1, 1, 1, 1]))
     found = check(net.model(*ends))
-    assert (found.rotated_outputs, found.reversals) == (tuple(ends), ())
+    assert (found.rotated_outputs, found.inner_flips) == (tuple(ends), ())
 
 
 def test_focus_of_strided_slices() -> None:
@@ -87,7 +87,7 @@ def test_focus_of_strided_slices() -> None:
         for x in (0, 1) for y in (0, 1)
     ]  # fmt: skip
     end = down(net, net.op("Concat", *parts, axis=1), 12, 4)
-    assert check(net.model(end)).reversals == ()
+    assert check(net.model(end)).inner_flips == ()
 
 
 def test_channel_shuffle() -> None:
@@ -97,7 +97,7 @@ def test_channel_shuffle() -> None:
     x = net.op("Reshape", net.op("Transpose", x, perm=[0, 2, 1, 3, 4]), ints(1, 6, 4, 6))
     left, right = net.op("Split", x, ints(2, 4), outputs=2, axis=1)
     end = net.op("Concat", right, down_one(net, left), axis=1)
-    assert check(net.model(end)).reversals == ()
+    assert check(net.model(end)).inner_flips == ()
 
 
 def down_one(net: Net, x: str) -> str:
@@ -111,7 +111,7 @@ def test_squeeze_and_excitation() -> None:
     gate = net.op(
         "HardSigmoid", net.conv(net.op("Relu", net.conv(pooled, 4, 2, (1, 1))), 2, 4, (1, 1))
     )
-    assert check(net.model(net.op("Mul", x, gate)), ROUNDING).reversals == ()
+    assert check(net.model(net.op("Mul", x, gate)), ROUNDING).inner_flips == ()
 
 
 def test_a_classifier_with_global_pooling_turns_nothing() -> None:
@@ -119,18 +119,18 @@ def test_a_classifier_with_global_pooling_turns_nothing() -> None:
     x = net.op("GlobalAveragePool", down(net, "image", 3, 4))
     end = net.op("Gemm", net.op("Flatten", x), net.integers(10, 4), net.integers(10), transB=1)
     found = check(net.model(end), ROUNDING)
-    assert (found.rotated_input, found.rotated_outputs, found.reversals) == (True, (), ())
+    assert (found.rotated_input, found.rotated_outputs, found.inner_flips) == (True, (), ())
 
 
 def test_a_classifier_that_flattens_maps_turns_one() -> None:
     net = Net(1, 3, 8, 12)
     x = net.op("Flatten", down(net, "image", 3, 4))
     end = net.op("Gemm", x, net.integers(96, 10), net.integers(10))
-    (reversal,) = check(net.model(end)).reversals
+    (reversal,) = check(net.model(end)).inner_flips
     assert reversal.startswith("v1, before Flatten_2")
 
 
-def test_attention_over_all_positions_is_computed_reversed() -> None:
+def test_attention_over_all_positions_is_computed_flipped() -> None:
     net = Net(1, 3, 8, 12)
     x = down(net, "image", 3, 4)
     query, key, value = (
@@ -140,7 +140,7 @@ def test_attention_over_all_positions_is_computed_reversed() -> None:
     weights = net.op("Softmax", net.op("Mul", scores, 0.01), axis=-1)
     mixed = net.op("MatMul", value, net.op("Transpose", weights, perm=[0, 2, 1]))
     end = net.op("Add", x, net.op("Reshape", mixed, ints(1, 4, 4, 6)))
-    assert check(net.model(end), ROUNDING).reversals == ()
+    assert check(net.model(end), ROUNDING).inner_flips == ()
 
 
 def group_normalization(net: Net, x: str, groups: int, *shape: int) -> str:
@@ -151,12 +151,12 @@ def group_normalization(net: Net, x: str, groups: int, *shape: int) -> str:
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
-def test_group_normalization_is_computed_reversed(groups: int) -> None:
+def test_group_normalization_is_computed_flipped(groups: int) -> None:
     net = Net(2, 3, 8, 12)
     x = down(net, "image", 3, 4)
     y = net.op("Mul", group_normalization(net, x, groups, 2, 4, 4, 6), net.integers(4, 1, 1))
     end = net.conv(net.op("Add", x, y), 4, 2, (3, 3), pads=[1, 1, 1, 1])
-    assert check(net.model(end), ROUNDING).reversals == ()
+    assert check(net.model(end), ROUNDING).inner_flips == ()
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_group_normalization_is_computed_reversed(groups: int) -> None:
         (8, (1, 4, 4, 6), ""),
     ],
 )
-def test_what_only_begins_like_group_normalization_is_computed_upright(
+def test_what_only_begins_like_group_normalization_is_computed_unflipped(
     groups: int, shape: tuple[int, ...], also: str
 ) -> None:
     net = Net(1, 3, 8, 12)
@@ -178,7 +178,7 @@ def test_what_only_begins_like_group_normalization_is_computed_upright(
     others = [net.op("Relu", rows)] if also == "the groups" else []
     if also == "the normalised groups":
         others = [normal]
-    assert len(check(net.model(end, *others), ROUNDING).reversals) == 1
+    assert len(check(net.model(end, *others), ROUNDING).inner_flips) == 1
 
 
 def test_a_residual_network_crops_its_shortcuts() -> None:
@@ -188,5 +188,5 @@ def test_a_residual_network_crops_its_shortcuts() -> None:
     main = net.conv(down(net, x, 4, 4), 4, 4, (3, 3), pads=[1, 1, 1, 1])
     end = net.op("Relu", net.op("Add", main, net.conv(x, 4, 4, (1, 1), strides=[2, 2])))
     found = check(net.model(end))
-    assert found.reversals == ()
-    assert [site.is_same for site in found.sites.values()] == [True, True, True, True, False]
+    assert found.inner_flips == ()
+    assert [window.is_same for window in found.windows.values()] == [True, True, True, True, False]

@@ -1,4 +1,4 @@
-"""The engine flag: an engine that honours it computes what the ONNX graph computes."""
+"""The padding flag: a backend that honours it computes what the ONNX graph computes."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ from ai_edge_litert import schema_py_generated as schema
 from onnx import helper
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.tflite.engine_flag import put_pads_back, write_flags
 from mmdet2tflite.tflite.flatbuffer import operator_name
+from mmdet2tflite.tflite.padding_flag import put_pads_back, write_flags
 from tests.tflite.flagged import (
     CASES,
     CHAIN_FLAGS,

@@ -1,4 +1,4 @@
-"""Every operator with a rule computes on reversed maps, without a reversal before it."""
+"""Every operator with a rule computes on rotated maps, without a flips before it."""
 
 from collections.abc import Callable
 
@@ -194,36 +194,36 @@ EXACT = WINDOWS | BROADCASTING | REDUCTIONS | AXES | SELECTION | MULTIPLICATION
 ROUNDED = POINTWISE | WHOLE_AXES
 
 
-def reversals_inside(build: Build, size: tuple[int, int], tolerance: float) -> list[str]:
+def inner_flips_of(build: Build, size: tuple[int, int], tolerance: float) -> list[str]:
     net = Net(1, 2, *size)
     outputs = build(net, net.stem())
     found = check(net.model(*(outputs if isinstance(outputs, list) else [outputs])), tolerance)
     assert found.rotated_input
-    return [each for each in found.reversals if "at the graph's output" not in each]
+    return [each for each in found.inner_flips if "at the graph's output" not in each]
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", EXACT)
-def test_computes_reversed_to_the_bit(name: str, size: tuple[int, int]) -> None:
-    assert reversals_inside(EXACT[name], size, 0) == []
+def test_computes_flipped_to_the_bit(name: str, size: tuple[int, int]) -> None:
+    assert inner_flips_of(EXACT[name], size, 0) == []
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", ROUNDED)
-def test_computes_reversed_within_rounding(name: str, size: tuple[int, int]) -> None:
-    assert reversals_inside(ROUNDED[name], size, 1e-5) == []
+def test_computes_flipped_within_rounding(name: str, size: tuple[int, int]) -> None:
+    assert inner_flips_of(ROUNDED[name], size, 1e-5) == []
 
 
 @pytest.mark.parametrize("size", SIZES[:3])
 @pytest.mark.parametrize("name", TRANSPOSED)
-def test_transposed_convolution_computes_reversed(name: str, size: tuple[int, int]) -> None:
+def test_transposed_convolution_computes_flipped(name: str, size: tuple[int, int]) -> None:
     attributes = dict(TRANSPOSED[name])
     kernel, groups = attributes.pop("kernel"), attributes.get("group", 1)
 
     def build(net: Net, x: str) -> object:
         return net.op("ConvTranspose", x, net.integers(4, 2 // groups, *kernel), **attributes)
 
-    assert reversals_inside(build, size, 0) == []
+    assert inner_flips_of(build, size, 0) == []
 
 
 @pytest.mark.parametrize("shape", [(13, 11), (14, 12)])
@@ -232,7 +232,7 @@ def test_transposed_convolution_of_a_given_output_shape(shape: tuple[int, int]) 
         weights = net.integers(4, 2, 4, 4)
         return net.op("ConvTranspose", x, weights, strides=[2, 2], output_shape=shape)
 
-    assert reversals_inside(build, (6, 5), 0) == []
+    assert inner_flips_of(build, (6, 5), 0) == []
 
 
 @pytest.mark.parametrize("mode", ["reflect", "wrap"])
@@ -241,7 +241,7 @@ def test_pads_that_repeat_the_map(mode: str) -> None:
         return net.op("Pad", x, ints(0, 0, 2, 0, 0, 0, 1, 3), mode=mode)
 
     net = Net(1, 2, 6, 5, opset=19)
-    assert check(net.model(build(net, net.stem()))).reversals == ()
+    assert check(net.model(build(net, net.stem()))).inner_flips == ()
 
 
 @pytest.mark.parametrize("sizes", [(1, 2, 3), (3, 3), (2, 2, 2)])
@@ -252,19 +252,19 @@ def test_parts_of_a_split_over_rows_keep_their_names(
     net = Net(1, 2, 6, 5)
     parts = net.op("Split", net.stem(), ints(*sizes), outputs=len(sizes), axis=2)
     ends = [*parts, net.op("Concat", *(net.op("Relu", part) for part in parts[1:]), axis=2)]
-    assert check(net.model(*ends[:: -1 if reverse_names else 1])).reversals == ()
+    assert check(net.model(*ends[:: -1 if reverse_names else 1])).inner_flips == ()
 
 
 def test_split_into_parts_of_which_the_last_is_smaller() -> None:
     net = Net(1, 2, 7, 5)
     parts = net.op("Split", net.stem(), outputs=3, axis=2, num_outputs=3)
-    assert check(net.model(*parts)).reversals == ()
+    assert check(net.model(*parts)).inner_flips == ()
 
 
 def test_split_into_single_rows_before_an_operator_without_a_rule() -> None:
     net = Net(1, 2, 3, 1)
     parts = net.op("Split", net.stem(), outputs=3, axis=2, num_outputs=3)
-    assert check(net.model(*(net.op("Det", part) for part in parts))).reversals == ()
+    assert check(net.model(*(net.op("Det", part) for part in parts))).inner_flips == ()
 
 
 def test_axes_as_an_attribute_below_opset_18() -> None:
@@ -280,11 +280,11 @@ def test_operators_of_newer_opsets(kind: str) -> None:
         parameters, attributes = [net.integers(4), net.integers(4)], {"num_groups": 2}
     net.shapes["normal"] = (1, 4, 6, 5)
     net.nodes.append(net.node(kind, [x, *parameters], ["normal"], **attributes))
-    assert check(net.model("normal"), tolerance=1e-5).reversals == ()
+    assert check(net.model("normal"), tolerance=1e-5).inner_flips == ()
 
 
 def test_batch_normalization() -> None:
     net = Net(1, 2, 6, 5)
     statistics = [net.integers(4), net.integers(4), net.integers(4), np.ones(4)]
     end = net.op("BatchNormalization", net.stem(), *statistics, epsilon=0.0)
-    assert check(net.model(end), tolerance=1e-5).reversals == ()
+    assert check(net.model(end), tolerance=1e-5).inner_flips == ()

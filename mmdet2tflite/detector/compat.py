@@ -1,11 +1,11 @@
-"""Everything that must be mended in the OpenMMLab packages to run on today's PyTorch and ONNX.
+"""Every patch that the OpenMMLab packages need to run on today's PyTorch and ONNX.
 
 Call ``prepare()`` before the first ``import mmdet`` and ``prepare_export()`` before mmdeploy
-exports. No third-party file is edited: a mend sets an attribute or registers a name, is listed in
-``MENDS`` with its reason, and has a test that fails on the day it is no longer needed.
+exports. No third-party file is edited: a patch sets an attribute or registers a name, is listed in
+``COMPATIBILITY_PATCHES`` with its reason, and has a test that fails on the day it is not needed.
 
-Only child processes import this module's heavy parts. ``python -m mmdet2tflite.detector.mmlab``
-prints the state of every mend as JSON.
+Only child processes import this module's heavy parts. ``python -m mmdet2tflite.detector.compat``
+prints the state of every patch as JSON.
 """
 
 import importlib.util
@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 
 @dataclass(frozen=True)
-class Mend:
+class CompatibilityPatch:
     """One incompatibility between two packages and how it is bridged."""
 
     name: str
@@ -33,20 +33,20 @@ class Mend:
 
 
 def prepare() -> None:
-    """Apply the mends that training and inference need. Idempotent."""
+    """Apply the patches that training and inference need. Idempotent."""
     _apply(for_export=False)
 
 
 def prepare_export() -> None:
-    """Apply all mends, those that mmdeploy needs included. Idempotent."""
+    """Apply all patches, those that mmdeploy needs included. Idempotent."""
     _apply(for_export=False)
     _apply(for_export=True)
 
 
 def _apply(*, for_export: bool) -> None:
-    for mend in MENDS:
-        if mend.for_export == for_export and mend.needed():
-            mend.apply()
+    for patch in COMPATIBILITY_PATCHES:
+        if patch.for_export == for_export and patch.needed():
+            patch.apply()
 
 
 # --- mmcv-lite has no compiled operators -----------------------------------------------------
@@ -176,22 +176,22 @@ def _use_plain_extractor() -> None:
         module.create_extractor = onnx.utils.Extractor
 
 
-MENDS: tuple[Mend, ...] = (
-    Mend(
+COMPATIBILITY_PATCHES: tuple[CompatibilityPatch, ...] = (
+    CompatibilityPatch(
         "compiled-operators",
         "mmcv-lite",
         "mmcv-lite ships no mmcv._ext; nms is torchvision's, other operators refuse when called",
         _no_compiled_operators,
         _install_operators,
     ),
-    Mend(
+    CompatibilityPatch(
         "safe-checkpoint-types",
         "mmengine",
         "torch >= 2.6 loads weights only; mmengine's HistoryBuffer and numpy scalars are allowed",
         _weights_only_is_default,
         _allow_checkpoint_types,
     ),
-    Mend(
+    CompatibilityPatch(
         "torchscript-exporter",
         "mmdeploy",
         "torch.onnx.export defaults to dynamo; mmdeploy's rewriters need the TorchScript tracer",
@@ -199,7 +199,7 @@ MENDS: tuple[Mend, ...] = (
         _use_torchscript_exporter,
         for_export=True,
     ),
-    Mend(
+    CompatibilityPatch(
         "plain-extractor",
         "mmdeploy",
         "mmdeploy replaces a private method of onnx.utils.Extractor that changed after onnx 1.16",
@@ -211,16 +211,16 @@ MENDS: tuple[Mend, ...] = (
 
 
 def main() -> None:
-    """Print name, package, version, reason and state of every mend as a JSON list."""
+    """Print name, package, version, reason and state of every patch as a JSON list."""
     states = [
         {
-            "name": mend.name,
-            "package": mend.package,
-            "version": version(mend.package),
-            "reason": mend.reason,
-            "active": mend.needed(),
+            "name": patch.name,
+            "package": patch.package,
+            "version": version(patch.package),
+            "reason": patch.reason,
+            "active": patch.needed(),
         }
-        for mend in MENDS
+        for patch in COMPATIBILITY_PATCHES
     ]
     print(json.dumps(states))
 

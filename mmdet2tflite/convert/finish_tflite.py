@@ -1,4 +1,4 @@
-"""From a converter's file to a finished one: names, promised PADs, flags, orientation, passport."""
+"""Finishes a converter's file: names, planned PADs, padding flags, rotation, passport."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ from mmdet2tflite.convert.tflite_file import (
 )
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.tflite.census import PADS, custom_ops, operators
-from mmdet2tflite.tflite.engine_flag import Pads, write_flags
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
-from mmdet2tflite.tflite.flips import reverse_io
+from mmdet2tflite.tflite.padding_flag import Pads, write_flags
+from mmdet2tflite.tflite.rotation import rotate_io
 
 
 @dataclass(frozen=True)
-class Finishing:
-    """What the rewritten graph promised of its file.
+class ExpectedTflite:
+    """What the rewritten graph expects of its file.
 
     Args:
         onnx: the rewritten graph.
         outputs: names and shapes in the ONNX (N x C x H x W).
         pads: PAD operators that the file has.
-        rotation: what of the graph is turned by 180°.
-        upright: the finished file shall turn it back.
+        rotation: what of the graph is rotated by 180°.
+        undo_rotation: the finished file rotates its input and outputs back.
         flags: true pads of convolutions that are written SAME, by ONNX node name.
     """
 
@@ -41,11 +41,13 @@ class Finishing:
     outputs: tuple[Tensor, ...]
     pads: int
     rotation: Rotation
-    upright: bool
+    undo_rotation: bool
     flags: Mapping[str, Pads]
 
 
-def finish(converted: Path, target: Path, promised: Finishing, passport: Passport) -> Passport:
+def finish_tflite(
+    converted: Path, target: Path, expected: ExpectedTflite, passport: Passport
+) -> Passport:
     """Write ``target``: the converted file with the ONNX names, flags and a passport.
 
     Args:
@@ -59,17 +61,17 @@ def finish(converted: Path, target: Path, promised: Finishing, passport: Passpor
             identified, or a flagged convolution cannot be found.
     """
     model = read_model(converted)
-    check_operators(model, promised.pads)
+    check_operators(model, expected.pads)
     found = {tensor.name: tensor for tensor in output_tensors(model)}
-    names = match_outputs(promised.outputs, list(found.values()))
-    outputs = tuple(describe_output(o, found[names[o.name]]) for o in promised.outputs)
+    names = match_outputs(expected.outputs, list(found.values()))
+    outputs = tuple(describe_output(o, found[names[o.name]]) for o in expected.outputs)
     rename_outputs(model, names)
-    if promised.flags:
-        places = locate_convolutions(model, _kernels(promised), promised.flags)
-        write_flags(model, {places[name]: pads for name, pads in promised.flags.items()})
-    rotation = promised.rotation
-    if promised.upright and rotation.input:
-        reverse_io(model, inputs=True, outputs=_spatial_axes(outputs, rotation.outputs))
+    if expected.flags:
+        places = locate_convolutions(model, _kernels(expected), expected.flags)
+        write_flags(model, {places[name]: pads for name, pads in expected.flags.items()})
+    rotation = expected.rotation
+    if expected.undo_rotation and rotation.input:
+        rotate_io(model, inputs=True, outputs=_spatial_axes(outputs, rotation.outputs))
         rotation = Rotation()
     passport = passport.model_copy(update={"outputs": outputs, "rotation": rotation})
     write_passport(model, passport)
@@ -103,13 +105,13 @@ def check_operators(model: schema.ModelT, pads: int) -> None:
         )
 
 
-def _kernels(promised: Finishing) -> dict[str, NDArray[np.float32]]:
+def _kernels(expected: ExpectedTflite) -> dict[str, NDArray[np.float32]]:
     import onnx_ir as ir  # a second, wasted on a strategy without flags
 
     from mmdet2tflite.graph.edit import constant, is_op
 
     kernels = {}
-    for node in ir.load(promised.onnx).graph:
+    for node in ir.load(expected.onnx).graph:
         if is_op(node, "Conv"):
             kernel = constant(node.inputs[1])
             if kernel is not None:

@@ -1,4 +1,4 @@
-"""One spelling where ONNX allows several, because converters do not know all of them."""
+"""Normalises operators that ONNX lets be written in several ways, for converters know not all."""
 
 import numpy as np
 import onnx_ir as ir
@@ -15,11 +15,11 @@ from mmdet2tflite.graph.passes.reporting import ReportingPass
 BROADCASTING = ("Add", "Div", "Max", "Min", "Mul", "Pow", "Sub")
 
 
-class SpellOut(ReportingPass):
+class NormaliseOperators(ReportingPass):
     """Operators are written in the form that needs no further rule to be read.
 
     1. A constant operand of an elementwise operator has the rank of the output, with leading ones:
-       onnx2tf leaves ``(W,)`` and ``(H, W)`` as they are when it turns maps to N x H x W x C.
+       onnx2tf leaves ``(W,)`` and ``(H, W)`` as they are when it transposes maps to N x H x W x C.
     2. ``Pad`` names the pads of every axis and has no ``axes``, which onnx2tf does not read.
     3. A constant of one element stays: it means the same in every layout.
     """

@@ -1,12 +1,12 @@
-"""The engine flag: true pads, in a file's metadata, of operators that are written SAME.
+"""The padding flag: true pads, in a file's metadata, of operators that are written SAME.
 
-The format and what an engine has to do are described in docs/engine-flag.md:
+The format and what a backend has to do are described in docs/engine-flag.md:
 
 1. The metadata entry ``mmdet2tflite.padding`` is JSON in UTF-8: ``{"version": 1, "operators":
    [{"subgraph": 0, "output": NAME, "pads": [top, bottom, left, right]}]}``.
 2. NAME is the tensor that the operator writes: CONV_2D, DEPTHWISE_CONV_2D, MAX_POOL_2D or
    AVERAGE_POOL_2D in the main graph.
-3. The file says SAME there. An engine that honours the flag pads by ``pads`` instead, and computes
+3. The file says SAME there. A backend that honours the flag pads by ``pads`` instead, and computes
    VALID on the result: n = floor((H + b + e - K) / s) + 1, the size that the file states.
 4. A convolution is padded with real zeros, which a quantised tensor stores as its zero point; a max
    pooling with values that it never picks. An average pooling has no pads other than 0.
@@ -48,7 +48,7 @@ type Pads = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class _Place:
+class _FlaggedOperator:
     """A flagged operator, and its place in the main graph's list."""
 
     number: int
@@ -95,7 +95,7 @@ def read_flags(model: schema.ModelT) -> dict[str, Pads]:
 
 
 def put_pads_back(model: schema.ModelT) -> None:
-    """The reference engine: what the flags mean, said with PAD operators, in place (rules 3, 4).
+    """The reference backend: what the flags mean, said with PAD operators, in place (rules 3, 4).
 
     No flag is left: the model is an ordinary one afterwards.
 
@@ -103,10 +103,10 @@ def put_pads_back(model: schema.ModelT) -> None:
         ModelError: as ``read_flags``.
     """
     for name, pads in read_flags(model).items():
-        place = _find(model, name, pads)
+        flagged = _find(model, name, pads)
         if any(pads):
-            _insert_pad(model, place, pads)
-        place.operator.builtinOptions.padding = schema.Padding.VALID
+            _insert_pad(model, flagged, pads)
+        flagged.operator.builtinOptions.padding = schema.Padding.VALID
     write_flags(model, {})
 
 
@@ -148,11 +148,11 @@ def _entries(content: bytes) -> Iterator[tuple[str, Pads]]:
         ) from None
 
 
-def _find(model: schema.ModelT, output: str, pads: Pads) -> _Place:
+def _find(model: schema.ModelT, output: str, pads: Pads) -> _FlaggedOperator:
     """The flagged operator. Raises ModelError (rules 2 to 4)."""
     graph = model.subgraphs[0]
     found = [
-        _Place(number, operator, operator_name(model, operator))
+        _FlaggedOperator(number, operator, operator_name(model, operator))
         for number, operator in enumerate(graph.operators)
         if output.encode() in [graph.tensors[index].name for index in operator.outputs]
     ]
@@ -162,32 +162,32 @@ def _find(model: schema.ModelT, output: str, pads: Pads) -> _Place:
             "exactly one",
             "write the flags after the last tool that renames tensors",
         )
-    place = found[0]
-    problem = _problem(model, place, pads)
+    flagged = found[0]
+    problem = _problem(model, flagged, pads)
     if problem:
         raise ModelError(
-            f"the padding flag {list(pads)} of {place.name} {output}: {problem}",
+            f"the padding flag {list(pads)} of {flagged.name} {output}: {problem}",
             "pads of an operator that is written SAME, which give the size that the file states",
         )
-    return place
+    return flagged
 
 
-def _problem(model: schema.ModelT, place: _Place, pads: Pads) -> str:
-    window = window_of(model, place.operator)
+def _problem(model: schema.ModelT, flagged: _FlaggedOperator, pads: Pads) -> str:
+    window = window_of(model, flagged.operator)
     if window is None:
         return f"the operator is none of {', '.join(CONVOLUTIONS + POOLINGS)}"
     if not window.same:
         return "the operator is written VALID"
     if not all(type(pad) is int and pad >= 0 for pad in pads):
         return "a pad is not a whole number of 0 or more"
-    if place.name == "AVERAGE_POOL_2D" and any(pads):
+    if flagged.name == "AVERAGE_POOL_2D" and any(pads):
         return "an average pooling cannot be padded with values that do not count"
     tensors = model.subgraphs[0].tensors
-    kind = tensors[place.operator.inputs[0]].type
+    kind = tensors[flagged.operator.inputs[0]].type
     if kind not in DTYPES:
         return f"the input is of type {kind}"
-    sizes = tensors[place.operator.inputs[0]].shape[1:3]
-    stated = [int(side) for side in tensors[place.operator.outputs[0]].shape[1:3]]
+    sizes = tensors[flagged.operator.inputs[0]].shape[1:3]
+    stated = [int(side) for side in tensors[flagged.operator.outputs[0]].shape[1:3]]
     try:
         computed = [
             Axis(
@@ -205,8 +205,8 @@ def _problem(model: schema.ModelT, place: _Place, pads: Pads) -> str:
     return "" if computed == stated else f"they give {computed}, the file says {stated}"
 
 
-def _insert_pad(model: schema.ModelT, place: _Place, pads: Pads) -> None:
-    graph, operator = model.subgraphs[0], place.operator
+def _insert_pad(model: schema.ModelT, flagged: _FlaggedOperator, pads: Pads) -> None:
+    graph, operator = model.subgraphs[0], flagged.operator
     source = int(operator.inputs[0])
     top, bottom, left, right = pads
     table = np.array([(0, 0), (top, bottom), (left, right), (0, 0)], np.int32)
@@ -214,14 +214,14 @@ def _insert_pad(model: schema.ModelT, place: _Place, pads: Pads) -> None:
     padded = copy_tensor(graph, source, "_padded", np.array(tensor.shape) + table.sum(axis=1))
     inputs = [source, new_constant(model, "pads", table)]
     builtin, options = schema.BuiltinOperator.PAD, schema.PadOptionsT()
-    if place.name == "MAX_POOL_2D":  # rule 4
+    if flagged.name == "MAX_POOL_2D":  # rule 4
         builtin, options = schema.BuiltinOperator.PADV2, schema.PadV2OptionsT()
         lowest = np.array([_lowest(DTYPES[tensor.type])], DTYPES[tensor.type])
         inputs.append(new_constant(model, "lowest", lowest, tensor.quantization))
     # Versions as in GetBuiltinOperatorVersion (TensorFlow Lite's op_version.cc).
     version = {schema.TensorType.INT8: 2, schema.TensorType.INT16: 3}.get(tensor.type, 1)
     pad = new_operator(model, builtin, version, options, inputs, padded)
-    graph.operators.insert(place.number, pad)
+    graph.operators.insert(flagged.number, pad)
     operator.inputs = np.array([padded, *operator.inputs[1:]], np.int32)
 
 

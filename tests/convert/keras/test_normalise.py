@@ -1,4 +1,4 @@
-"""What is spelt anew for TensorFlow, and that it computes the same."""
+"""What is normalised for TensorFlow, and that it computes the same."""
 
 import numpy as np
 import onnx_ir as ir
@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mmdet2tflite.convert.keras.tensorflow_spelling import spell_for_tensorflow
+from mmdet2tflite.convert.keras.normalise import normalise_for_tensorflow
 
 MAP, CHANNEL = [1, 2, 3, 4], [1, 2, 1, 1]
 
@@ -45,7 +45,7 @@ def run(model: ir.Model) -> np.ndarray:
 def test_an_add_of_two_computed_maps_becomes_a_sum_of_the_same_numbers():
     model = graph(MAP)
     before = run(model)
-    spell_for_tensorflow(model)
+    normalise_for_tensorflow(model)
     assert [node.op_type for node in model.graph] == ["Neg", "Neg", "Sum"]
     assert np.array_equal(run(model), before)
 
@@ -53,5 +53,5 @@ def test_an_add_of_two_computed_maps_becomes_a_sum_of_the_same_numbers():
 @pytest.mark.parametrize(("second", "constant"), [(CHANNEL, False), (CHANNEL, True), (MAP, True)])
 def test_an_add_that_broadcasts_or_adds_a_constant_stays(second, constant):
     model = graph(second, constant=constant)
-    spell_for_tensorflow(model)
+    normalise_for_tensorflow(model)
     assert [node.op_type for node in model.graph][-1] == "Add"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.graph.edit import constant
-from mmdet2tflite.graph.passes.plain_forms import BROADCASTING, SpellOut
+from mmdet2tflite.graph.passes.normalise_operators import BROADCASTING, NormaliseOperators
 from tests.graph.passes.tiny import Done, apply, assert_same, build, integers, node
 
 
@@ -32,7 +32,7 @@ def test_a_constant_operand_gets_the_rank_of_the_map(
     constants = {"c": np.abs(integers(*given))}
     inputs = ["c", "a"] if is_first else ["a", "c"]
     model = build([node("Abs", ["x"], ["a"]), node(op, inputs, ["y"], name="n")], constants)
-    done = apply(SpellOut, model)
+    done = apply(NormaliseOperators, model)
     (array,) = operands(done, op)
     assert array.shape == written
     assert done.sentences == [f"wrote the operand c of {op} n as {written}"]
@@ -42,7 +42,7 @@ def test_a_constant_operand_gets_the_rank_of_the_map(
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1), (1, 2, 1, 1), (1, 1, 7, 8)])
 def test_a_constant_of_one_element_or_of_full_rank_stays(shape: tuple[int, ...]) -> None:
     model = build([node("Mul", ["x", "c"], ["y"])], {"c": integers(*shape)})
-    done = apply(SpellOut, model)
+    done = apply(NormaliseOperators, model)
     assert operands(done, "Mul")[0].shape == shape
     assert done.sentences == []
 
@@ -55,7 +55,7 @@ def test_a_constant_of_two_ranks_is_written_for_each_reader() -> None:
     ]
     constants = {"c": integers(8), "axes": np.array([1])}
     model = build(nodes, constants, outputs={"y": 4, "z": 3})
-    done = apply(SpellOut, model)
+    done = apply(NormaliseOperators, model)
     assert operands(done, "Mul")[0].shape == (1, 1, 1, 8)
     assert operands(done, "Add")[0].shape == (1, 1, 8)
     assert_same(model, done.model)
@@ -76,7 +76,7 @@ def test_a_pad_names_the_pads_of_every_axis(
     constants = {"axes": np.array(axes), "pads": np.array(pads), "one": np.float32(1)}
     pad = node("Pad", ["x", "pads", value, "axes"], ["y"], name="pad")
     model = build([pad], constants, opset=18)
-    done = apply(SpellOut, model)
+    done = apply(NormaliseOperators, model)
     assert operands(done, "Pad")[0].tolist() == written
     assert len(done.one("Pad").inputs) == 3
     assert done.sentences == ["wrote Pad pad without axes"]
@@ -85,5 +85,5 @@ def test_a_pad_names_the_pads_of_every_axis(
 
 def test_a_pad_without_axes_stays() -> None:
     pads = {"pads": np.array([0, 0, 1, 0, 0, 0, 0, 2])}
-    done = apply(SpellOut, build([node("Pad", ["x", "pads"], ["y"])], pads))
+    done = apply(NormaliseOperators, build([node("Pad", ["x", "pads"], ["y"])], pads))
     assert done.sentences == []

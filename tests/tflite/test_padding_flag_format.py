@@ -1,4 +1,4 @@
-"""The format of the engine flag: what is written, what is refused, what the loader needs."""
+"""The format of the padding flag: what is written, what is refused, what the loader needs."""
 
 import json
 import subprocess
@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.tflite.engine_flag import (
+from mmdet2tflite.tflite.flatbuffer import read_metadata, write_metadata, write_model
+from mmdet2tflite.tflite.padding_flag import (
     FLAGS,
     open_flagged,
     put_pads_back,
     read_flags,
     write_flags,
 )
-from mmdet2tflite.tflite.flatbuffer import read_metadata, write_metadata, write_model
 from tests.tflite.flagged import (
     CASES,
     CHAIN_FLAGS,
@@ -137,7 +137,7 @@ def test_the_loader_needs_numpy_flatbuffers_and_litert_and_nothing_else():
     program = """
 import sys
 before = set(sys.modules)
-import mmdet2tflite.tflite.engine_flag
+import mmdet2tflite.tflite.padding_flag
 files = [getattr(sys.modules[name], "__file__", None) or "" for name in set(sys.modules) - before]
 print(*{file.split("site-packages/")[1].split("/")[0] for file in files if "site-packages" in file})
 """

@@ -1,4 +1,4 @@
-"""Each mend is still needed: without it, what it mends fails. If that changes, delete the mend."""
+"""Each mend is still needed: without it, what it mends fails. If that changes, delete the patch."""
 
 import subprocess
 import sys
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mmdet2tflite.detector.mmlab import MENDS
+from mmdet2tflite.detector.compat import COMPATIBILITY_PATCHES
 
 pytestmark = pytest.mark.toolchain
 
-# Each ends with a traceback unless the mends up to and including its own are in place.
+# Each ends with a traceback unless the patches up to and including its own are in place.
 PROOFS = {
     "compiled-operators": "import mmdet.models",
     "safe-checkpoint-types": """
@@ -48,10 +48,10 @@ assert [node.op_type for node in part.graph.node] == ["Relu"]
 }
 
 WITHOUT = """
-from mmdet2tflite.detector import mmlab
-for mend in mmlab.MENDS:
-    if mend.name != {without!r} and mend.needed():
-        mend.apply()
+from mmdet2tflite.detector import compat
+for patch in compat.COMPATIBILITY_PATCHES:
+    if patch.name != {without!r} and patch.needed():
+        patch.apply()
 """
 
 
@@ -60,9 +60,9 @@ def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("name", [mend.name for mend in MENDS])
-def test_a_mend_makes_the_difference(tmp_path, name):
-    mended = run(WITHOUT.format(without="") + PROOFS[name], tmp_path)
-    assert mended.returncode == 0, mended.stderr
+@pytest.mark.parametrize("name", [patch.name for patch in COMPATIBILITY_PATCHES])
+def test_a_patch_makes_the_difference(tmp_path, name):
+    patched = run(WITHOUT.format(without="") + PROOFS[name], tmp_path)
+    assert patched.returncode == 0, patched.stderr
     broken = run(WITHOUT.format(without=name) + PROOFS[name], tmp_path)
     assert broken.returncode != 0, f"{name} is no longer needed: delete it"

@@ -10,10 +10,10 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.geometry import Axis, resolve_auto_pad
 from mmdet2tflite.graph.edit import constant, describe, integer, integers, is_op, shape_of, string
 
-WINDOWS = ("Conv", "MaxPool", "AveragePool")
+WINDOW_OPERATORS = ("Conv", "MaxPool", "AveragePool")
 
 
-class Kind(StrEnum):
+class WindowKind(StrEnum):
     """What a window does with padded rows: add zeros, never pick them, or average over them."""
 
     CONV = "Conv"
@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Site:
+class WindowOperator:
     """One convolution or pooling over two spatial axes.
 
     Args:
@@ -36,7 +36,7 @@ class Site:
     """
 
     node: ir.Node
-    kind: Kind
+    kind: WindowKind
     height: Axis
     width: Axis
     multiplications: int
@@ -56,7 +56,8 @@ class Site:
     def is_same(self) -> bool:
         """TensorFlow's SAME computes the same numbers on both axes."""
         return (
-            all(axis.is_same for axis in self.axes) and self.kind != Kind.AVERAGE_POOL_OF_ZEROS
+            all(axis.is_same for axis in self.axes)
+            and self.kind != WindowKind.AVERAGE_POOL_OF_ZEROS
         ) or self.is_valid
 
     @property
@@ -64,16 +65,16 @@ class Site:
         """No window reaches outside the input, and none starts after its beginning."""
         return all(axis.begin == axis.effective_end == axis.crop == 0 for axis in self.axes)
 
-    def mirror(self, height: bool, width: bool) -> "Site":
-        """The geometry with the named axes reversed; the node is untouched."""
+    def flip(self, height: bool, width: bool) -> "WindowOperator":
+        """The geometry with the named axes flipped; the node is untouched."""
         return replace(
             self,
-            height=self.height.mirror() if height else self.height,
-            width=self.width.mirror() if width else self.width,
+            height=self.height.flip() if height else self.height,
+            width=self.width.flip() if width else self.width,
         )
 
 
-def find_sites(graph: ir.Graph) -> list[Site]:
+def find_window_operators(graph: ir.Graph) -> list[WindowOperator]:
     """Every 2-D ``Conv``, ``MaxPool`` and ``AveragePool``, in the graph's order.
 
     Convolutions over one or three spatial axes are left out: no strategy touches them.
@@ -82,7 +83,9 @@ def find_sites(graph: ir.Graph) -> list[Site]:
         ModelError: a shape is not static, or the attributes contradict each other.
     """
     return [
-        _site(node) for node in graph if is_op(node, *WINDOWS) and len(shape_of(_input(node))) == 4
+        _window_operator(node)
+        for node in graph
+        if is_op(node, *WINDOW_OPERATORS) and len(shape_of(_input(node))) == 4
     ]
 
 
@@ -92,14 +95,14 @@ def _input(node: ir.Node) -> ir.Value:
     return value
 
 
-def _site(node: ir.Node) -> Site:
+def _window_operator(node: ir.Node) -> WindowOperator:
     try:
         height, width = _axes(node)
     except ModelError as error:
         raise ModelError(f"{describe(node)}: {error.found}", error.expected, error.remedy) from None
     kernel = node.inputs[1] if node.op_type == "Conv" else None
     output = prod(shape_of(node.outputs[0]))
-    return Site(
+    return WindowOperator(
         node,
         _kind(node),
         height,
@@ -109,10 +112,10 @@ def _site(node: ir.Node) -> Site:
     )
 
 
-def _kind(node: ir.Node) -> Kind:
+def _kind(node: ir.Node) -> WindowKind:
     if node.op_type == "AveragePool" and integer(node, "count_include_pad", 0):
-        return Kind.AVERAGE_POOL_OF_ZEROS
-    return Kind(node.op_type)
+        return WindowKind.AVERAGE_POOL_OF_ZEROS
+    return WindowKind(node.op_type)
 
 
 def _axes(node: ir.Node) -> tuple[Axis, Axis]:

@@ -1,4 +1,4 @@
-"""What cannot compute on reversed maps has them turned back before it, and says why."""
+"""What cannot compute on rotated maps has them flipped back before it, and says why."""
 
 from collections.abc import Callable
 
@@ -7,8 +7,8 @@ import onnx_ir as ir
 import pytest
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.graph.rotation.reverse import reverse
-from mmdet2tflite.graph.sites import find_sites
+from mmdet2tflite.graph.rotation.rotate import rotate_graph
+from mmdet2tflite.graph.window_operators import find_window_operators
 from tests.graph.rotation.nets import Net, check, count
 
 type Build = Callable[[Net, str], str]
@@ -162,22 +162,22 @@ def build(name: str) -> tuple[Net, str]:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_its_input_is_turned_back_with_the_reason(name: str) -> None:
+def test_its_input_is_flipped_back_with_the_reason(name: str) -> None:
     net, end = build(name)
     found = check(net.model(end), tolerance=1e-6)
-    assert found.reversals[0] == REFUSED[name][1]
-    assert all("at the graph's output" in each for each in found.reversals[1:])
+    assert found.inner_flips[0] == REFUSED[name][1]
+    assert all("at the graph's output" in each for each in found.inner_flips[1:])
 
 
 def test_an_operator_of_another_domain_is_not_taken_for_that_of_the_standard() -> None:
     net = Net(1, 2, 6, 5)
     model = ir.from_proto(net.model(net.op("Relu", net.stem())))
     model.graph[1].domain = "custom"
-    found = reverse(model, find_sites(model.graph))
-    assert found.reversals == ("v0, before Relu_1 (Relu), which has no mirrored form",)
+    found = rotate_graph(model, find_window_operators(model.graph))
+    assert found.inner_flips == ("v0, before Relu_1 (Relu), which has no mirrored form",)
 
 
-def test_only_the_axes_that_do_not_fit_are_turned_back() -> None:
+def test_only_the_axes_that_do_not_fit_are_flipped_back() -> None:
     net = Net(1, 2, 6, 5)
     merged = net.op("Reshape", net.stem(), ints(1, 24, 5))
     end = net.op("Reshape", merged, ints(1, 24, 1, 5))
@@ -187,43 +187,43 @@ def test_only_the_axes_that_do_not_fit_are_turned_back() -> None:
     assert found.rotated_outputs == ("v2",)
 
 
-def test_a_value_is_turned_once_for_all_its_readers() -> None:
+def test_a_value_is_flipped_once_for_all_its_readers() -> None:
     net = Net(1, 2, 6, 5)
     x = net.stem()
     slices = []
     ends = [net.op("Flatten", x), net.op("Flatten", x, axis=0), net.op("Hardmax", x)]
     found = check(net.model(*ends), look=lambda model: slices.append(count(model, "Slice")))
     assert slices == [2]
-    assert len(found.reversals) == 1
+    assert len(found.inner_flips) == 1
 
 
-def test_of_several_copies_the_nearest_is_turned() -> None:
+def test_of_several_copies_the_nearest_is_flipped() -> None:
     net = Net(1, 2, 6, 5)
     split = net.op("Reshape", net.stem(), ints(1, 4, 2, 3, 5))
     x = net.op("Transpose", split, perm=[0, 4, 1, 2, 3])
     ends = [net.op("Hardmax", x, axis=1), net.op("Reshape", x, ints(1, 5, 24))]
     slices = []
     check(net.model(*ends), look=lambda model: slices.append(count(model, "Slice")))
-    # Three axes until x is upright, one more for columns alone, and one at the output.
+    # Three axes until x is unflipped, one more for columns alone, and one at the output.
     assert slices == [5]
 
 
-def test_a_window_behind_an_upright_operator_keeps_its_geometry() -> None:
+def test_a_window_behind_an_unflipped_operator_keeps_its_geometry() -> None:
     net = Net(1, 2, 6, 5)
     x = net.op("DepthToSpace", net.stem(), blocksize=2)
     found = check(net.model(net.conv(x, 1, 2, (3, 3), strides=[2, 2], pads=[1, 1, 0, 0])))
-    height, width = found.sites["Conv_2"].axes
+    height, width = found.windows["Conv_2"].axes
     assert (height.begin, height.end, width.begin, width.end) == (1, 0, 1, 0)
     assert found.rotated_outputs == ()
 
 
-def test_the_image_itself_is_turned_once() -> None:
+def test_the_image_itself_is_flipped_once() -> None:
     net = Net(1, 2, 6, 5)
     ends = [net.stem(), net.op("Flatten", "image"), net.op("CumSum", "image", np.array(2))]
     net.shapes[ends[-1]] = (1, 2, 6, 5)
     found = check(net.model(*ends))
     assert found.rotated_input
-    assert found.reversals == (
+    assert found.inner_flips == (
         "image, before Flatten_1 (Flatten), which merges axes 1, 2, 3, of which only 2, 3 are "
         "reversed",
     )
@@ -232,11 +232,11 @@ def test_the_image_itself_is_turned_once() -> None:
 def test_a_constant_operand_is_no_reason_to_turn_anything() -> None:
     net = Net(1, 2, 6, 5)
     x = net.op("DepthToSpace", net.stem(), blocksize=2)
-    assert len(check(net.model(net.op("Add", x, net.integers(12, 10)))).reversals) == 1
+    assert len(check(net.model(net.op("Add", x, net.integers(12, 10)))).inner_flips) == 1
 
 
 def test_control_flow_is_refused_by_name() -> None:
     branch = ir.Graph([], [], nodes=[], name="branch")
     node = ir.node("If", [], {"then_branch": ir.AttrGraph("then_branch", branch)}, name="choice")
     with pytest.raises(ModelError, match="control flow: If choice"):
-        reverse(ir.Model(ir.Graph([], [], nodes=[node]), ir_version=9), [])
+        rotate_graph(ir.Model(ir.Graph([], [], nodes=[node]), ir_version=9), [])

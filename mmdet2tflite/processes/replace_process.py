@@ -1,4 +1,4 @@
-"""How a command of the library becomes a program of the flows, which it may not import."""
+"""Replaces the process of a command by a program of the flows, which the library may not import."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ FLOW_ENVIRONMENT = {
 }
 
 
-def become(root: Path, module: str, words: Sequence[str]) -> NoReturn:
+def replace_process(root: Path, module: str, words: Sequence[str]) -> NoReturn:
     """Replace this process with ``python -m module words`` in the project root."""
     os.chdir(root)
     os.execve(

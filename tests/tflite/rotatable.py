@@ -1,4 +1,4 @@
-"""Small networks whose input and outputs are reversed, or have been."""
+"""Small networks whose input and outputs are rotated, or have been."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def picture() -> np.ndarray:
     return np.random.default_rng(1).normal(size=SHAPE).astype(np.float32)
 
 
-def turned(value: np.ndarray) -> np.ndarray:
+def rotated(value: np.ndarray) -> np.ndarray:
     return value[:, ::-1, ::-1]
 
 

@@ -1,4 +1,4 @@
-"""A conversion promises its source's numbers; here the promise is checked on real images."""
+"""The parity check: a conversion computes its source's numbers on real images, or is refused."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,7 +40,7 @@ def run_on_tensors(runner: Infers, tensors: Floats) -> dict[str, Floats]:
     return {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0]}
 
 
-def check_promise(
+def check_parity(
     reference: Mapping[str, Floats], candidate: Mapping[str, Floats], tolerance: float, what: str
 ) -> dict[str, float]:
     """Compare two models' outputs on the same images.

@@ -1,7 +1,7 @@
-"""Turns a rotated file upright: the same picture goes in, the same maps come out.
+"""Rotates a file's input and outputs by 180°: the same picture goes in, the same maps come out.
 
-A file made of a network that was mirrored along both spatial axes wants its input rotated by 180°
-and gives rotated maps. Two reversals around it cancel both.
+A file made of a rotated network wants its input rotated by 180° and gives rotated maps. Two more
+rotations around it, each one REVERSE_V2 over height and width, cancel both.
 
 1. Behind the input: every reader of the input tensor reads a new tensor, which one REVERSE_V2 over
    height and width makes of it.
@@ -9,12 +9,12 @@ and gives rotated maps. Two reversals around it cancel both.
    REVERSE_V2 makes the output.
 3. The tensors that the graph and its signatures name stay as they are (name, shape, type,
    quantisation, index); the new ones are inner ones.
-4. An output that is the input itself is reversed by both rules, which is nothing; other readers of
+4. An output that is the input itself is rotated by both rules, which is nothing; other readers of
    the input follow rule 1. By one rule alone it would need two contents: that is refused.
 
-5. Taken off again, the reversals leave the model that was there before them: readers of the turned
-   input read the input (rule 1), and the output takes the place of the tensor that was turned into
-   it (rule 2). A reversal of the network's own that lies there is taken off like one of ours; put
+5. Removed again, the rotations leave the model that was there before them: readers of the rotated
+   input read the input (rule 1), and the output takes the place of the tensor that was rotated into
+   it (rule 2). A rotation of the network's own that lies there is removed like one of ours; put
    back, it computes the same.
 
 REVERSE_V2 moves values and computes nothing, so any type and any quantisation passes unchanged.
@@ -41,17 +41,17 @@ NHWC_AXES = (1, 2)
 type Axes = tuple[int, int]
 
 
-def reverse_io(model: schema.ModelT, *, inputs: bool, outputs: Mapping[str, Axes]) -> None:
-    """Reverse the input and the named outputs along height and width, in place.
+def rotate_io(model: schema.ModelT, *, inputs: bool, outputs: Mapping[str, Axes]) -> None:
+    """Rotate the input and the named outputs by 180°, in place.
 
     Args:
         model: its main graph has one input, N x H x W x C; the named outputs are of rank 4.
-        inputs: whether to reverse the input.
+        inputs: whether to rotate the input.
         outputs: which axes of which output are height and width: (1, 2) for NHWC.
 
     Raises:
         ModelError: there is not one input, an output is not there, a tensor is not of rank 4, or
-            an output is the input and only one of them is to be reversed. The model is then
+            an output is the input and only one of them is to be rotated. The model is then
             unchanged.
     """
     graph = model.subgraphs[0]
@@ -63,7 +63,7 @@ def reverse_io(model: schema.ModelT, *, inputs: bool, outputs: Mapping[str, Axes
     for index in through & (set(entrances) ^ set(named)):  # rule 4
         raise ModelError(
             f"output {_name(graph.tensors[index])} is the input itself",
-            "both or none of the two reversed",
+            "both or none of the two rotated",
             "leave it out of the model's outputs",
         )
     named = {index: axes for index, axes in named.items() if index not in through}
@@ -74,20 +74,20 @@ def reverse_io(model: schema.ModelT, *, inputs: bool, outputs: Mapping[str, Axes
         axes: new_constant(model, "spatial_axes", np.array(axes, np.int32)) for axes in wanted
     }
     for index in entrances:
-        _reverse_input(model, index, constants[NHWC_AXES])
+        _rotate_input(model, index, constants[NHWC_AXES])
     for index, axes in named.items():
-        _reverse_output(model, index, constants[axes])
+        _rotate_output(model, index, constants[axes])
 
 
-def take_reversals_off(model: schema.ModelT) -> tuple[bool, dict[str, Axes]]:
-    """Undo ``reverse_io`` in place: what is left wants its input turned, and gives turned maps.
+def remove_io_rotations(model: schema.ModelT) -> tuple[bool, dict[str, Axes]]:
+    """Undo ``rotate_io`` in place: what is left wants its input rotated, and gives rotated maps.
 
     Returns:
-        What ``reverse_io`` takes to put the reversals back: its ``inputs`` and ``outputs``.
+        What ``rotate_io`` takes to put the rotations back: its ``inputs`` and ``outputs``.
     """
     graph = model.subgraphs[0]
-    inputs = any([_uncover_input(model, int(index)) for index in graph.inputs])
-    found = {int(index): _uncover_output(model, int(index)) for index in graph.outputs}
+    inputs = any([_unrotate_input(model, int(index)) for index in graph.inputs])
+    found = {int(index): _unrotate_output(model, int(index)) for index in graph.outputs}
     outputs = {_name(graph.tensors[index]): axes for index, axes in found.items() if axes}
     if inputs:  # rule 4
         for index in set(graph.inputs) & set(graph.outputs):
@@ -97,11 +97,11 @@ def take_reversals_off(model: schema.ModelT) -> tuple[bool, dict[str, Axes]]:
     return inputs, outputs
 
 
-def _uncover_input(model: schema.ModelT, index: int) -> bool:
-    """Take off the reversal of an input that nothing else reads."""
+def _unrotate_input(model: schema.ModelT, index: int) -> bool:
+    """Remove the rotation of an input that nothing else reads."""
     graph = model.subgraphs[0]
     readers = [operator for operator in graph.operators if index in operator.inputs]
-    if len(readers) != 1 or _reversed_axes(model, readers[0]) != NHWC_AXES:
+    if len(readers) != 1 or _axes_of_reverse_v2(model, readers[0]) != NHWC_AXES:
         return False
     inner = int(readers[0].outputs[0])
     if inner in graph.outputs:
@@ -112,11 +112,11 @@ def _uncover_input(model: schema.ModelT, index: int) -> bool:
     return True
 
 
-def _uncover_output(model: schema.ModelT, index: int) -> Axes | None:
-    """Take off the reversal that makes an output which nothing else reads."""
+def _unrotate_output(model: schema.ModelT, index: int) -> Axes | None:
+    """Remove the rotation that makes an output which nothing else reads."""
     graph = model.subgraphs[0]
     writers = [operator for operator in graph.operators if index in operator.outputs]
-    axes = _reversed_axes(model, writers[0]) if writers else None
+    axes = _axes_of_reverse_v2(model, writers[0]) if writers else None
     if axes is None or any(index in operator.inputs for operator in graph.operators):
         return None
     inner = int(writers[0].inputs[0])
@@ -130,8 +130,8 @@ def _uncover_output(model: schema.ModelT, index: int) -> Axes | None:
     return axes
 
 
-def _reversed_axes(model: schema.ModelT, operator: schema.OperatorT) -> Axes | None:
-    """Of a REVERSE_V2 along two known axes."""
+def _axes_of_reverse_v2(model: schema.ModelT, operator: schema.OperatorT) -> Axes | None:
+    """The axes of a REVERSE_V2 along two known ones; None of any other operator."""
     if operator_name(model, operator) != "REVERSE_V2":
         return None
     axes = constant(model, model.subgraphs[0].tensors[operator.inputs[1]])
@@ -164,25 +164,25 @@ def _drop_unused_tensors(model: schema.ModelT) -> None:
         entry.tensorIndex = number[int(entry.tensorIndex)]
 
 
-def _reverse_input(model: schema.ModelT, index: int, axes: int) -> None:
+def _rotate_input(model: schema.ModelT, index: int, axes: int) -> None:
     graph = model.subgraphs[0]
     inner = copy_tensor(graph, index, "_rotated")
     for operator in graph.operators:  # rule 1
         operator.inputs = _replaced(operator.inputs, index, inner)
-    graph.operators.insert(0, _reversal(model, index, axes, inner))
+    graph.operators.insert(0, _reverse_v2(model, index, axes, inner))
 
 
-def _reverse_output(model: schema.ModelT, index: int, axes: int) -> None:
+def _rotate_output(model: schema.ModelT, index: int, axes: int) -> None:
     graph = model.subgraphs[0]
     inner = copy_tensor(graph, index, "_rotated")
     for operator in graph.operators:  # rule 2
         operator.inputs = _replaced(operator.inputs, index, inner)
         operator.outputs = _replaced(operator.outputs, index, inner)
     graph.tensors[index].buffer = 0  # a constant output is computed from now on
-    graph.operators.append(_reversal(model, inner, axes, index))
+    graph.operators.append(_reverse_v2(model, inner, axes, index))
 
 
-def _reversal(model: schema.ModelT, source: int, axes: int, target: int) -> schema.OperatorT:
+def _reverse_v2(model: schema.ModelT, source: int, axes: int, target: int) -> schema.OperatorT:
     # Versions as in GetBuiltinOperatorVersion (TensorFlow Lite's op_version.cc).
     kind = model.subgraphs[0].tensors[source].type
     return new_operator(
@@ -218,7 +218,7 @@ def _check_rank(tensor: schema.TensorT) -> None:
     if len(shape) != 4:
         raise ModelError(
             f"{_name(tensor)} has the shape {[int(side) for side in shape]}",
-            "four axes, two of them height and width, to be reversed",
+            "four axes, two of them height and width, to be rotated",
             "cut the network where its outputs are still maps",
         )
 

@@ -1,4 +1,4 @@
-"""Spells a graph so that onnx2tf's TensorFlow back end reads it rightly. The numbers stay.
+"""Normalises a graph so that onnx2tf's TensorFlow back end reads it rightly. The numbers stay.
 
 1. An Add of two computed values of one shape becomes a Sum. onnx2tf 2.6.9 compares the result of an
    Add, which it has as N x H x W x C by then, with the ONNX shape N x C x H x W, finds another
@@ -11,7 +11,7 @@ import onnx_ir as ir
 from mmdet2tflite.graph.edit import constant, is_op, shape_of
 
 
-def spell_for_tensorflow(model: ir.Model) -> None:
+def normalise_for_tensorflow(model: ir.Model) -> None:
     """Change the model in place by the rules above."""
     for node in model.graph:
         if is_op(node, "Add") and _is_elementwise(node):

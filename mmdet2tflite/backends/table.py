@@ -1,6 +1,6 @@
-"""The table of runtimes: which kind of artefact runs in what, and how.
+"""The table of backends: which program runs which kind of artefact, and how.
 
-Every runtime is imported when a model is opened, in the child process, and not before.
+Every backend is imported when a model is opened, in the child process, and not before.
 """
 
 from collections import Counter
@@ -13,26 +13,26 @@ from mmdet2tflite.artifacts import (
     OpenvinoModel,
     TfliteModel,
 )
+from mmdet2tflite.backends.backend import Backend
 from mmdet2tflite.backends.converted import CONVERTED
-from mmdet2tflite.backends.runtime import Runtime
 from mmdet2tflite.runtime.runners import Runner
 
 type Model = Checkpoint | OnnxModel | OpenvinoModel | TfliteModel | KerasModel
 
 
-def _open_torch(model: Checkpoint, folder: Path, engine: str, threads: int) -> Runner:
+def _open_torch(model: Checkpoint, folder: Path, kernel_set: str, threads: int) -> Runner:
     from mmdet2tflite.detector.torch_runner import TorchRunner
 
     return TorchRunner(folder / model.weights, folder / model.config, model.head, threads)
 
 
-def _open_onnx(model: OnnxModel, folder: Path, engine: str, threads: int) -> Runner:
+def _open_onnx(model: OnnxModel, folder: Path, kernel_set: str, threads: int) -> Runner:
     from mmdet2tflite.runtime.runners import OnnxRunner
 
     return OnnxRunner(folder / model.file, threads)
 
 
-def _open_openvino(model: OpenvinoModel, folder: Path, engine: str, threads: int) -> Runner:
+def _open_openvino(model: OpenvinoModel, folder: Path, kernel_set: str, threads: int) -> Runner:
     from mmdet2tflite.backends.openvino_runner import OpenvinoRunner
 
     return OpenvinoRunner(folder / model.file, [output.name for output in model.outputs], threads)
@@ -50,9 +50,9 @@ def _count_openvino(path: Path) -> Counter[str]:
     return ir_ops(path)
 
 
-RUNTIMES: dict[str, Runtime] = {
-    "checkpoint": Runtime("pytorch", "torch", ("pytorch",), lambda model: "PyTorch", _open_torch),
-    "onnx": Runtime(
+BACKENDS: dict[str, Backend] = {
+    "checkpoint": Backend("pytorch", "torch", ("pytorch",), lambda model: "PyTorch", _open_torch),
+    "onnx": Backend(
         "onnxruntime",
         "onnxruntime",
         ("onnxruntime",),
@@ -60,7 +60,7 @@ RUNTIMES: dict[str, Runtime] = {
         _open_onnx,
         _count_onnx,
     ),
-    "openvino": Runtime(
+    "openvino": Backend(
         "openvino",
         "openvino",
         ("openvino",),

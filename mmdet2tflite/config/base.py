@@ -1,4 +1,4 @@
-"""What every part of an experiment is made of."""
+"""The base class and the types of which every part of an experiment is made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class NotInKey:
     why: str
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A frozen part of an experiment that rejects unknown keys, and settings without effect."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

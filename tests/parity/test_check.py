@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.errors import ParityError
-from mmdet2tflite.parity.promise import check_promise
+from mmdet2tflite.parity.check import check_parity
 
 REFERENCE = np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 1, 8, 8)  # range 2
 
@@ -12,14 +12,14 @@ def shifted(by: float) -> dict[str, np.ndarray]:
 
 
 def test_an_error_within_the_tolerance_is_reported_as_metrics():
-    metrics = check_promise(shifted(0), shifted(1e-4), 1e-4, "a against b")
+    metrics = check_parity(shifted(0), shifted(1e-4), 1e-4, "a against b")
     assert metrics["check.max_abs"] == pytest.approx(1e-4, rel=1e-2)
     assert metrics["check.relative"] == pytest.approx(1e-4 / 2, rel=1e-2)
 
 
 def test_an_error_beyond_the_tolerance_names_the_worst_output_and_by_how_much():
     with pytest.raises(ParityError) as refusal:
-        check_promise(shifted(0), shifted(0.01), 1e-4, "the file against the ONNX")
+        check_parity(shifted(0), shifted(0.01), 1e-4, "the file against the ONNX")
     assert refusal.value.found.startswith(
         "the file against the ONNX: 1 of 2 outputs differ, obj_8 by 0.01, 0.005 of its range"
     )
@@ -30,6 +30,6 @@ def test_a_nearly_constant_map_is_allowed_float32s_own_rounding_and_no_more():
     constant = np.full((1, 1, 8, 8), -4.6, np.float32)
     constant[..., 0] += np.float32(1e-5)  # the range: far less than rounding / tolerance
     step = np.spacing(np.float32(4.6))
-    check_promise({"obj_8": constant}, {"obj_8": constant + step}, 1e-4, "a against b")
+    check_parity({"obj_8": constant}, {"obj_8": constant + step}, 1e-4, "a against b")
     with pytest.raises(ParityError):
-        check_promise({"obj_8": constant}, {"obj_8": constant + 40 * step}, 1e-4, "a against b")
+        check_parity({"obj_8": constant}, {"obj_8": constant + 40 * step}, 1e-4, "a against b")
