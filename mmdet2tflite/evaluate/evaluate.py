@@ -151,7 +151,6 @@ EVALUATE: Stage[Report] = Stage(
         "mmdet2tflite.evaluate.results",
         "mmdet2tflite.runtime.runners",
         "mmdet2tflite.backends.runtimes",
-        "mmdet2tflite.evaluate.tables",
         "mmdet2tflite.detector.torch_runner",
         "mmdet2tflite.evaluate.truth",
         "mmdet2tflite.evaluate.worker",
