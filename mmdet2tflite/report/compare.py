@@ -152,11 +152,12 @@ def _template(config: CompareConfig) -> list[str]:
 COMPARE: Stage[Comparison] = Stage(
     name=STAGE,
     run=compare,
-    tools=("jinja2", "numpy", "opencv-python"),
+    tools=("jinja2", "matplotlib", "numpy", "opencv-python"),
     sources=(
         "mmdet2tflite.evaluate.analysis",
         "mmdet2tflite.evaluate.causes",
         "mmdet2tflite.runtime.decode",
+        "mmdet2tflite.evaluate.error_sheet",
         "mmdet2tflite.evaluate.image_score",
         "mmdet2tflite.parity.parity",
         "mmdet2tflite.evaluate.results",
@@ -171,6 +172,7 @@ COMPARE: Stage[Comparison] = Stage(
         "mmdet2tflite.report.pareto",
         "mmdet2tflite.report.rows",
         "mmdet2tflite.report.summary",
+        "mmdet2tflite.report.svg",
         "mmdet2tflite.report.times",
     ),
     outside=_template,

@@ -18,8 +18,9 @@ from mmdet2tflite.evaluate.image_score import ImageScore
 from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.report.columns import COLUMNS, cell
 from mmdet2tflite.report.gallery import COLOURS, WIDTH, Thumbnail
-from mmdet2tflite.report.mistakes import MEANINGS, describe, frame
+from mmdet2tflite.report.mistakes import MEANINGS, describe
 from mmdet2tflite.report.pareto import draw, points
+from mmdet2tflite.report.svg import svg
 from mmdet2tflite.runtime.decode import Detections
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -83,7 +84,11 @@ def render(comparison: Mapping[str, Any], shown: Shown, experiment_yaml: str) ->
         **comparison,
         columns=COLUMNS,
         cell=cell,
-        plots=[draw(points(rows, metric), label) for metric, label in PLOTS.items()],
+        plots=[
+            svg(draw(found, label), f"mAP against {label}")
+            for metric, label in PLOTS.items()
+            if (found := points(rows, metric))
+        ],
         outputs=list(dict.fromkeys(n for row in rows for n in row.get("tensors", ()))),
         heat=heat,
         pair=_pair,
@@ -91,7 +96,6 @@ def render(comparison: Mapping[str, Any], shown: Shown, experiment_yaml: str) ->
         judged=describe(shown.analyses),
         meanings=MEANINGS,
         sizes=SIZES,
-        frame=frame(),
         width=WIDTH,
         colours=COLOURS,
         thumbnails=thumbnails,
