@@ -11,7 +11,6 @@ from mmdet2tflite.evaluate.analysis import ANALYSIS, analyse
 from mmdet2tflite.evaluate.causes import CAUSES
 from mmdet2tflite.evaluate.error_sheet import draw_curves
 from mmdet2tflite.evaluate.results import Evaluated
-from mmdet2tflite.report.markdown import markdown
 from mmdet2tflite.report.mistakes import MEANINGS, SHOWN_CLASSES, describe
 from tests.evaluate.scenes import CLASSES, A, B, boxes, coco, truth_of
 from tests.report.finished_run import Run
@@ -90,44 +89,6 @@ def test_every_class_with_boxes_has_its_curve_and_a_dot_where_it_has_detections(
 def test_only_the_first_model_is_open(analysed):
     models = describe({"a": analysed, "b": analysed})
     assert [model["open"] for model in models] == [True, False]
-
-
-def test_the_page_has_a_table_of_all_models_and_a_section_for_each(compared):
-    section = compared[1].split("<h2>What goes wrong</h2>")[1].split("<h2>")[0]
-    table, *details = section.split("<details")
-    rows = re.findall(r"<tr><th class=\"name\" scope.*?</tr>", table, re.S)
-    assert len(rows) == len(details) == 4  # one failed
-    assert [re.findall("<td>(.*?)</td>", row) for row in rows] == [
-        *[["3 of 3", "0", "0", "0", "0", "0", "0"]] * 3,
-        ["2 of 3", "0", "0", "0", "0", "0", "1"],
-    ]
-    assert "2 of 3 boxes are found; what goes wrong: 1 missed." in details[3]
-    assert [detail.startswith(' name="mistakes" open>') for detail in details] == [
-        True,
-        *[False] * 3,
-    ]
-    assert "&lt;b&gt;cell&lt;/b&gt;" in details[0]
-    assert details[0].count('<svg class="plot"') == 1
-
-
-def test_the_comparison_and_its_text_say_what_goes_wrong(compared):
-    sentences = compared[0]["mistakes"]
-    assert len(sentences) == 4
-    assert sentences[FORCED] == "2 of 3 boxes are found; what goes wrong: 1 missed."
-    assert f"{FORCED}: {sentences[FORCED]}" in markdown(compared[0])
-
-
-def test_the_first_model_has_pictures_too_with_its_detections_beside_the_truth(compared):
-    pictures = compared[1].split("<h2>Pictures</h2>")[1]
-    first = pictures.split("<details")[1]
-    assert first.split("<summary>")[1].startswith("PyTorch")
-    assert first.count("<figure>") == 4  # best and worst, two layers each
-    assert "changed most" not in first
-
-
-def test_a_box_that_is_missed_says_so_when_hovered(compared):
-    changed = compared[1].split("changed most")[1]
-    assert "<title>&lt;b&gt;cell&lt;/b&gt;: missed</title>" in changed
 
 
 def test_models_without_detections_are_compared_and_nothing_is_said_of_their_mistakes(
