@@ -52,15 +52,17 @@ def draw_analysis(analysis: Mapping[str, Any], file: Path) -> None:
 
 
 def _causes(axes: Axes, analysis: Mapping[str, Any]) -> None:
-    causes, errors = list(analysis["errors"]), list(analysis["errors"].values())
-    counts = [error["count"] for error in errors]
-    axes.barh(causes, counts, color="tab:blue")
+    errors = analysis["errors"].values()
+    texts = [
+        str(error["count"])
+        if error["gain_map_50"] is None
+        else f"{error['count']}, mAP50 {error['gain_map_50']:+.3f} without"
+        for error in errors
+    ]
+    bars = axes.barh(list(analysis["errors"]), [error["count"] for error in errors])
+    axes.bar_label(bars, texts, padding=3, fontsize=9)
     axes.invert_yaxis()
     axes.margins(x=0.5)
-    for row, error in enumerate(errors):
-        gain = error["gain_map_50"]
-        text = f" {error['count']}" + ("" if gain is None else f", mAP50 {gain:+.3f} without")
-        axes.text(error["count"], row, text, fontsize=9, va="center")
     axes.set_title(
         f"{analysis['right']} of {analysis['boxes']} boxes found; what goes wrong "
         f"(score from {analysis['score']} on)"
@@ -70,12 +72,12 @@ def _causes(axes: Axes, analysis: Mapping[str, Any]) -> None:
 def _sizes(axes: Axes, sizes: Mapping[str, Mapping[str, Any]]) -> None:
     names = {"recall": "recall at IoU 0.5", "average_precision": "average precision"}
     for offset, (metric, title) in zip((-0.2, 0.2), names.items(), strict=True):
-        values = [size[metric] or 0.0 for size in sizes.values()]
-        places = np.arange(len(sizes)) + offset
-        axes.bar(places, values, width=0.38, label=title)
-        for place, value, size in zip(places, values, sizes.values(), strict=True):
-            text = "no boxes" if size[metric] is None else f"{value:.3f}"
-            axes.text(place, value, text, ha="center", va="bottom", fontsize=9)
+        values = [size[metric] for size in sizes.values()]
+        bars = axes.bar(
+            np.arange(len(sizes)) + offset, [value or 0 for value in values], 0.38, label=title
+        )
+        texts = ["no boxes" if value is None else f"{value:.3f}" for value in values]
+        axes.bar_label(bars, texts, fontsize=9)
     axes.set_xticks(
         range(len(sizes)), [f"{name}\n{size['boxes']} boxes" for name, size in sizes.items()]
     )
