@@ -2,7 +2,7 @@
 
 To make them anew, and see what has changed:
 
-    MAKE_GOLDEN=1 python -m pytest tests/report; git diff tests/golden/reports
+    MAKE_GOLDEN=1 python -m pytest tests/report tests/cli; git diff tests/golden/reports
 """
 
 import os
