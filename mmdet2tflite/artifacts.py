@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict
 
 from mmdet2tflite.config.names import FormatName
 
-Family = Literal["yolox", "rtmdet"]
-
 
 class Frozen(BaseModel):
     """Immutable, and an unknown field is an error."""
@@ -75,7 +73,7 @@ class Head(Frozen):
     ``max_detections`` those of the image after it.
     """
 
-    family: Family | None
+    family: str | None
     classes: tuple[str, ...]
     strides: tuple[int, ...]
     score_threshold: float

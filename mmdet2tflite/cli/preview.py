@@ -1,5 +1,6 @@
 """``mmdet2tflite preview``: what a training would show the network, without training."""
 
+import copy
 import json
 import os
 import shutil
@@ -17,8 +18,7 @@ from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.pipeline_checks import measured_cautions
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.processes.toolchain import run_python
-from mmdet2tflite.report.preview_page import print_preview, render
-from mmdet2tflite.report.preview_sheet import draw_sheet
+from mmdet2tflite.report.preview_page import draw_sheet, print_preview, render
 from mmdet2tflite.report.terminal import progress_bar
 from mmdet2tflite.store.store import Store
 
@@ -50,7 +50,7 @@ def preview(experiment: Experiment, out: Path, images: int, seed: int) -> dict[s
         seed: of the sample and of the augmentation. The same seed gives the same files.
 
     Returns:
-        What preview.json holds: ``phases`` with the tally of each transform, ``cautions``.
+        What preview.json holds: ``phases`` with the counts of each transform, ``cautions``.
 
     Raises:
         UserError: the experiment trains nothing, the data set or the pipeline is wrong.
@@ -131,15 +131,9 @@ def _show(experiment: Experiment, out: Path, images: int, seed: int, work: Path)
 
 def _without_files(values: dict[str, Any]) -> dict[str, Any]:
     """The temporary files of the pictures are gone; the numbers stay."""
-
-    def plain(seen: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in seen.items() if key != "picture"}
-
-    phases = [
-        {
-            **{key: value for key, value in phase.items() if key != "story"},
-            "pictures": [plain(seen) for seen in phase["pictures"]],
-        }
-        for phase in values["phases"]
-    ]
-    return {**values, "phases": phases}
+    kept = copy.deepcopy(values)
+    for phase in kept["phases"]:
+        del phase["story"]
+        for seen in phase["pictures"]:
+            del seen["picture"]
+    return kept

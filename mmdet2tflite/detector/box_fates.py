@@ -1,8 +1,8 @@
 """What each transform of mmdet does to each box. Imported in child processes only.
 
-A transform tells nobody which boxes it dropped. So that every box can be followed, its label is
-replaced by a number of its own while it goes through the pipeline: transforms select and join
-labels as they do boxes, and none of mmdet's looks at them.
+A transform tells nobody which boxes it dropped. So that every box can be followed, a serial number
+is added to its label while it goes through the pipeline: transforms select and join labels as they
+do boxes, and none of mmdet's looks at them.
 
 Where a box really went is found by running the transform a second time, with the same random
 numbers, while boxes are neither clipped nor dropped at the picture's edge. Each transform then has
@@ -17,11 +17,12 @@ Crowds (``gt_ignore_flags``) are not counted: no loss looks at them.
 """
 
 import copy
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,11 @@ from numpy.typing import NDArray
 
 VISIBLE = 0.5
 """Share of a box's area that must be in the picture."""
-FIRST_NUMBER = 1_000_000
-"""Numbers of boxes begin here: no data set has so many classes."""
+SERIAL = 1_000_000
+"""Serial numbers are multiples of this: no data set has so many classes."""
 TRAIL = "mmdet2tflite_trail"
+COUNTS = ("calls", "given", "new", "left", "vanished", "small", "cut", "kept")
+"""Of boxes that a transform was given and gave, and what became of the others, over all calls."""
 
 type Picture = NDArray[np.uint8]
 type Box = NDArray[np.float32]
@@ -41,20 +44,7 @@ type Boxes = dict[tuple[int, int], Box]
 """Number of the box, and how often it occurred before (a cache may bring it again) → x1 y1 x2 y2.
 """
 
-
-@dataclass
-class Tally:
-    """Boxes that a transform was given and gave, and what became of the others, over all calls."""
-
-    name: str
-    calls: int = 0
-    given: int = 0
-    new: int = 0
-    left: int = 0
-    vanished: int = 0
-    small: int = 0
-    cut: int = 0
-    kept: int = 0
+_serials = itertools.count(SERIAL, SERIAL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,34 +60,12 @@ class Seen:
         return self  # it never changes, and mmdet copies a sample before every transform
 
 
-@dataclass
-class Register:
-    """The label behind the number of each box."""
-
-    labels: list[int] = field(default_factory=list)
-
-    def number(self, results: dict[str, Any]) -> None:
-        """Give every box that has none a number, in place of its label."""
-        if "gt_bboxes_labels" not in results:
-            return
-        found = results["gt_bboxes_labels"]
-        fresh = np.flatnonzero(found < FIRST_NUMBER)
-        first = FIRST_NUMBER + len(self.labels)
-        self.labels += found[fresh].tolist()
-        results["gt_bboxes_labels"] = found.copy()
-        results["gt_bboxes_labels"][fresh] = np.arange(first, first + len(fresh))
-
-    def label(self, number: int) -> int:
-        """The label that a box came with."""
-        return self.labels[number - FIRST_NUMBER]
-
-
 class Watched:
-    """A transform that does what it did, and tells what it does to the boxes."""
+    """A transform that does what it did, and counts (``COUNTS``) what it does to the boxes."""
 
-    def __init__(self, transform: Any, register: Register) -> None:
-        self.tally = Tally(type(transform).__name__)
-        self._transform, self._register = transform, register
+    def __init__(self, transform: Any) -> None:
+        self.name, self.counts = type(transform).__name__, Counter[str]()
+        self._transform = transform
 
     def __getattr__(self, name: str) -> Any:
         # mmdet asks a transform whether it has ``get_indexes``.
@@ -108,16 +76,16 @@ class Watched:
         given, trail = boxes_of(results), results.get(TRAIL, ())
         moved = self._without_edges(results) if given else {}
         result: dict[str, Any] | None = self._transform(results)
-        self.tally.calls += 1
         if result is None:
-            self._count(given, {}, moved, (0, 0))
+            self._count(given | moved, {}, moved, (0, 0))
             return None
-        self._register.number(result)
+        _number(result)
         kept, picture = boxes_of(result), picture_of(result)
-        self._count(given, kept, moved, picture.shape[:2])
+        # Boxes of pictures that were mixed in are in ``moved`` only.
+        self._count(given | moved, kept, moved, picture.shape)
         boxes = np.array(list(kept.values()), np.float32).reshape(-1, 4)
-        labels = [self._register.label(number) for number, _ in kept]
-        result[TRAIL] = (*trail, Seen(self.tally.name, picture, boxes, labels))
+        labels = [number % SERIAL for number, _ in kept]
+        result[TRAIL] = (*trail, Seen(self.name, picture, boxes, labels))
         return result
 
     def _without_edges(self, results: dict[str, Any]) -> Boxes:
@@ -132,39 +100,39 @@ class Watched:
         return boxes_of(moved) if moved else {}
 
     def _count(self, given: Boxes, kept: Boxes, moved: Boxes, shape: tuple[int, ...]) -> None:
-        taken = given | moved  # boxes of pictures that were mixed in are in ``moved`` only
-        fates = Counter(self._fate(key, taken, kept, moved, shape) for key in taken)
-        self.tally.given += len(taken)
-        self.tally.new += len(kept.keys() - taken.keys())
-        self.tally.kept += len(kept)
-        for fate in ("left", "vanished", "small", "cut"):
-            setattr(self.tally, fate, getattr(self.tally, fate) + fates[fate])
-
-    def _fate(
-        self, key: tuple[int, int], taken: Boxes, kept: Boxes, moved: Boxes, shape: tuple[int, ...]
-    ) -> str:
-        box = taken[key]
-        inside = visible_share(box, shape) >= VISIBLE
-        if key in kept:
-            return "kept" if inside else "cut"  # rule 4
+        new = len(kept.keys() - given.keys())
+        self.counts.update(calls=1, given=len(given), new=new, kept=len(kept))
         limit = getattr(self._transform, "min_gt_bbox_wh", None)
-        if limit and (box[2:] - box[:2] <= limit).any():
-            return "small"  # rule 2
-        return "vanished" if key in moved and inside else "left"  # rules 3 and 1
+        for key, box in given.items():
+            inside = visible_share(box, shape) >= VISIBLE
+            if key in kept:
+                self.counts["cut"] += not inside  # rule 4
+            elif limit and (box[2:] - box[:2] <= limit).any():
+                self.counts["small"] += 1  # rule 2
+            else:
+                self.counts["vanished" if key in moved and inside else "left"] += 1  # rules 3 and 1
 
 
-def watch(dataset: Any, register: Register) -> list[Watched]:
+def _number(results: dict[str, Any]) -> None:
+    """Give every box that has none a number."""
+    if "gt_bboxes_labels" in results:
+        labels = results["gt_bboxes_labels"]
+        numbers = [label if label >= SERIAL else label + next(_serials) for label in labels]
+        results["gt_bboxes_labels"] = np.array(numbers, labels.dtype)
+
+
+def watch(dataset: Any) -> list[Watched]:
     """Replace the transforms of a data set, and of those that it wraps, by watched ones, in place.
 
     Returns:
         The watched transforms in the order in which an image goes through them.
     """
     inner = [dataset.dataset] if hasattr(dataset, "dataset") else getattr(dataset, "datasets", [])
-    found = [step for child in inner for step in watch(child, register)]
+    found = [step for child in inner for step in watch(child)]
     pipeline = getattr(dataset, "pipeline", None)
     if pipeline is not None:
         steps = pipeline if isinstance(pipeline, list) else pipeline.transforms
-        steps[:] = [Watched(step, register) for step in steps]
+        steps[:] = [Watched(step) for step in steps]
         found += steps
     return found
 

@@ -2,20 +2,18 @@
 
 from pathlib import Path
 
-from mmdet2tflite.artifacts import Checkpoint, Dataset, Family, OnnxModel
+from mmdet2tflite.artifacts import Checkpoint, Dataset, OnnxModel
 from mmdet2tflite.config.experiment import Export
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.config_file import config_digests
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.processes.toolchain import run_python
+from mmdet2tflite.runtime.decode import FAMILIES
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store.manifest import LOGS
 
-DEPLOY_CONFIGS: dict[Family, Path] = {
-    "rtmdet": Path("configs/deploy/rtmdet.py"),
-    "yolox": Path("configs/deploy/yolox.py"),
-}
+DEPLOY_CONFIGS = {family: Path("configs/deploy", f"{family}.py") for family in FAMILIES}
 """Where each family is cut, if ``export.deploy_config`` does not say it."""
 
 
@@ -57,7 +55,7 @@ def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset
     )
 
 
-def with_deploy_config(config: Export, family: Family | None) -> Export:
+def with_deploy_config(config: Export, family: str | None) -> Export:
     """The family's deploy config, where the experiment names none.
 
     Raises:

@@ -22,7 +22,7 @@ from mmdeploy.apis import extract_model, torch2onnx  # noqa: E402
 from mmdeploy.apis.core.pipeline_manager import no_mp  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
-from mmdet2tflite.artifacts import Family, Head, Preprocessing  # noqa: E402
+from mmdet2tflite.artifacts import Head, Preprocessing  # noqa: E402
 from mmdet2tflite.config.experiment import Export  # noqa: E402
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
 from mmdet2tflite.detector.mark_runner import MarkRunner  # noqa: E402
@@ -118,7 +118,7 @@ def fold(model: onnx.ModelProto) -> onnx.ModelProto:
     return folded
 
 
-def family_of(head: Head, meanings: Mapping[str, str]) -> Family | None:
+def family_of(head: Head, meanings: Mapping[str, str]) -> str | None:
     """The family whose decoder reads these outputs; None if the network is cut elsewhere."""
     if head.family is None or set(meanings.values()) != set(FAMILIES[head.family].maps):
         return None

@@ -11,16 +11,17 @@ from typing import Any
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
-from mmdet2tflite.artifacts import Family, Frozen, Head, Preprocessing
+from mmdet2tflite.artifacts import Frozen, Head, Preprocessing
 from mmdet2tflite.config.experiment import DetectorConfig, Training
 from mmdet2tflite.detector.pipelines import PAD_VALUE, letterbox, test_pipeline, train_pipeline
 from mmdet2tflite.detector.schedule import set_hooks, set_schedule
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.processes.machine import cores
+from mmdet2tflite.runtime.decode import FAMILIES
 
 MAX_DETECTIONS = 100  # what COCO's mAP looks at, where the config sets no limit
 
-FAMILIES: dict[str, Family] = {"RTMDetSepBNHead": "rtmdet", "YOLOXHead": "yolox"}
+FAMILY_OF_HEAD = {family.head: name for name, family in FAMILIES.items()}
 """mmdet's name of the head → the decoder that understands its maps."""
 
 CACHE_BYTES = 2**30
@@ -87,7 +88,7 @@ def head_of(model: ConfigDict) -> ConfigDict:
         raise ConfigError(
             f"the detector, a {model.get('type')}, has no bbox_head",
             "a detector of one stage; with a decoder here are those with the heads "
-            + ", ".join(sorted(FAMILIES)),
+            + ", ".join(sorted(FAMILY_OF_HEAD)),
             "choose another detector.config",
         )
     return head
@@ -99,7 +100,7 @@ def describe_head(cfg: Config, classes: tuple[str, ...]) -> Head:
     A head that no decoder here understands has no ``family`` and no ``strides``.
     """
     head, test = head_of(cfg.model), cfg.model.test_cfg
-    family = FAMILIES.get(head.type)
+    family = FAMILY_OF_HEAD.get(head.type)
     points = head.get("anchor_generator") or head
     return Head(
         family=family,

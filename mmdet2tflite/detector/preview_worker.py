@@ -24,7 +24,7 @@ from mmdet.utils import register_all_modules  # noqa: E402
 
 from mmdet2tflite.config.experiment import DetectorConfig, Training  # noqa: E402
 from mmdet2tflite.detector import augment, cached_dataset  # noqa: E402, F401  (they register themselves)
-from mmdet2tflite.detector.box_fates import TRAIL, Register, Seen, Watched, watch  # noqa: E402
+from mmdet2tflite.detector.box_fates import COUNTS, TRAIL, Seen, Watched, watch  # noqa: E402
 from mmdet2tflite.detector.mmdet_config import DataPaths, build_config  # noqa: E402
 from mmdet2tflite.detector.phases import Phase, phases  # noqa: E402
 from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
@@ -74,9 +74,8 @@ def show_phase(
         ConfigError: the pipeline cannot be built, or fails on an image.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    register = Register()
     dataset = _build(phase)
-    steps = watch(dataset, register)
+    steps = watch(dataset)
     pictures, story = [], []
     for number, index in enumerate(choose(len(dataset), spec["images"], spec["seed"])):
         seed_all(spec["seed"], index)
@@ -91,7 +90,11 @@ def show_phase(
     return {
         "title": phase.title,
         "epochs": [phase.first_epoch, phase.last_epoch],
-        "steps": [asdict(step.tally) for step in steps if step.tally.calls],
+        "steps": [
+            {"name": step.name, **{count: step.counts[count] for count in COUNTS}}
+            for step in steps
+            if step.counts["calls"]
+        ],
         "pictures": pictures,
         "story": story,
     }
@@ -130,7 +133,7 @@ def _draw(dataset: Any, index: int, steps: list[Watched]) -> tuple[Seen, ...]:
         raise ConfigError(
             f"the training pipeline fails on image {dataset.get_data_info(index)['img_path']}: "
             f"{type(error).__name__}: {error}",
-            f"one that takes every image; this one is {' → '.join(s.tally.name for s in steps)}",
+            f"one that takes every image; this one is {' → '.join(s.name for s in steps)}",
             "training would end here too: correct the pipeline of detector.config",
         ) from error
 

@@ -1,18 +1,29 @@
-"""COCO average precision over the evaluated images.
+"""COCO average precision over the evaluated images: of all boxes, per class and per size.
 
 By faster-coco-eval: the same numbers as pycocotools (a test holds the two against each other),
-but it prints nothing, takes an empty list of results, and matches in C++.
+but it prints nothing, takes an empty list of results, and matches in C++. It cannot weight an
+image, nor judge by another rule than COCO's; ``average_precision`` is for those who do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
-IOU_50, IOU_75 = 0, 5
-"""Indices into the ten IoU thresholds 0.50, 0.55 … 0.95."""
+METRICS = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large")
+"""In the order of the library's summary."""
+SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, float("inf"))}
+"""Areas in pixels of the original image, from … to below."""
+IOU_50 = 0
+"""Index into the ten IoU thresholds 0.50, 0.55 … 0.95."""
+RECALLS = np.linspace(0, 1, 101)
+"""Where COCO reads the precision."""
+DIGITS = 4
+"""Of what a curve's points are rounded to."""
+
+type Table = NDArray[np.float64]
 
 
 def accuracy(
@@ -29,32 +40,72 @@ def accuracy(
         image_ids: the images that were evaluated.
 
     Returns:
-        The metrics ``map``, ``map_50``, ``map_75``, ``map_small``, ``map_medium``, ``map_large``,
-        and the average precision per class name.
+        The metrics ``METRICS``, and the average precision per class name.
     """
-    evaluation = evaluate_coco(annotations, results, image_ids)
-    # IoU threshold x recall x class x area range x number of detections; -1: no boxes
-    precision = evaluation.eval["precision"][..., -1]
-    ranges = {name: i for i, name in enumerate(evaluation.params.areaRngLbl)}
-    everywhere = precision[..., ranges["all"]]
-    metrics = {
-        "map": _mean(everywhere),
-        "map_50": _mean(everywhere[IOU_50]),
-        "map_75": _mean(everywhere[IOU_75]),
-        **{f"map_{name}": _mean(precision[..., i]) for name, i in ranges.items() if name != "all"},
-    }
-    names = {category["id"]: category["name"] for category in annotations["categories"]}
+    evaluation = _evaluate(annotations, results, image_ids)
+    evaluation.summarize()
+    metrics = dict(zip(METRICS, evaluation.stats.tolist(), strict=False))  # recalls follow
     classes = {
-        names[category]: _mean(everywhere[:, :, k])
-        for k, category in enumerate(evaluation.params.catIds)
+        name: value
+        for name, precision, *_ in _per_class(annotations, evaluation)
+        if (value := _mean(precision)) is not None
     }
-    return _without_none(metrics), _without_none(classes)
+    return {name: value for name, value in metrics.items() if value > -1}, classes
 
 
-def evaluate_coco(
+def coco_tables(
+    annotations: Mapping[str, Any], results: Sequence[Mapping[str, Any]], image_ids: Sequence[int]
+) -> dict[str, Any]:
+    """Arguments as those of ``accuracy``.
+
+    Returns:
+        ``classes`` by name and ``sizes`` (small, medium, large), each with ``average_precision``
+        (mean over IoU 0.50 to 0.95), ``average_precision_50`` and ``average_recall`` (as the
+        first), None where there are no boxes. ``curves`` by the name of each class that has boxes:
+        ``recall`` 0, 0.01 … as far as it is reached at IoU 0.50, interpolated ``precision`` and
+        the lowest ``score`` that takes part.
+    """
+    evaluation = _evaluate(annotations, results, image_ids)
+    tables = [evaluation.eval[name][..., -1] for name in ("precision", "recall")]
+    classes = list(_per_class(annotations, evaluation))
+    return {
+        "classes": {name: _numbers(precision, recall) for name, precision, recall, _ in classes},
+        "sizes": {
+            name: _numbers(*(table[..., i] for table in tables))
+            for i, name in enumerate(evaluation.params.areaRngLbl)
+            if name in SIZES
+        },
+        "curves": {
+            name: _curve(precision[IOU_50], scores[IOU_50])
+            for name, precision, _, scores in classes
+            if (precision > -1).any()
+        },
+    }
+
+
+def average_precision(right: NDArray[np.bool_], weights: NDArray[Any], boxes: int) -> float:
+    """COCO's average precision of one class, with detections that count more or less than once.
+
+    The mean of the interpolated precision at the recalls 0, 0.01 … 1, and over the IoU thresholds.
+
+    Args:
+        right: whether a detection found a box, at each IoU threshold, the highest score first
+            (T x D).
+        weights: how often a detection counts; not at all with 0 (T x D).
+        boxes: how many there are to find, at least one.
+    """
+    found = np.cumsum(weights * right, axis=1)
+    precision = found / np.maximum(np.cumsum(weights, axis=1), 1)
+    best_from_here = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    padded = np.pad(best_from_here, ((0, 0), (0, 1)))  # a recall that is never reached
+    reached = [np.searchsorted(recall, RECALLS) for recall in found / boxes]
+    return float(np.mean([line[index] for line, index in zip(padded, reached, strict=True)]))
+
+
+def _evaluate(
     annotations: Mapping[str, Any], results: Sequence[Mapping[str, Any]], image_ids: Sequence[int]
 ) -> COCOeval_faster:
-    """The library's evaluation, of which ``eval`` holds the tables. Arguments as above."""
+    """The library's evaluation; -1 in the tables of its ``eval`` says that there is no box."""
     truth = COCO(dict(annotations))
     # The library adds fields to the entries that it is given.
     found = truth.loadRes([dict(result) for result in results])
@@ -65,10 +116,33 @@ def evaluate_coco(
     return evaluation
 
 
-def _mean(precision: NDArray[np.float64]) -> float | None:
-    counted = precision[precision > -1]
+def _per_class(
+    annotations: Mapping[str, Any], evaluation: COCOeval_faster
+) -> Iterator[tuple[str, Table, Table, Table]]:
+    """Name, precision (IoU threshold x recall), recall (IoU threshold), scores (as precision)."""
+    names = {category["id"]: category["name"] for category in annotations["categories"]}
+    everywhere = evaluation.params.areaRngLbl.index("all")
+    precision, recall, scores = (
+        evaluation.eval[name][..., everywhere, -1] for name in ("precision", "recall", "scores")
+    )
+    for k, category in enumerate(evaluation.params.catIds):
+        yield names[category], precision[:, :, k], recall[:, k], scores[:, :, k]
+
+
+def _numbers(precision: Table, recall: Table) -> dict[str, Any]:
+    return {
+        "average_precision": _mean(precision),
+        "average_precision_50": _mean(precision[IOU_50]),
+        "average_recall": _mean(recall),
+    }
+
+
+def _mean(values: Table) -> float | None:
+    counted = values[values > -1]
     return float(counted.mean()) if counted.size else None
 
 
-def _without_none(values: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if value is not None}
+def _curve(precision: Table, scores: Table) -> dict[str, list[float]]:
+    reached = precision > 0
+    columns = {"recall": RECALLS, "precision": precision, "score": scores}
+    return {name: values[reached].round(DIGITS).tolist() for name, values in columns.items()}

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet2tflite.artifacts import Report
+from mmdet2tflite.evaluate.accuracy import SIZES, coco_tables
 from mmdet2tflite.evaluate.causes import BACKGROUND_IOU, CAUSES, MISSED, RIGHT
 from mmdet2tflite.evaluate.confusion import confusion_matrix
 from mmdet2tflite.evaluate.gains import gains
@@ -24,7 +25,6 @@ from mmdet2tflite.evaluate.image_score import (
     score_image,
 )
 from mmdet2tflite.evaluate.results import Evaluated
-from mmdet2tflite.evaluate.tables import SIZES, coco_tables
 from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.parity.parity import MATCH_IOU
 from mmdet2tflite.store.store import Store

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval
 
 from mmdet2tflite.errors import DataError
+from mmdet2tflite.evaluate.accuracy import average_precision
 
-RECALLS = np.linspace(0, 1, 101)
-"""Where COCO reads the precision."""
 DETECTIONS = 100
 """Of one class in one image, the best: as many as ``accuracy`` counts."""
 
@@ -144,23 +143,11 @@ def mean_average_precision(classes: Sequence[ClassMatches], drawn: NDArray[np.in
     The same as of a data set in which the images are repeated: equal detections stand together in
     the order of scores, and precision is interpolated over them.
     """
-    values = [_average_precision(matches, drawn) for matches in classes]
-    there = [value for value in values if value is not None]
-    return float(np.mean(there)) if there else float("nan")
-
-
-def _average_precision(matches: ClassMatches, drawn: NDArray[np.int64]) -> float | None:
-    """The mean over the IoU thresholds, None for a class that has no box."""
-    boxes = int(drawn @ matches.boxes)
-    if boxes == 0:
-        return None
-    if matches.images.size == 0:
-        return 0.0
-    weights = drawn[matches.images] * matches.counted
-    right = np.cumsum(weights * matches.hits, axis=1)
-    recall = right / boxes
-    precision = right / np.maximum(np.cumsum(weights, axis=1), 1)
-    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    reached = [np.searchsorted(line, RECALLS) for line in recall]
-    padded = np.pad(best, ((0, 0), (0, 1)))  # a recall that is never reached
-    return float(np.mean([line[index] for line, index in zip(padded, reached, strict=True)]))
+    there = [(each, boxes) for each in classes if (boxes := int(drawn @ each.boxes))]
+    if not there:
+        return float("nan")
+    return float(
+        np.mean(
+            [average_precision(c.hits, drawn[c.images] * c.counted, boxes) for c, boxes in there]
+        )
+    )

@@ -8,14 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmdet2tflite.safe_text import shortened
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SIZE, DPI = (13.0, 9.5), 80
 """In inches; dots per inch."""
-MARGINS = dict(left=0.08, right=0.98, top=0.96, bottom=0.1, wspace=0.15, hspace=0.25)
 NAMED = 20
 """More classes than these are neither named nor counted in writing."""
+LONGEST_NAME = 20
+"""Characters of a class."""
+
+
+def new_figure(size: tuple[float, float], **options: Any) -> Figure:
+    """An empty one, in inches. Names of classes are text in it, with dollar signs, too."""
+    from matplotlib import rcParams  # a second; not pyplot, which knows one thread and a screen
+    from matplotlib.figure import Figure
+
+    rcParams["axes.titlesize"] = "medium"
+    rcParams["text.parse_math"] = False
+    rcParams["font.sans-serif"] = ["DejaVu Sans"]  # it comes with matplotlib
+    rcParams["svg.fonttype"] = "none"  # text stays text
+    rcParams["svg.hashsalt"] = "mmdet2tflite"  # the names of parts depend on the content alone
+    return Figure(figsize=size, layout="constrained", **options)
 
 
 def draw_analysis(analysis: Mapping[str, Any], file: Path) -> None:
@@ -25,29 +42,27 @@ def draw_analysis(analysis: Mapping[str, Any], file: Path) -> None:
         analysis: what ``analysis.json`` holds.
         file: a PNG to write.
     """
-    from matplotlib.figure import (
-        Figure,
-    )  # a second; not pyplot, which knows one thread and a screen
-
-    figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
+    figure = new_figure(SIZE, dpi=DPI)
     axes = figure.subplots(2, 2)
     _causes(axes[0, 0], analysis)
     _sizes(axes[0, 1], analysis["sizes"])
     _confusion(axes[1, 0], analysis["confusion"], list(analysis["classes"]))
-    _curves(axes[1, 1], analysis)
+    draw_curves(axes[1, 1], analysis)
     figure.savefig(file)
 
 
 def _causes(axes: Axes, analysis: Mapping[str, Any]) -> None:
-    causes, errors = list(analysis["errors"]), list(analysis["errors"].values())
-    counts = [error["count"] for error in errors]
-    axes.barh(causes, counts, color="tab:blue")
+    errors = analysis["errors"].values()
+    texts = [
+        str(error["count"])
+        if error["gain_map_50"] is None
+        else f"{error['count']}, mAP50 {error['gain_map_50']:+.3f} without"
+        for error in errors
+    ]
+    bars = axes.barh(list(analysis["errors"]), [error["count"] for error in errors])
+    axes.bar_label(bars, texts, padding=3, fontsize=9)
     axes.invert_yaxis()
     axes.margins(x=0.5)
-    for row, error in enumerate(errors):
-        gain = error["gain_map_50"]
-        text = f" {error['count']}" + ("" if gain is None else f", mAP50 {gain:+.3f} without")
-        axes.text(error["count"], row, text, fontsize=9, va="center")
     axes.set_title(
         f"{analysis['right']} of {analysis['boxes']} boxes found; what goes wrong "
         f"(score from {analysis['score']} on)"
@@ -57,12 +72,12 @@ def _causes(axes: Axes, analysis: Mapping[str, Any]) -> None:
 def _sizes(axes: Axes, sizes: Mapping[str, Mapping[str, Any]]) -> None:
     names = {"recall": "recall at IoU 0.5", "average_precision": "average precision"}
     for offset, (metric, title) in zip((-0.2, 0.2), names.items(), strict=True):
-        values = [size[metric] or 0.0 for size in sizes.values()]
-        places = np.arange(len(sizes)) + offset
-        axes.bar(places, values, width=0.38, label=title)
-        for place, value, size in zip(places, values, sizes.values(), strict=True):
-            text = "no boxes" if size[metric] is None else f"{value:.3f}"
-            axes.text(place, value, text, ha="center", va="bottom", fontsize=9)
+        values = [size[metric] for size in sizes.values()]
+        bars = axes.bar(
+            np.arange(len(sizes)) + offset, [value or 0 for value in values], 0.38, label=title
+        )
+        texts = ["no boxes" if value is None else f"{value:.3f}" for value in values]
+        axes.bar_label(bars, texts, fontsize=9)
     axes.set_xticks(
         range(len(sizes)), [f"{name}\n{size['boxes']} boxes" for name, size in sizes.items()]
     )
@@ -78,22 +93,26 @@ def _confusion(axes: Axes, matrix: Sequence[Sequence[int]], classes: Sequence[st
     axes.set(xlabel="found", ylabel="there", title="Confusion matrix; colour: share of the row")
     if len(classes) > NAMED:
         return
-    axes.set_xticks(range(len(counts)), [*classes, "(not found)"], rotation=45, ha="right")
-    axes.set_yticks(range(len(counts)), [*classes, "(nothing)"])
+    names = [shortened(name, LONGEST_NAME) for name in classes]
+    axes.set_xticks(range(len(counts)), [*names, "(not found)"], rotation=45, ha="right")
+    axes.set_yticks(range(len(counts)), [*names, "(nothing)"])
     for (row, column), count in np.ndenumerate(counts):
         if count:
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
 
 
-def _curves(axes: Axes, analysis: Mapping[str, Any]) -> None:
+def draw_curves(axes: Axes, analysis: Mapping[str, Any]) -> None:
+    """Precision against recall of the classes that have boxes, and a dot at the shown score."""
     for name, curve in analysis["curves"].items():
         numbers = analysis["classes"][name]
-        label = f"{name} {numbers['average_precision_50']:.3f}"
-        (line,) = axes.plot(curve["recall"], curve["precision"], label=label)
+        label = f"{numbers['average_precision_50']:.3f} {shortened(name, LONGEST_NAME)}"
+        (line,) = axes.plot(curve["recall"], curve["precision"], label=label, gid=label)
         if numbers["precision"] is not None:
-            axes.plot(numbers["recall"], numbers["precision"], "o", color=line.get_color())
+            place = numbers["recall"], numbers["precision"]
+            axes.plot(*place, "o", color=line.get_color(), gid=label)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
-    axes.set_title(f"At IoU 0.5; the dot: score {analysis['score']}")
+    axes.set_title(f"At IoU {analysis['iou']}; the dot: score {analysis['score']}")
     if 0 < len(analysis["curves"]) <= NAMED:
-        axes.legend(title="average precision", fontsize=9, loc="lower left")
+        # beside the plot
+        axes.legend(title="average precision", fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet2tflite.evaluate.accuracy import average_precision
 from mmdet2tflite.evaluate.causes import (
     CAUSES,
     IGNORED,
@@ -26,45 +27,24 @@ from mmdet2tflite.evaluate.causes import (
 )
 from mmdet2tflite.runtime.decode import Detections
 
-RECALLS = np.linspace(0, 1, 101)
-
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """All detections of a data set, and how many boxes each class has."""
+    """All detections of a data set, the highest score first, and how many boxes each class has."""
 
     labels: NDArray[np.int64]
-    scores: NDArray[np.float32]
     right: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
     boxes: NDArray[np.int64]
 
-    def without(self, gone: NDArray[np.bool_]) -> "Ranking":
-        """All but these detections."""
-        kept = ~gone
-        return replace(
-            self, labels=self.labels[kept], scores=self.scores[kept], right=self.right[kept]
-        )
-
     def mean_average_precision(self, classes: NDArray[np.intp]) -> float:
-        """COCO's, at the one IoU that says what is right."""
-        found = [self.labels == label for label in classes]
-        values = [
-            average_precision(self.scores[mask], self.right[mask], int(self.boxes[label]))
-            for label, mask in zip(classes, found, strict=True)
-        ]
+        """COCO's, at the one IoU that says what is right; 1 for a class without boxes."""
+        values = []
+        for label in classes:
+            own, boxes = self.labels == label, int(self.boxes[label])
+            right, counted = self.right[None, own], self.counted[None, own]
+            values.append(average_precision(right, counted, boxes) if boxes else 1.0)
         return float(np.mean(values))
-
-
-def average_precision(scores: NDArray[np.float32], right: NDArray[np.bool_], boxes: int) -> float:
-    """Mean of the interpolated precision at the recalls 0, 0.01 … 1; 1 if there are no boxes."""
-    if not boxes:
-        return 1.0
-    order = np.argsort(-scores, kind="stable")
-    found = np.cumsum(right[order])
-    precision = found / np.arange(1, len(order) + 1)
-    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
-    reached = np.searchsorted(found / boxes, RECALLS)  # their number, for recalls beyond the last
-    return float(np.append(best_from_here, 0)[reached].mean())
 
 
 def gains(
@@ -83,50 +63,44 @@ def gains(
         Nothing if there are no boxes.
     """
     images = list(classified)
-    first = dict(zip(images, np.cumsum([0, *(len(truth[i]) for i in images)]), strict=False))
     box_labels = np.concatenate([truth[i].labels for i in images])
-    boxes = np.bincount(box_labels, minlength=classes)
     if not len(box_labels):
         return {}
-    asked = np.flatnonzero(boxes)
-    causes = np.concatenate([classified[i].causes for i in images])
+    first = dict(zip(images, np.cumsum([0, *(len(truth[i]) for i in images)]), strict=False))
+    order = np.argsort(-np.concatenate([found[i].scores for i in images]), kind="stable")
+    causes = np.concatenate([classified[i].causes for i in images])[order]
     targets = np.concatenate(
         [np.where((t := classified[i].targets) < 0, t, t + first[i]) for i in images]
-    )
+    )[order]
     plain = Ranking(
-        np.concatenate([found[i].labels for i in images]),
-        np.concatenate([found[i].scores for i in images]),
+        np.concatenate([found[i].labels for i in images])[order],
         causes == RIGHT,
-        boxes,
+        causes != IGNORED,
+        np.bincount(box_labels, minlength=classes),
     )
-    plain_value = plain.without(causes == IGNORED).mean_average_precision(asked)
-    best = _best(causes, targets, plain.scores)
-    result = {}
+    best = _best(causes, targets)
+    mended = {}
     for cause in CAUSES:
         wrong = causes == cause
-        mended, gone = plain, wrong | (causes == IGNORED)
+        good = wrong & best
+        mended[cause] = replace(plain, counted=plain.counted & (good | ~wrong))
         if cause == MISSED:
             touched = targets[np.isin(causes, [RIGHT, *MENDABLE])]
-            missed = np.delete(box_labels, touched)
-            mended = replace(plain, boxes=boxes - np.bincount(missed, minlength=classes))
+            missed = np.bincount(np.delete(box_labels, touched), minlength=classes)
+            mended[cause] = replace(plain, boxes=plain.boxes - missed)
         elif cause in MENDABLE:
-            good = wrong & best
             labels = np.where(good, box_labels[np.maximum(targets, 0)], plain.labels)
-            mended = replace(plain, labels=labels, right=plain.right | good)
-            gone &= ~good
-        result[cause] = mended.without(gone).mean_average_precision(asked) - plain_value
-    return result
+            mended[cause] = replace(mended[cause], labels=labels, right=plain.right | good)
+    asked = np.flatnonzero(plain.boxes)
+    value = plain.mean_average_precision(asked)
+    return {c: ranking.mean_average_precision(asked) - value for c, ranking in mended.items()}
 
 
-def _best(
-    causes: NDArray[np.str_], targets: NDArray[np.intp], scores: NDArray[np.float32]
-) -> NDArray[np.bool_]:
-    """Rule 1: the detections that would find their box."""
+def _best(causes: NDArray[np.str_], targets: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Rule 1: the detections that would find their box, each the first that is about it."""
     best = np.zeros(len(causes), bool)
-    taken = set(targets[causes == RIGHT].tolist())
-    candidates = np.flatnonzero(np.isin(causes, MENDABLE))
-    for i in candidates[np.argsort(-scores[candidates], kind="stable")].tolist():
-        box = int(targets[i])
-        best[i] = box not in taken
-        taken.add(box)
+    found = np.isin(targets, targets[causes == RIGHT])
+    candidates = np.flatnonzero(np.isin(causes, MENDABLE) & ~found)
+    _, first = np.unique(targets[candidates], return_index=True)
+    best[candidates[first]] = True
     return best

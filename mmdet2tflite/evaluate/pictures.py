@@ -14,8 +14,7 @@ from mmdet2tflite.runtime.decode import Detections
 from mmdet2tflite.runtime.images import read_image
 from mmdet2tflite.safe_text import shortened
 
-CELL_WIDTH = 480
-BAR, GAP = 24, 8
+CELL_WIDTH, BAR, GAP, WHITE = 480, 24, 8, (255, 255, 255)
 LONGEST_LABEL = 40
 """Characters of a class beside its box."""
 
@@ -43,52 +42,66 @@ def draw_comparison(
     Raises:
         DataError: an image cannot be read.
     """
-    drawn = []
+    cells = []
     for title, image_id in rows:
         picture, score = read_image(files[image_id]), scores[image_id]
-        scale = CELL_WIDTH / picture.shape[1]
-        picture = scaled(picture, scale)
         missed = set(score.judgement.missed())
         fates = [MISSED if box in missed else "" for box in range(len(score.truth))]
         causes = ["" if cause == RIGHT else str(cause) for cause in score.judgement.causes]
-        sides = (
-            (score.truth, fates, f"boxes: {len(fates)}, missed: {len(missed)} ({title})"),
-            (score.found, causes, f"detections: {len(causes)}, wrong: {sum(map(bool, causes))}"),
-        )
-        left, right = (
-            cell(picture, boxes, scale, classes, caption, notes) for boxes, notes, caption in sides
-        )
-        gap = np.full((len(left), GAP, 3), 255, np.uint8)
-        drawn.append(np.hstack([left, gap, right]))
-    return np.vstack(drawn)
+        there = f"boxes: {len(fates)}, missed: {len(missed)} ({title})"
+        found = f"detections: {len(causes)}, wrong: {sum(map(bool, causes))}"
+        cells += [
+            cell(picture, score.truth, classes, there, fates),
+            cell(picture, score.found, classes, found, causes),
+        ]
+    return grid(cells, 2)
 
 
-def scaled(picture: NDArray[Any], scale: float) -> Picture:
-    """A copy of a picture, ``scale`` times as wide and high."""
-    result = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-    return result.astype(np.uint8, copy=False)
+def grid(cells: Sequence[Picture], columns: int) -> Picture:
+    """Cells in rows on white; a row is as high as its highest cell."""
+    blank = bar("", CELL_WIDTH)
+    rows = []
+    for first in range(0, len(cells), columns):
+        row = [*cells[first : first + columns], *[blank] * columns][:columns]
+        height = max(map(len, row)) + GAP
+        rows.append(np.hstack([_framed(content, height) for content in row]))
+    return np.vstack(rows)
+
+
+def _framed(content: Picture, height: int) -> Picture:
+    framed = cv2.copyMakeBorder(
+        content, 0, height - len(content), 0, GAP, cv2.BORDER_CONSTANT, value=WHITE
+    )
+    return framed.astype(np.uint8, copy=False)
+
+
+def bar(text: str, width: int, height: int = BAR) -> Picture:
+    """A line of ASCII, which is all that OpenCV writes, on white."""
+    empty = np.full((height, width, 3), WHITE, np.uint8)
+    place, size = (6, round(0.7 * height)), height / 48
+    cv2.putText(empty, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 1, cv2.LINE_AA)
+    return empty
 
 
 def cell(
-    picture: Picture,
+    picture: NDArray[Any],
     found: Detections,
-    scale: float,
     classes: Sequence[str],
     title: str,
     notes: Sequence[str] = (),
 ) -> Picture:
-    """A scaled picture with boxes, below a bar with its title.
+    """A picture with boxes, scaled to the width of a cell, below a bar with its title.
 
     Args:
-        found: in pixels of the picture before it was scaled.
-        title: ASCII, which is all that OpenCV writes.
+        found: in pixels of the picture.
+        title: see ``bar``.
         notes: see ``draw``.
     """
+    scale = CELL_WIDTH / picture.shape[1]
+    scaled = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     shown = Detections(found.boxes * np.float32(scale), found.scores, found.labels)
-    scene = draw(picture, shown, classes, notes)
-    bar = np.full((BAR, scene.shape[1], 3), 255, np.uint8)
-    cv2.putText(bar, title, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
-    return np.vstack([bar, scene]).astype(np.uint8, copy=False)
+    scene = draw(scaled.astype(np.uint8, copy=False), shown, classes, notes)
+    return np.vstack([bar(title, scene.shape[1]), scene])
 
 
 def draw(

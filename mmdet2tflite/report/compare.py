@@ -152,6 +152,6 @@ def _template(config: CompareConfig) -> list[str]:
 COMPARE: Stage[Comparison] = Stage(
     name=STAGE,
     run=compare,
-    tools=("jinja2", "numpy", "opencv-python"),
+    tools=("jinja2", "matplotlib", "numpy", "opencv-python"),
     outside=_template,
 )

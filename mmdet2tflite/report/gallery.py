@@ -1,12 +1,16 @@
 """Images in a page."""
 
 import base64
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
 
 from mmdet2tflite.errors import DataError
+from mmdet2tflite.runtime.decode import Detections
 
 WIDTH = 320
 JPEG_QUALITY = 80
@@ -37,3 +41,31 @@ class Thumbnail:
         _, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         encoded = base64.b64encode(jpeg.tobytes()).decode("ascii")
         return cls(f"data:image/jpeg;base64,{encoded}", height, scale)
+
+
+def rectangles(
+    found: Detections, classes: Sequence[str], scale: float, wrong: Mapping[int, str]
+) -> list[dict[str, Any]]:
+    """Of all boxes, for a template; those in ``wrong`` are dashed and say why."""
+    boxes = (found.boxes.astype(np.float64) * scale).round(1).tolist()
+    return [
+        {
+            "x": x1,
+            "y": y1,
+            "width": round(x2 - x1, 1),
+            "height": round(y2 - y1, 1),
+            "colour": label % COLOURS,
+            "dashed": i in wrong,
+            "name": (classes[label] if score == 1 else f"{classes[label]} {score:.2f}")
+            + (f": {wrong[i]}" if i in wrong else ""),
+        }
+        for i, ((x1, y1, x2, y2), score, label) in enumerate(
+            zip(boxes, found.scores.tolist(), found.labels.tolist(), strict=True)
+        )
+    ]
+
+
+def legend(found: Iterable[Detections], classes: Sequence[str]) -> dict[str, int]:
+    """Classes that are seen somewhere → their colour."""
+    labels = {label for each in found for label in each.labels.tolist()}
+    return {classes[label]: label % COLOURS for label in sorted(labels)}

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from mmdet2tflite.evaluate.analysis import what_goes_wrong
-from mmdet2tflite.report.gallery import COLOURS
+from mmdet2tflite.evaluate.error_sheet import draw_curves, new_figure
+from mmdet2tflite.report.svg import svg
 
 MEANINGS = {
     "class": "a detection on a box of another class, IoU 0.5 or more",
@@ -18,8 +19,8 @@ MEANINGS = {
 }
 SHOWN_CLASSES = 20
 """In the confusion matrix and the curves: those with most confusions."""
-PLOT_WIDTH, PLOT_HEIGHT = 440, 300
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 42
+PLOT = (6.0, 4.5)
+"""In inches."""
 
 
 def describe(analyses: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -36,20 +37,6 @@ def describe(analyses: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for number, (variant, analysis) in enumerate(analyses.items())
     ]
-
-
-def frame() -> dict[str, Any]:
-    """Axes of the precision-recall plots, in pixels: all plots have the same."""
-    ticks = [0.0, 0.25, 0.5, 0.75, 1.0]
-    return {
-        "width": PLOT_WIDTH,
-        "height": PLOT_HEIGHT,
-        "left": LEFT,
-        "right": PLOT_WIDTH - RIGHT,
-        "top": TOP,
-        "bottom": PLOT_HEIGHT - BOTTOM,
-        "ticks": [{"value": tick, "x": _x(tick), "y": _y(tick)} for tick in ticks],
-    }
 
 
 def _shown_classes(analysis: Mapping[str, Any]) -> list[int]:
@@ -78,32 +65,14 @@ def _confusion(analysis: Mapping[str, Any], shown: Sequence[int]) -> list[dict[s
     return rows
 
 
-def _curves(analysis: Mapping[str, Any], shown: Sequence[int]) -> list[dict[str, Any]]:
-    curves = []
-    for label in shown:
-        name = list(analysis["classes"])[label]
-        if name not in analysis["curves"]:
-            continue
-        curve, numbers = analysis["curves"][name], analysis["classes"][name]
-        points = zip(curve["recall"], curve["precision"], strict=True)
-        at_score = None
-        if numbers["precision"] is not None:
-            at_score = (_x(numbers["recall"]), _y(numbers["precision"]))
-        curves.append(
-            {
-                "name": name,
-                "colour": label % COLOURS,
-                "points": " ".join(f"{_x(recall)},{_y(precision)}" for recall, precision in points),
-                "at_score": at_score,
-                "average_precision_50": numbers["average_precision_50"],
-            }
-        )
-    return curves
-
-
-def _x(recall: float) -> float:
-    return round(LEFT + recall * (PLOT_WIDTH - LEFT - RIGHT), 1)
-
-
-def _y(precision: float) -> float:
-    return round(PLOT_HEIGHT - BOTTOM - precision * (PLOT_HEIGHT - TOP - BOTTOM), 1)
+def _curves(analysis: Mapping[str, Any], shown: Sequence[int]) -> str:
+    """Precision against recall, as an SVG; "" if none of the classes has boxes."""
+    names = [
+        name for name in np.array(list(analysis["classes"]))[shown] if name in analysis["curves"]
+    ]
+    if not names:
+        return ""
+    figure = new_figure(PLOT)
+    curves = {"curves": {name: analysis["curves"][name] for name in names}}
+    draw_curves(figure.subplots(), {**analysis, **curves})
+    return svg(figure, "precision against recall")

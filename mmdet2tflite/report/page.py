@@ -17,10 +17,10 @@ from mmdet2tflite.evaluate.causes import RIGHT
 from mmdet2tflite.evaluate.image_score import ImageScore
 from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.report.columns import COLUMNS, cell
-from mmdet2tflite.report.gallery import COLOURS, WIDTH, Thumbnail
-from mmdet2tflite.report.mistakes import MEANINGS, describe, frame
+from mmdet2tflite.report.gallery import COLOURS, WIDTH, Thumbnail, legend, rectangles
+from mmdet2tflite.report.mistakes import MEANINGS, describe
 from mmdet2tflite.report.pareto import draw, points
-from mmdet2tflite.runtime.decode import Detections
+from mmdet2tflite.report.svg import svg
 
 TEMPLATE = Path(__file__).with_name("page.html")
 STYLE, MISTAKES = TEMPLATE.with_name("style.css"), TEMPLATE.with_name("mistakes.html")
@@ -83,7 +83,11 @@ def render(comparison: Mapping[str, Any], shown: Shown, experiment_yaml: str) ->
         **comparison,
         columns=COLUMNS,
         cell=cell,
-        plots=[draw(points(rows, metric), label) for metric, label in PLOTS.items()],
+        plots=[
+            svg(draw(found, label), f"mAP against {label}")
+            for metric, label in PLOTS.items()
+            if (found := points(rows, metric))
+        ],
         outputs=list(dict.fromkeys(n for row in rows for n in row.get("tensors", ()))),
         heat=heat,
         pair=_pair,
@@ -91,12 +95,19 @@ def render(comparison: Mapping[str, Any], shown: Shown, experiment_yaml: str) ->
         judged=describe(shown.analyses),
         meanings=MEANINGS,
         sizes=SIZES,
-        frame=frame(),
         width=WIDTH,
         colours=COLOURS,
         thumbnails=thumbnails,
         galleries=_galleries(shown, thumbnails),
-        legend=_legend(shown),
+        legend=legend(
+            (
+                boxes
+                for variant, chosen in shown.chosen.items()
+                for i in chosen.values()
+                for boxes in (shown.truth.boxes[i], shown.scores[variant][i].found)
+            ),
+            shown.classes,
+        ),
         experiment_yaml=experiment_yaml,
     )
 
@@ -174,45 +185,11 @@ def _layers(
         {
             "title": "ground truth",
             "numbers": None,
-            "boxes": _rectangles(last.truth, fates, shown.classes, thumbnail.scale),
+            "boxes": rectangles(last.truth, shown.classes, thumbnail.scale, fates),
         }
     ]
     for model, score in scores.items():
         causes = {i: str(c) for i, c in enumerate(score.judgement.causes) if c != RIGHT}
-        boxes = _rectangles(score.found, causes, shown.classes, thumbnail.scale)
+        boxes = rectangles(score.found, shown.classes, thumbnail.scale, causes)
         layers.append({"title": model, "numbers": score.numbers(), "boxes": boxes})
     return layers
-
-
-def _rectangles(
-    found: Detections, wrong: Mapping[int, str], classes: Sequence[str], scale: float
-) -> list[dict[str, Any]]:
-    """Of all boxes; those in ``wrong`` are dashed and say why."""
-    boxes = (found.boxes * scale).round(1).tolist()
-    return [
-        {
-            "x": x1,
-            "y": y1,
-            "width": round(x2 - x1, 1),
-            "height": round(y2 - y1, 1),
-            "colour": label % COLOURS,
-            "dashed": i in wrong,
-            "name": (classes[label] if score == 1 else f"{classes[label]} {score:.2f}")
-            + (f": {wrong[i]}" if i in wrong else ""),
-        }
-        for i, ((x1, y1, x2, y2), score, label) in enumerate(
-            zip(boxes, found.scores.tolist(), found.labels.tolist(), strict=True)
-        )
-    ]
-
-
-def _legend(shown: Shown) -> dict[str, int]:
-    """Classes that are seen somewhere → their colour."""
-    labels = {
-        label
-        for variant, chosen in shown.chosen.items()
-        for image_id in chosen.values()
-        for boxes in (shown.truth.boxes[image_id], shown.scores[variant][image_id].found)
-        for label in boxes.labels.tolist()
-    }
-    return {shown.classes[label]: label % COLOURS for label in sorted(labels)}

@@ -41,40 +41,19 @@ class SafeConsole(Console):
 console = SafeConsole()
 
 
-class _Bars:
-    """The bars of all threads: rich draws one display at a time, which is there while one runs."""
-
-    def __init__(self) -> None:
-        self._lock, self._users = Lock(), 0
-
-    @contextmanager
-    def shown(self) -> Iterator[Progress]:
-        """The display; it goes with its last user."""
-        with self._lock:
-            self._users += 1
-            if self._users == 1:
-                self._display = Progress(
-                    TextColumn("{task.description:<12}"),
-                    BarColumn(bar_width=30),
-                    TextColumn("{task.percentage:>3.0f} %"),
-                    TimeElapsedColumn(),
-                    TextColumn("left"),
-                    TimeRemainingColumn(),
-                    TextColumn("{task.fields[details]}"),
-                    console=console,
-                    transient=True,
-                )
-                self._display.start()
-        try:
-            yield self._display
-        finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users:
-                    self._display.stop()
-
-
-_bars = _Bars()
+_display = Progress(
+    TextColumn("{task.description:<12}"),
+    BarColumn(bar_width=30),
+    TextColumn("{task.percentage:>3.0f} %"),
+    TimeElapsedColumn(),
+    TextColumn("left"),
+    TimeRemainingColumn(),
+    TextColumn("{task.fields[details]}"),
+    console=console,
+    transient=True,
+)
+"""The bars of all threads: rich draws one display at a time. It is there while it has a bar."""
+_bars_change = Lock()
 
 
 @contextmanager
@@ -86,23 +65,23 @@ def progress_bar(title: str) -> Iterator[OnProgress]:
     if not console.is_terminal:
         yield _occasional_lines(title)
         return
-    with _bars.shown() as display:
-        task = display.add_task(title, total=None, details="")
+    with _bars_change:
+        task = _display.add_task(title, total=None, details="")
+        _display.start()
 
-        def update(message: dict[str, Any]) -> None:
-            if _say_caution(message):
-                return
-            display.update(
-                task,
-                completed=message.get("completed"),
-                total=message.get("total"),
-                details=escape(_details(message)),
-            )
+    def update(message: dict[str, Any]) -> None:
+        if not _say_caution(message):
+            done, total = message.get("completed"), message.get("total")
+            details = escape(_details(message))
+            _display.update(task, completed=done, total=total, details=details)
 
-        try:
-            yield update
-        finally:
-            display.remove_task(task)
+    try:
+        yield update
+    finally:
+        with _bars_change:
+            _display.remove_task(task)
+            if not _display.tasks:
+                _display.stop()
 
 
 def _say_caution(message: dict[str, Any]) -> bool:

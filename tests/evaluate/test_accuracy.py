@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pytest
 
-from mmdet2tflite.evaluate.accuracy import accuracy
+from mmdet2tflite.evaluate.accuracy import accuracy, average_precision
 
 CLASSES = ("cat", "dog")
 
@@ -88,6 +88,31 @@ def test_the_results_given_are_not_changed_and_nothing_is_printed(capfd):
     accuracy(truth(MEDIUM), found, image_ids=[1])
     assert found == results(MEDIUM)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("right", "boxes_there", "expected"),
+    [
+        ([True], 1, 1),
+        ([True], 2, 51 / 101),
+        ([False, True], 1, 0.5),
+        ([True, False, True], 2, (51 + 50 * 2 / 3) / 101),
+        ([False], 1, 0),
+        ([], 1, 0),
+    ],
+)
+def test_average_precision_is_the_mean_of_the_best_precision_from_each_recall_on(
+    right, boxes_there, expected
+):
+    row = np.array([right], bool)
+    assert average_precision(row, np.ones(row.shape), boxes_there) == pytest.approx(expected)
+
+
+def test_a_detection_of_weight_two_counts_as_two_and_one_of_weight_zero_not_at_all():
+    right, weights = np.array([[False, True, False, True]]), np.array([[0, 2, 1, 1]])
+    twice = np.array([[True, True, False, True]])
+    expected = average_precision(twice, np.ones((1, 4)), 3)
+    assert average_precision(right, weights, 3) == expected == pytest.approx((67 + 34 * 0.75) / 101)
 
 
 def test_the_numbers_are_those_of_pycocotools():

@@ -1,11 +1,10 @@
 """What mending a cause would gain, by hand and against faster-coco-eval."""
 
-import numpy as np
 import pytest
 
 from mmdet2tflite.evaluate.accuracy import accuracy
 from mmdet2tflite.evaluate.causes import CAUSES, classify_detections
-from mmdet2tflite.evaluate.gains import average_precision, gains
+from mmdet2tflite.evaluate.gains import gains
 from mmdet2tflite.evaluate.image_score import classify_all
 from mmdet2tflite.evaluate.results import Evaluated
 from tests.evaluate.scenes import CLASSES, NOTHING, A, B, boxes, random_scene, truth_of, wide
@@ -18,26 +17,6 @@ HALF = 51 / 101
 def gained(truth, found):
     classified = classify_detections(truth, NOTHING, found)
     return gains({1: truth}, {1: found}, {1: classified}, len(CLASSES))
-
-
-@pytest.mark.parametrize(
-    ("right", "boxes_there", "expected"),
-    [
-        ([True], 1, 1),
-        ([True], 2, HALF),
-        ([False, True], 1, 0.5),
-        ([True, False, True], 2, (51 + 50 * 2 / 3) / 101),
-        ([False], 1, 0),
-        ([], 1, 0),
-        ([], 0, 1),
-    ],
-)
-def test_average_precision_is_the_mean_of_the_best_precision_from_each_recall_on(
-    right, boxes_there, expected
-):
-    scores = np.linspace(0.9, 0.1, len(right), dtype=np.float32)
-    found = average_precision(scores, np.array(right, bool), boxes_there)
-    assert found == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -27,8 +27,9 @@ def drawn(folder, truth: Detections, answers: Detections):
     scores = {7: score_image(truth, answers, classify_detections(truth, nothing, answers))}
     picture = draw_comparison([("best", 7)], {7: file}, scores, ["cat"])
     scale = CELL_WIDTH / 60
-    assert picture.shape == (BAR + 40 * scale, 2 * CELL_WIDTH + GAP, 3)
-    return picture[BAR:, :CELL_WIDTH], picture[BAR:, CELL_WIDTH + GAP :], scale
+    assert picture.shape == (BAR + 40 * scale + GAP, 2 * (CELL_WIDTH + GAP), 3)
+    scenes = picture[BAR:-GAP]
+    return scenes[:, :CELL_WIDTH], scenes[:, CELL_WIDTH + GAP : -GAP], scale
 
 
 def test_ground_truth_is_drawn_on_the_left_and_what_was_found_on_the_right(tmp_path):

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from mmdet2tflite.evaluate.accuracy import accuracy
+from mmdet2tflite.evaluate.accuracy import accuracy, coco_tables
 from mmdet2tflite.evaluate.results import Evaluated
-from mmdet2tflite.evaluate.tables import coco_tables
 from tests.evaluate.scenes import CLASSES, A, B, boxes, coco, random_scene
 
 CAT, DOG = 0, 1

@@ -5,7 +5,6 @@ from html import unescape
 
 import pytest
 
-from mmdet2tflite.report.columns import COLUMNS
 from mmdet2tflite.report.page import heat
 from tests.report.finished_run import CLASSES
 from tests.report.html_page import Page
@@ -18,38 +17,10 @@ def page(compared) -> Page:
     return Page(compared[1])
 
 
-def test_every_cell_sorts_by_the_exact_number_of_the_json(compared, page):
-    found = [
-        (attributes["data-metric"], attributes["data-value"])
-        for _, attributes in page.elements
-        if "data-metric" in attributes
-    ]
-    expected = [
-        (column.metric, str(row["metrics"].get(column.metric, "")))
-        for row in compared[0]["rows"]
-        if not row["failure"]
-        for column in COLUMNS
-    ]
-    assert found == expected
-    assert ("map", "0.499") in found
-
-
-def test_errors_of_outputs_are_those_of_the_json_with_their_colour(compared, page):
-    found = [
-        (attributes["style"], attributes["data-value"])
-        for _, attributes in page.elements
-        if "--heat" in (attributes.get("style") or "")
-    ]
-    # 1e-6 and 2e-6 of 1e-7 … 1: one and 1.3 of seven decades; 0.7: 6.85 of them
-    assert found == [
-        ("--heat: 0.143", "1e-06"),
-        ("--heat: 0.186", "2e-06"),
-        ("--heat: 0.978", "0.7"),
-    ]
-
-
 def test_the_heat_map_ends_at_1e_7_and_at_the_whole_range():
     assert [heat(error) for error in (0.0, 1e-7, 1.0, 30.0)] == [0, 0, 1, 1]
+    # 1e-6 and 2e-6 of 1e-7 … 1: one and 1.3 of seven decades; 0.7: 6.85 of them
+    assert [heat(error) for error in (1e-6, 2e-6, 0.7)] == [0.143, 0.186, 0.978]
 
 
 def test_nothing_is_loaded_from_anywhere(compared, page):
@@ -57,7 +28,7 @@ def test_nothing_is_loaded_from_anywhere(compared, page):
         for name in LOADERS & set(attributes):
             value = attributes[name] or ""
             assert value.startswith(("data:", "#")), (tag, name, value[:80])
-    assert not re.search(r"url\(|@import|https?://|fetch\(|import ", compared[1])
+    assert not re.search(r"url\((?!#)|@import|https?://|fetch\(|import ", compared[1])
     assert not any(
         tag in ("link", "iframe", "object") and "data:," not in str(attributes)
         for tag, attributes in page.elements
@@ -74,21 +45,6 @@ def test_class_names_reasons_and_messages_are_text_and_no_markup(compared, page)
     assert set(reasons) == {"because <i>"}
 
 
-def test_a_failed_variant_has_its_row_with_its_reason_in_a_line(compared):
-    row = re.search(r"<tr>(?:(?!</tr>).)*widen · onnx2tf · float32.*?</tr>", compared[1], re.S)
-    assert row is not None
-    reason = "Tool failed: the log says <script>alert('boom')</script> & more"
-    assert f"failed: {reason}" in unescape(row.group())
-    assert "<script>" not in row.group()
-    assert "data-metric" not in row.group()
-
-
-def test_an_inexact_strategy_is_marked(compared):
-    marked = re.findall(r'<tr class="inexact".*?</tr>', compared[1], re.S)
-    assert len(marked) == 1
-    assert "force_same (inexact)" in marked[0]
-
-
 def test_boxes_are_drawn_at_the_pictures_scale_and_dashed_where_they_were_missed(compared):
     changed = compared[1].split("changed most")[1]
     truth, reference, model = re.findall(r"<figure>.*?</figure>", changed, re.S)[:3]
@@ -103,11 +59,3 @@ def test_boxes_are_drawn_at_the_pictures_scale_and_dashed_where_they_were_missed
 def test_an_image_is_embedded_once_however_often_it_is_shown(compared):
     assert compared[1].count("data:image/jpeg;base64,") == 2
     assert compared[1].count('href="#image-') > 2
-
-
-def test_the_page_says_how_to_make_it_again(compared):
-    text = compared[1]
-    assert "mmdet2tflite run tiny.yaml" in text
-    assert "name: tiny" in text
-    assert compared[0]["rows"][0]["artefacts"]["checkpoint"]["folder"] in text
-    assert "some-tool" in text

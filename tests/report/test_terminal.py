@@ -85,12 +85,13 @@ def screen(monkeypatch) -> None:
     """A terminal, on which bars are drawn."""
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
     monkeypatch.setattr(terminal, "console", console)
+    monkeypatch.setattr(terminal._display.live, "console", console)
 
 
 def bars() -> list[str]:
     """The display's lines."""
     output = io.StringIO()
-    Console(file=output, width=120).print(terminal._bars._display)
+    Console(file=output, width=120).print(terminal._display)
     return output.getvalue().splitlines()
 
 
@@ -109,5 +110,5 @@ def test_the_bars_go_and_come_back_for_the_next_stage(screen):
     for title in ("first", "second"):
         with progress_bar(title):
             assert [line.split()[0] for line in bars()] == [title]
-            assert terminal._bars._display.live.is_started
-        assert not terminal._bars._display.live.is_started
+            assert terminal._display.live.is_started
+        assert not terminal._display.live.is_started

@@ -52,20 +52,16 @@ class Given:
 
 
 def run(transform: dict, content: dict):
-    """The sample after a watched transform, with its tally as a mapping."""
-    from dataclasses import asdict
-
+    """The sample after a watched transform, with its counts."""
     from mmdet.registry import TRANSFORMS
 
-    from mmdet2tflite.detector.box_fates import Register, Watched
+    from mmdet2tflite.detector.box_fates import Watched
 
-    register = Register()
-    watched = Watched(TRANSFORMS.build(transform), register)
-    result = watched(Watched(Given(content), register)({}))
-    tally = asdict(watched.tally)
-    assert tally.pop("calls") == 1
-    assert tally.pop("name") == transform["type"]
-    return result, {key: count for key, count in tally.items() if count}
+    watched = Watched(TRANSFORMS.build(transform))
+    result = watched(Watched(Given(content))({}))
+    assert watched.counts.pop("calls") == 1
+    assert watched.name == transform["type"]
+    return result, {key: count for key, count in watched.counts.items() if count}
 
 
 def test_a_box_that_stays_is_kept():
@@ -117,11 +113,11 @@ def test_crowds_are_not_counted():
 
 
 def test_boxes_that_a_transform_brings_in_are_new_and_carry_their_labels():
-    from mmdet2tflite.detector.box_fates import TRAIL, Register, Watched
+    from mmdet2tflite.detector.box_fates import TRAIL, Watched
 
-    watched = Watched(Given(sample((0, 0, 9, 9), (1, 1, 8, 8))), Register())
+    watched = Watched(Given(sample((0, 0, 9, 9), (1, 1, 8, 8))))
     (seen,) = watched({})[TRAIL]
-    assert (watched.tally.new, watched.tally.kept, watched.tally.given) == (2, 2, 0)
+    assert [watched.counts[name] for name in ("new", "kept", "given")] == [2, 2, 0]
     assert seen.labels == [3, 4]
     assert seen.boxes.tolist() == [[0, 0, 9, 9], [1, 1, 8, 8]]
 
@@ -130,17 +126,16 @@ def test_a_mosaic_is_given_the_boxes_of_all_four_images():
     content = sample((10, 8, 30, 20))
     content["mix_results"] = [sample((1, 1, 9, 9)) for _ in range(3)]
     for number, mixed in enumerate(content["mix_results"]):
-        mixed["gt_bboxes_labels"] = np.array([2_000_000 + number])  # loaded and numbered before
+        mixed["gt_bboxes_labels"] = np.array([10**9 * (1 + number)])  # loaded and numbered before
     # With its centre in the middle of the doubled canvas a mosaic of such images cuts none.
     mosaic = {"type": "Mosaic", "img_scale": (WIDTH, HEIGHT), "center_ratio_range": (1.0, 1.0)}
     from mmdet.registry import TRANSFORMS
 
-    from mmdet2tflite.detector.box_fates import Register, Watched
+    from mmdet2tflite.detector.box_fates import Watched
 
-    register = Register([0] * 1_000_003)
-    watched = Watched(TRANSFORMS.build(mosaic), register)
-    watched(Watched(Given(content), register)({}))
-    assert (watched.tally.given, watched.tally.kept, watched.tally.new) == (4, 4, 0)
+    watched = Watched(TRANSFORMS.build(mosaic))
+    watched(Watched(Given(content))({}))
+    assert [watched.counts[name] for name in ("given", "kept", "new")] == [4, 4, 0]
 
 
 def test_watching_leaves_random_numbers_and_mmdets_boxes_as_they_are():
@@ -168,11 +163,10 @@ def test_watching_leaves_random_numbers_and_mmdets_boxes_as_they_are():
 def test_a_transforms_own_memory_is_filled_once_for_each_image():
     from mmdet.registry import TRANSFORMS
 
-    from mmdet2tflite.detector.box_fates import Register, Watched
+    from mmdet2tflite.detector.box_fates import Watched
 
-    register = Register()
     mosaic = TRANSFORMS.build({"type": "CachedMosaic", "img_scale": (WIDTH, HEIGHT)})
-    watched = Watched(mosaic, register)
+    watched = Watched(mosaic)
     for calls in range(1, 4):
-        watched(Watched(Given(sample((10, 8, 30, 20))), register)({}))
+        watched(Watched(Given(sample((10, 8, 30, 20))))({}))
         assert len(mosaic.results_cache) == calls

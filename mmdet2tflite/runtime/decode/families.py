@@ -21,14 +21,16 @@ class Family:
         maps: meanings of the lists that mmdet's head returns, in its order; one map per stride.
         candidates: raw outputs (``cls_8`` …, NCHW) → boxes before non-maximum suppression, in
             pixels of the input.
+        head: mmdet's name of it, the ``type`` in a config.
     """
 
     maps: tuple[str, ...]
     candidates: Callable[[Mapping[str, Floats], HeadValues, PreprocessingValues], Detections]
+    head: str
 
 
 FAMILIES: dict[str, Family] = {
-    "rtmdet": Family(("cls", "box"), rtmdet_candidates),
-    "yolox": Family(("cls", "box", "obj"), yolox_candidates),
+    "rtmdet": Family(("cls", "box"), rtmdet_candidates, "RTMDetSepBNHead"),
+    "yolox": Family(("cls", "box", "obj"), yolox_candidates, "YOLOXHead"),
 }
-"""By ``Head.family``."""
+"""By ``Head.family``. Each is cut by ``configs/deploy/<family>.py``."""
