@@ -11,7 +11,7 @@ import pytest
 
 from mmdet2tflite import sources
 from mmdet2tflite.artifacts import Report
-from mmdet2tflite.config.experiment import Detector, Evaluation, Export, Training
+from mmdet2tflite.config.experiment import DetectorConfig, Evaluation, Export, Training
 from mmdet2tflite.convert.convert import CONVERT, ConvertConfig
 from mmdet2tflite.convert.keras.to_keras import KERAS
 from mmdet2tflite.convert.to_openvino import OPENVINO
@@ -177,7 +177,7 @@ def check_each_changes(
 
 def test_a_graph_is_rewritten_anew_when_what_compares_it_with_the_original_changes(edit) -> None:
     modules = (
-        *("parity.parity", "parity.promise", "runtime.runners", "runtime.images"),
+        *("parity.parity", "parity.check", "runtime.runners", "runtime.images"),
         *("runtime.decode", "runtime.decode.nms", "graph.rewrite", "graph.rewrite_worker"),
         *("graph.strategies.mirror", "graph.passes.pads", "graph.rotation.rules_windows"),
     )
@@ -191,12 +191,20 @@ def test_a_network_is_trained_anew_when_what_reads_weights_from_onnx_changes(edi
         *("runtime.images", "runtime.decode.preprocess", "detector.train", "detector.train_worker"),
         *("detector.launch", "detector.config_file", "detector.schedule"),
     )
-    check_each_changes(edit, TRAIN, TrainConfig(detector=Detector(), training=Training()), *modules)
+    check_each_changes(
+        edit, TRAIN, TrainConfig(detector=DetectorConfig(), training=Training()), *modules
+    )
 
 
 def test_a_graph_is_converted_anew_when_what_finishes_and_checks_the_file_changes(edit) -> None:
     modules = (
-        *("tflite.census", "graph.verify", "convert.samples", "convert.finish", "convert.convert"),
+        *(
+            "tflite.census",
+            "graph.verify",
+            "convert.samples",
+            "convert.finish_tflite",
+            "convert.convert",
+        ),
         *("convert.check", "convert.check_worker", "backends.converted"),
         *("convert.identify_worker", "convert.converters.ir_worker", "runtime.passport"),
     )

@@ -7,7 +7,7 @@ import pytest
 
 from mmdet2tflite import stage as stage_module
 from mmdet2tflite.artifacts import Artifact, Report
-from mmdet2tflite.config.base import NotInKey, Section
+from mmdet2tflite.config.base import ConfigSection, NotInKey
 from mmdet2tflite.config.experiment import Evaluation, Latency
 from mmdet2tflite.stage import KEY_LENGTH, Job, Stage
 from mmdet2tflite.store.store import Store
@@ -86,7 +86,7 @@ def test_the_config_may_decide_which_tools_matter(monkeypatch: pytest.MonkeyPatc
     assert (before[0] == after[0], before[1] == after[1]) == (False, True)
 
 
-class Named(Section):
+class Named(ConfigSection):
     file: Path | None
     others: tuple[Path, ...] = ()
     quick: Annotated[int, NotInKey("only how fast it is")] = 1

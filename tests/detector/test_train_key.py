@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from mmdet2tflite.config.experiment import Detector, Export, Training
+from mmdet2tflite.config.experiment import DetectorConfig, Export, Training
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN, TrainConfig
 from mmdet2tflite.errors import ModelError
@@ -18,7 +18,7 @@ CONFIG = "model = dict(bbox_head=dict())\n"
 
 
 def key(detector: Path, **training: Any) -> str:
-    config = TrainConfig(detector=Detector(config=detector), training=Training(**training))
+    config = TrainConfig(detector=DetectorConfig(config=detector), training=Training(**training))
     return TRAIN.key(config)
 
 

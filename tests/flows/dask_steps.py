@@ -12,7 +12,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.running.task_runners import fan_out
+from flows.running.task_runners import side_by_side
 from mmdet2tflite.artifacts import Dataset, Split
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.errors import ModelError, UserError
@@ -55,7 +55,7 @@ def word_to_artefact(experiment: Experiment, word: str) -> Call:
 
 @flow(name="steps")
 def steps(experiment: Experiment, words: list[str]) -> None:
-    with fan_out(experiment), interruptible():
+    with side_by_side(experiment), interruptible():
         futures = {word: word_to_artefact.submit(experiment, word) for word in words}
         for future in futures.values():
             future.wait()
