@@ -36,7 +36,7 @@ time.sleep(600)
 
 SERVER = """
 import socket, sys, uvicorn
-from tasks import server
+from tasks.servers import server
 make, startup = server._make_database, uvicorn.Server.startup
 def making():
     print("fills the database", flush=True)

@@ -27,7 +27,7 @@ def test_none_is_started_where_the_settings_name_one(monkeypatch):
 
 SILENT = """
 import http.server, threading, time
-from tasks import server
+from tasks.servers import server
 server.SECONDS_TO_BE_SILENT, server.SECONDS_BETWEEN_LOOKS = 1.0, 0.1
 server.check_prefect = lambda url: None
 class Well(http.server.BaseHTTPRequestHandler):
