@@ -39,7 +39,7 @@ def points(rows: Sequence[Mapping[str, Any]], metric: str) -> list[Point]:
 
 
 def frontier(found: Sequence[Point]) -> list[Point]:
-    """Exact points that no other one beats, by rising cost: whoever costs less is less accurate."""
+    """Exact points that no other one beats, by rising cost: what costs less is less accurate."""
     best: list[Point] = []
     exact = (point for point in found if point.exact)
     for point in sorted(exact, key=lambda p: (p.cost, -p.accuracy)):

@@ -15,7 +15,7 @@ from mmdet2tflite.store.store import Store
 type Row = dict[str, Any]
 
 PLAIN = ("SAME", "VALID")
-"""Treatments of a site that nobody has to do anything about."""
+"""Padding modes that nobody has to do anything about."""
 
 
 def uniform_metrics(outcome: Outcome) -> dict[str, float]:
@@ -107,12 +107,12 @@ def read_operators(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def make_padding(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The padding plan: sites that some strategy has to do something about.
+    """The padding plan: window operators that some strategy has to do something about.
 
     Returns:
         ``strategies``: by name ``sites`` (how many are not SAME or VALID), ``pads``, ``reasons``
-        and ``reversals``. ``sites``: geometry before a mirror, and the ``treatments`` by strategy.
-        ``total``: number of all sites.
+        and ``reversals``. ``sites``: these operators, with the geometry before a rotation, and the
+        padding modes (``treatments``) by strategy. ``total``: number of all window operators.
     """
     plans = {
         outcome.rewritten.strategy: json.loads(
@@ -122,33 +122,33 @@ def make_padding(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         if outcome.rewritten
     }
     rewritten = {o.rewritten.strategy: o.rewritten for o in outcomes if o.rewritten}
-    sites: dict[str, dict[str, Any]] = {}
+    special: dict[str, dict[str, Any]] = {}
     for plan in plans.values():
-        for site in plan["convolutions"]:
-            if site["treatment"] not in PLAIN:
-                sites.setdefault(site["name"], _geometry(site))
+        for window in plan["convolutions"]:
+            if window["treatment"] not in PLAIN:
+                special.setdefault(window["name"], _geometry(window))
     for strategy, plan in plans.items():
-        for site in plan["convolutions"]:
-            if site["name"] in sites:
-                sites[site["name"]]["treatments"][strategy] = {
-                    "treatment": site["treatment"],
-                    "reason": site.get("reason", ""),
+        for window in plan["convolutions"]:
+            if window["name"] in special:
+                special[window["name"]]["treatments"][strategy] = {
+                    "treatment": window["treatment"],
+                    "reason": window.get("reason", ""),
                 }
     return {
         "strategies": {name: _strategy(plan, rewritten[name]) for name, plan in plans.items()},
-        "sites": list(sites.values()),
+        "sites": list(special.values()),
         "total": max((len(plan["convolutions"]) for plan in plans.values()), default=0),
     }
 
 
-def _geometry(site: Mapping[str, Any]) -> dict[str, Any]:
+def _geometry(window: Mapping[str, Any]) -> dict[str, Any]:
     names = ("name", "operator", "input", "output", "kernel", "stride", "pads", "effective_pads")
-    return {**{name: site[name] for name in names}, "treatments": {}}
+    return {**{name: window[name] for name in names}, "treatments": {}}
 
 
 def _strategy(plan: Mapping[str, Any], rewritten: RewrittenModel) -> dict[str, Any]:
     return {
-        "sites": sum(site["treatment"] not in PLAIN for site in plan["convolutions"]),
+        "sites": sum(window["treatment"] not in PLAIN for window in plan["convolutions"]),
         "pads": rewritten.pads,
         "extra_multiplications": rewritten.metrics["extra_multiplications"],
         "reasons": plan["reasons"],
