@@ -2,7 +2,7 @@
 
 Each stage receives only its own section, so a change of one section leaves the others cached.
 Relative paths are relative to the project root, the folder that holds ``flows/``. The data sets
-stand in data/config.py.
+stand in dataset.py.
 """
 
 from collections.abc import Mapping

@@ -44,8 +44,9 @@ def parse_experiment(values: Mapping[str, Any], origin: str = "experiment") -> E
         problems = [_explain(item) for item in error.errors() if not _is_of_another_member(item)]
         raise ConfigError(
             f"{origin}: " + "\n    ".join(problems),
-            "the keys and values described in mmdet2tflite/config/experiment.py and data/config.py",
-            "correct the file or the --set override named above",
+            "the keys and values described in mmdet2tflite/config/experiment.py and dataset.py",
+            "correct the file or the --set override named above; --set KEY=null takes what the "
+            "file says back",
         ) from None
     _check_paths(experiment, origin)
     return experiment
@@ -108,11 +109,15 @@ def _apply(values: dict[str, Any], override: str) -> None:
             child = node[parent] = {}
         node = child
     try:
-        node[last] = read_yaml(text)
+        value = read_yaml(text)
     except ValueError as error:
         raise ConfigError(
             f"--set {shortened(key)}: {shortened(text)!r} is not YAML ({error})", "a YAML value"
         ) from None
+    if value is None and last in node:
+        del node[last]  # as if the file did not name it; no setting has a default besides null
+    else:
+        node[last] = value
 
 
 def _explain(item: ErrorDetails) -> str:
@@ -127,6 +132,8 @@ def _explain(item: ErrorDetails) -> str:
     if item["type"] == "missing":
         return f"'{key}' is missing"
     message = item["msg"].removeprefix("Value error, ")
+    if key and isinstance(item["input"], Mapping):  # of a section: the message names the setting
+        return f"'{key}': {message}"
     return f"'{key}': {message} (found {shortened(repr(item['input']))})" if key else message
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mmdet2tflite.config.dataset import CocoData, DigitsData
-from mmdet2tflite.config.experiment import Experiment
+from mmdet2tflite.config.experiment import Experiment, Training
 from mmdet2tflite.config.loading import load_experiment, parse_experiment
 from mmdet2tflite.errors import ConfigError
 
@@ -234,6 +234,17 @@ def test_what_has_no_effect_is_not_written() -> None:
     training = parse_experiment(experiment(training={"optimizer": "config"})).training
     missing = set(type(training).model_fields) - set(training.model_dump())
     assert missing == {"learning_rate", "weight_decay", "warmup_iterations", "rendezvous"}
+
+
+def test_null_takes_a_setting_of_the_file_back(tmp_path: Path) -> None:
+    file = tmp_path / "experiment.yaml"
+    file.write_text("name: n\ndataset: {kind: digits}\ntraining: {learning_rate: 0.1}\n")
+    with pytest.raises(ConfigError, match="learning_rate has no effect"):
+        load_experiment(file, ["training.optimizer=config"])
+    loaded = load_experiment(file, ["training.optimizer=config", "training.learning_rate=null"])
+    assert loaded.training.learning_rate == Training().learning_rate
+    with pytest.raises(ConfigError, match=r"unknown key 'training[.]learnin_rate'"):
+        load_experiment(file, ["training.learnin_rate=null"])
 
 
 @pytest.mark.parametrize("name", ["bccd", "digits", "matrix", "rtmdet_digits"])
