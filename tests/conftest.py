@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import flatbuffers
@@ -11,6 +11,8 @@ import onnx
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper, numpy_helper
+
+from mmdet2tflite.processes.interruption import interruptible
 
 type Layers = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Output name → weights (O x I x kH x kW) and bias (O) of a VALID convolution of the input."""
@@ -22,6 +24,14 @@ IDENTITY = {"PAD": np.zeros((4, 2), np.int32), "TRANSPOSE": np.arange(4, dtype=n
 def pytest_unconfigure() -> None:
     """Prefect says at the end that its server stops, to a stream that pytest has closed."""
     logging.raiseExceptions = False
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_interrupted_afterwards() -> Iterator[None]:
+    """An interruption is the process's, and would reach whichever test comes next."""
+    yield
+    with interruptible():
+        pass
 
 
 @pytest.fixture

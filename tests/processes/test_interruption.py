@@ -13,13 +13,6 @@ SECONDS = 10.0
 """How long a test waits for what should happen at once."""
 
 
-@pytest.fixture(autouse=True)
-def nobody_is_interrupted_afterwards():
-    yield
-    with interruptible():
-        pass
-
-
 def interrupt() -> None:
     with pytest.raises(KeyboardInterrupt), interruptible():
         raise KeyboardInterrupt
@@ -31,7 +24,7 @@ def test_everybody_goes_on_as_long_as_nothing_happened():
     check_interruption()
 
 
-def test_whoever_asks_after_an_interruption_is_interrupted():
+def test_all_who_ask_after_an_interruption_is_interrupted():
     interrupt()
     with pytest.raises(KeyboardInterrupt):
         check_interruption()
