@@ -9,7 +9,7 @@ from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.processes.exit_status import run_and_report
 from mmdet2tflite.store.store import Store
 from tasks.servers.databases import check_databases
-from tasks.servers.server import start_server
+from tasks.servers.server import is_alone, start_server
 
 
 def main() -> int:
@@ -29,11 +29,12 @@ def run(experiment: str, overrides: Sequence[str]) -> None:
     settings = load_experiment(Path(experiment), overrides)
     Store(settings.store).check()
     check_databases(settings.tracking)
+    alone = is_alone()
     wait_for_server = start_server()
-    # While the server starts: a mistake in the data shows at once. The flow finds the stage cached.
-    from tasks.config_to_dataset import config_to_dataset
+    if alone:  # a mistake in the data shows while its server starts; the flow finds it cached
+        from tasks.config_to_dataset import config_to_dataset
 
-    config_to_dataset.fn(settings)
+        config_to_dataset.fn(settings)
     # MLflow takes about as long to import as the server takes to start.
     from flows.detector_to_tflite import detector_to_tflite
 

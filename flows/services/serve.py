@@ -32,14 +32,13 @@ from mmdet2tflite.processes.replace_process import FLOW_ENVIRONMENT
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.report.terminal import console
 from mmdet2tflite.safe_text import without_password
-from tasks.servers.databases import check_databases
+from tasks.servers.databases import TRACKING_URI, check_databases
 from tasks.servers.doors import HOST, listen
 from tasks.servers.own_server import SECONDS_TO_START
 from tasks.servers.password import Password, service_password, write_shell_file
 
 POOL, TEMPLATE = "local", Path("configs", "work_pools", "local.json")
 DEPLOYMENTS = "prefect.yaml"
-TRACKING_URI = "MLFLOW_TRACKING_URI"
 SECONDS_TO_DEPLOY = 300.0
 POLL_SECONDS = 0.5
 

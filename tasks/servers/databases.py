@@ -14,6 +14,8 @@ from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.files.regular_file import open_regular
 
 DATABASE = "mlflow.db"
+TRACKING_URI = "MLFLOW_TRACKING_URI"
+"""Names a server of MLflow's; without it a folder's database is used."""
 SIGNATURE = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat.html, 1.3
 MLFLOW_MIGRATIONS = ("mlflow", "store/db_migrations/versions")
 PREFECT_MIGRATIONS = ("prefect", "server/database/_migrations/versions/sqlite")
@@ -30,7 +32,7 @@ def check_databases(tracking: Path) -> None:
     Raises:
         ServiceError: one of them cannot be used.
     """
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
+    if not os.environ.get(TRACKING_URI):
         check_mlflow(tracking / DATABASE)
     from prefect.settings import get_current_settings
 

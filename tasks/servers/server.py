@@ -18,6 +18,7 @@ import httpx
 from mmdet2tflite.errors import ServiceError
 from mmdet2tflite.processes.lock import exclusive
 from mmdet2tflite.safe_text import without_password
+from tasks.servers.databases import TRACKING_URI
 from tasks.servers.doors import Door, hosts, origins
 from tasks.servers.own_server import SECONDS_TO_STOP, OwnServer, answers, end_run
 from tasks.servers.password import (
@@ -35,6 +36,13 @@ SECONDS_TO_BE_SILENT = 60.0
 DATABASE_LOCK = "mmdet2tflite-database.lock"
 """Held until a server has started: two that fill an empty database at once stumble over each other
 (its tables, then its rows of block types)."""
+
+
+def is_alone() -> bool:
+    """Whether a run uses no servers of others: they are asked before anything is made."""
+    from prefect.settings import get_current_settings
+
+    return not (get_current_settings().api.url or os.environ.get(TRACKING_URI))
 
 
 def start_server() -> Callable[[], None]:

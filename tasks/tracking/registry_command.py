@@ -9,9 +9,9 @@ from typing import Any
 from mmdet2tflite.config.project import project_root
 from mmdet2tflite.errors import RegistryError, StoreError
 from mmdet2tflite.processes.exit_status import run_and_report
-from tasks.servers.databases import DATABASE
+from tasks.servers.databases import DATABASE, TRACKING_URI
 from tasks.tracking.registry import CHALLENGER, CHAMPION, PROMOTION, Registry
-from tasks.tracking.tracking_place import URI, named_tracking
+from tasks.tracking.tracking_place import named_tracking
 from tasks.tracking.version import Version
 
 SHOWN = ("map", "latency_ms", "size_mb")
@@ -62,7 +62,7 @@ def _tracking(folder: Path | None) -> Path:
         raise RegistryError(
             f"nothing was tracked in {folder.absolute()} yet",
             f"MLflow's {DATABASE}",
-            f"name its folder with --tracking, or a server with {URI}",
+            f"name its folder with --tracking, or a server with {TRACKING_URI}",
         )
     return folder
 

@@ -16,10 +16,9 @@ from mmdet2tflite.errors import DISK_FULL, ServiceError, disk_full
 from mmdet2tflite.files.disk import disk_errors
 from mmdet2tflite.processes.lock import exclusive
 from mmdet2tflite.safe_text import without_password
-from tasks.servers.databases import DATABASE, check_mlflow
+from tasks.servers.databases import DATABASE, TRACKING_URI, check_mlflow
 from tasks.servers.server import check_server
 
-URI = "MLFLOW_TRACKING_URI"
 DATABASE_LOCK = "mlflow.lock"
 _own_uris: set[str] = set()
 
@@ -45,7 +44,7 @@ def use_tracking(folder: Path) -> bool:
             mlflow.search_experiments(max_results=1)
         return False
     if uri.startswith("http"):
-        check_server("MLflow", f"{uri}/health", f"start it, or correct {URI}")
+        check_server("MLflow", f"{uri}/health", f"start it, or correct {TRACKING_URI}")
         _check_password(uri)
     return True
 
@@ -65,7 +64,7 @@ def _check_password(uri: str) -> None:
 
 def named_tracking() -> str:
     """What the user's MLFLOW_TRACKING_URI says. MLflow puts there what it is told, too."""
-    uri = os.environ.get(URI, "")
+    uri = os.environ.get(TRACKING_URI, "")
     return "" if uri in _own_uris else uri
 
 

@@ -11,9 +11,9 @@ from mlflow.exceptions import MlflowException
 
 from mmdet2tflite.errors import ServiceError, StoreError
 from tasks.servers import server
-from tasks.servers.databases import DATABASE
+from tasks.servers.databases import DATABASE, TRACKING_URI
 from tasks.tracking import tracking_place
-from tasks.tracking.tracking_place import URI, usable, use_tracking
+from tasks.tracking.tracking_place import usable, use_tracking
 
 
 def test_a_server_that_went_away_in_a_run_is_named_and_other_errors_stay(
@@ -22,7 +22,7 @@ def test_a_server_that_went_away_in_a_run_is_named_and_other_errors_stay(
     monkeypatch.setattr(server, "ATTEMPTS", 1)
     with pytest.raises(MlflowException, match="a bug"), usable(tmp_path):
         raise MlflowException("a bug")
-    monkeypatch.setenv(URI, "http://127.0.0.1:9")
+    monkeypatch.setenv(TRACKING_URI, "http://127.0.0.1:9")
     with (
         pytest.raises(ServiceError, match=r"no MLflow server answers at http://127\.0\.0\.1:9"),
         usable(tmp_path),
