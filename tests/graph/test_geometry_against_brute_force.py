@@ -1,4 +1,4 @@
-"""Every rule of ``graph/geometry.py`` against lists of the rows that each output reads."""
+"""Every rule of ``geometry.py`` against lists of the rows that each output reads."""
 
 from dataclasses import replace
 
