@@ -17,11 +17,17 @@ def _lines(conversion: Conversion) -> list[str]:
     relative, decibel = metrics["check.relative"], metrics["check.snr_db"]
     source = "the ONNX" if passport.exact else "the rewritten graph (NOT the ONNX)"
     lines = [
-        f"{conversion.file}: {passport.strategy}, {metrics['size_mb']:.2f} MB, "
-        f"{metrics['pads']:.0f} PAD, {metrics['transposes']:.0f} TRANSPOSE",
+        f"{conversion.file}: {passport.strategy} by {passport.converter}, "
+        f"{metrics['size_mb']:.2f} MB, {metrics['pads']:.0f} PAD, "
+        f"{metrics['transposes']:.0f} TRANSPOSE",
         f"largest error against {source}: {relative:.1g} of the output's range "
         f"({decibel:.0f} dB), over {conversion.samples}",
     ]
+    if explained := metrics.get("check.explained_by_rounding"):
+        lines.append(
+            f"{explained:.0f} outputs miss the tolerance by no more than the network moves by when "
+            "its weights are rounded otherwise"
+        )
     if not passport.exact:
         error = metrics["rewritten.relative"]
         lines.append(f"{passport.strategy} is inexact: {error:.1g} of the range from the ONNX")
@@ -31,5 +37,6 @@ def _lines(conversion: Conversion) -> list[str]:
         lines.append(
             "the file takes its input rotated by 180° and gives rotated maps: see passport"
         )
+    lines += [f"tried before: {each.sentence}" for each in conversion.tried]
     lines += [f"auto looked at {reason}" for reason in rewriting.reasons]
     return lines + [f"flipped inside: {sentence}" for sentence in rewriting.inner_flips]

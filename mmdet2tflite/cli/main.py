@@ -10,12 +10,17 @@ import typer
 
 from mmdet2tflite.cli import models as cli_models
 from mmdet2tflite.cli.doctor import doctor
-from mmdet2tflite.config.names import ConverterName, PaddingName
+from mmdet2tflite.config.names import ConverterChoice, OutputLayout, PaddingName
 from mmdet2tflite.processes.exit_status import run_and_report
 
 InputSize = Annotated[
     tuple[int, int] | None,
     typer.Option(metavar="W H", help="Input size in pixels, where the model leaves it open."),
+]
+Batch = Annotated[int | None, typer.Option(min=1, help="First axis of every input.")]
+InputShape = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=N,N…", help="Whole shape of an input, where it is left open."),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -208,13 +213,21 @@ def detect(
 
 @app.command()
 def convert(
-    model: Annotated[Path, typer.Argument(help="ONNX file of any convolution network.")],
+    model: Annotated[Path, typer.Argument(help="ONNX file of any network.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     padding: Annotated[
         PaddingName, typer.Option(help="Strategy of docs/padding.md; auto: the cheapest exact one.")
     ] = "auto",
-    converter: Annotated[ConverterName, typer.Option(help="Who writes the file.")] = "onnx2tf",
+    converter: Annotated[
+        ConverterChoice,
+        typer.Option(help="Who writes the file; auto: the first that gets it right."),
+    ] = "auto",
     input_size: InputSize = None,
+    batch: Batch = None,
+    input_shape: InputShape = None,
+    output_layout: Annotated[
+        OutputLayout, typer.Option(help="Axes of maps; auto: as the converter leaves them.")
+    ] = "auto",
     calibration: Annotated[
         Path | None, typer.Option(help="Folder of images to compare on; without: seeded noise.")
     ] = None,
@@ -232,7 +245,7 @@ def convert(
 
     Writes MODEL.tflite, passport.json, parity.json, plan.json and reproduce.sh.
     """
-    from mmdet2tflite.convert.request import Normalisation, Request
+    from mmdet2tflite.convert.request import Normalisation, Request, parse_input_shapes
     from mmdet2tflite.convert.warm import warm_tools
 
     normalisation = Normalisation.from_options(colours, mean, std)
@@ -242,6 +255,9 @@ def convert(
         padding=padding,
         converter=converter,
         input_size=input_size,
+        batch=batch,
+        input_shapes=parse_input_shapes(input_shape or ()),
+        output_layout=output_layout,
         calibration=calibration,
         normalisation=normalisation,
         tolerance=tolerance,
@@ -255,8 +271,10 @@ def convert(
 
 @app.command()
 def plan(
-    model: Annotated[Path, typer.Argument(help="ONNX file of any convolution network.")],
+    model: Annotated[Path, typer.Argument(help="ONNX file of any network.")],
     input_size: InputSize = None,
+    batch: Batch = None,
+    input_shape: InputShape = None,
     every_window: Annotated[
         bool, typer.Option("--all", help="List every convolution and pooling.")
     ] = False,
@@ -264,11 +282,12 @@ def plan(
 ) -> None:
     """Show, convolution by convolution, what each padding strategy would do."""
     from mmdet2tflite.cli.plan_table import print_plan
+    from mmdet2tflite.convert.request import parse_input_shapes
     from mmdet2tflite.graph.canonical import canonicalise
     from mmdet2tflite.graph.model_file import load_model
     from mmdet2tflite.graph.plan import describe_plan, make_plan
 
-    graph = load_model(model, input_size)
+    graph = load_model(model, input_size, batch, parse_input_shapes(input_shape or ()))
     canonicalise(graph)
     found = describe_plan(make_plan(graph))
     if as_json:

@@ -2,8 +2,11 @@
 
 from typing import Literal
 
-ConverterName = Literal["onnx2tf", "openvino"]
-"""``convert.table.CONVERTERS``."""
+ConverterName = Literal["onnx2tf", "onnx2tf_tensorflow", "openvino"]
+"""``convert.converters.table.CONVERTERS``."""
+
+ConverterChoice = Literal["auto", ConverterName]
+"""For a stand-alone conversion: all of them, in that order, until one gives the right file."""
 
 Fix = Literal[
     "missing_file",
@@ -20,6 +23,9 @@ Fix = Literal[
 
 FormatName = Literal["h5", "saved_model"]
 """``convert.to_keras.FILES``; TFLite files are always made."""
+
+OutputLayout = Literal["auto", "onnx", "nhwc"]
+"""Of outputs that are maps: as the converter left them, channels first as in the ONNX, or last."""
 
 PaddingName = Literal[
     "auto", "explicit", "mirror", "mirror_rotated", "widen", "tf_train", "engine", "force_same"

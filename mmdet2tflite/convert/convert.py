@@ -3,6 +3,8 @@
 import shutil
 from importlib.metadata import version
 
+import onnx_ir as ir
+
 from mmdet2tflite.artifacts import (
     Dataset,
     OnnxModel,
@@ -13,6 +15,7 @@ from mmdet2tflite.artifacts import (
 from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.config.names import ConverterName
 from mmdet2tflite.convert.check import check_conversion
+from mmdet2tflite.convert.conversion import convert_graph
 from mmdet2tflite.convert.converters.converter import ToolRun
 from mmdet2tflite.convert.converters.table import CONVERTERS
 from mmdet2tflite.convert.finish_tflite import ExpectedTflite, finish_tflite
@@ -48,8 +51,8 @@ def convert(
     source = job.store.path(model, model.file)
     log = job.work / LOGS / f"{config.converter}.log"
     scratch = job.work / "scratch"
-    converter = CONVERTERS[config.converter]
-    converted = converter.convert(source, ToolRun(scratch, log, job.timeout))
+    run = ToolRun(scratch, log, job.timeout)
+    converted, spelling = convert_graph(ir.load(source), source, config.converter, run)
     passport = Passport(
         head=model.head,
         preprocessing=model.preprocessing,
@@ -58,19 +61,21 @@ def convert(
         exact=model.exact,
         converter=config.converter,
         precision="float32",
-        tools={tool: version(tool) for tool in converter.tools},
+        tools={tool: version(tool) for tool in CONVERTERS[config.converter].tools},
         ancestors={"onnx": original.digest, "rewritten": model.digest},
     )
     expected = ExpectedTflite(
         onnx=source,
+        inputs=(),
         outputs=model.outputs,
-        pads=model.pads,
+        most_pads=model.pads,
         rotation=model.rotation,
         undo_rotation=model.upright,
         flags=model.flags,
     )
-    finished = finish_tflite(converted, job.work / FILE, expected, passport)
-    shutil.rmtree(scratch)
+    finished = finish_tflite(converted, job.work / FILE, expected, spelling, passport)
+    for folder in job.work.glob(f"{scratch.name}*"):
+        shutil.rmtree(folder)
     result = TfliteModel(
         **model.model_dump(include={"head", "preprocessing", "strategy", "exact"}),
         **finished.model_dump(include={"outputs", "rotation", "converter", "precision"}),

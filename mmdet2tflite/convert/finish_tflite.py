@@ -1,7 +1,7 @@
-"""Finishes a converter's file: names, planned PADs, padding flags, rotation, passport."""
+"""Finishes a converter's file: names, layouts, padding flags, rotation, passport."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +9,23 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from mmdet2tflite.artifacts import Passport, Rotation, Tensor, TfliteOutput
+from mmdet2tflite.config.names import OutputLayout
 from mmdet2tflite.convert.locate import locate_convolutions
+from mmdet2tflite.convert.spelling import Spelling
 from mmdet2tflite.convert.tflite_file import (
+    AxisOrder,
+    axis_orders,
+    channels_last,
     describe_output,
     match_outputs,
     output_tensors,
-    rename_outputs,
+    rename_tensors,
     write_passport,
 )
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.tflite.census import PADS, custom_ops, operators
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
+from mmdet2tflite.tflite.outputs import remove_marker, transpose_output
 from mmdet2tflite.tflite.padding_flag import Pads, write_flags
 from mmdet2tflite.tflite.rotation import rotate_io
 
@@ -30,25 +36,41 @@ class ExpectedTflite:
 
     Args:
         onnx: the rewritten graph.
-        outputs: names and shapes in the ONNX (N x C x H x W).
-        pads: PAD operators that the file has.
+        inputs: names of its inputs, in their order.
+        outputs: names and shapes in the ONNX (maps are N x C x H x W), in their order.
+        most_pads: PAD operators that the file has at most.
         rotation: what of the graph is rotated by 180°.
-        undo_rotation: the finished file rotates its input and outputs back.
+        undo_rotation: the finished file rotates its inputs and outputs back.
         flags: true pads of convolutions that are written SAME, by ONNX node name.
+        layout: of the outputs that are maps.
+        orders: of outputs whose shape does not tell how the converter left their axes: how they
+            stand, once they were put as the shape suggests (``comparison.better_orders``).
     """
 
     onnx: Path
+    inputs: tuple[str, ...]
     outputs: tuple[Tensor, ...]
-    pads: int
+    most_pads: int
     rotation: Rotation
     undo_rotation: bool
     flags: Mapping[str, Pads]
+    layout: OutputLayout = "auto"
+    orders: Mapping[str, AxisOrder] = field(default_factory=dict)
 
 
 def finish_tflite(
-    converted: Path, target: Path, expected: ExpectedTflite, passport: Passport
+    converted: Path,
+    target: Path,
+    expected: ExpectedTflite,
+    spelling: Spelling,
+    passport: Passport,
 ) -> Passport:
-    """Write ``target``: the converted file with the ONNX names, flags and a passport.
+    """Write ``target``: the converted file with the ONNX's inputs and outputs, and a passport.
+
+    1. Markers are removed; inputs and outputs have the names of the ONNX, and stand in its order.
+    2. Convolutions are flagged; a rotation of the graph is undone, where that is wanted.
+    3. A map may stay as the converter left it, with channels last or as in the ONNX; ``layout``
+       demands one of both. Every other output is as in the ONNX: a TRANSPOSE puts it right.
 
     Args:
         passport: all but its ``outputs`` and ``rotation``, which are found out here.
@@ -57,15 +79,16 @@ def finish_tflite(
         The complete passport.
 
     Raises:
-        ModelError: the file has custom operators or other PADs than planned, an output cannot be
+        ModelError: the file has custom operators or more PADs than planned, an output cannot be
             identified, or a flagged convolution cannot be found.
     """
     model = read_model(converted)
-    check_operators(model, expected.pads)
-    found = {tensor.name: tensor for tensor in output_tensors(model)}
-    names = match_outputs(expected.outputs, list(found.values()))
-    outputs = tuple(describe_output(o, found[names[o.name]]) for o in expected.outputs)
-    rename_outputs(model, names)
+    check_operators(model, expected.most_pads)
+    _name_inputs_and_outputs(model, expected, spelling)
+    outputs = tuple(
+        _put_in_order(model, index, output, expected)
+        for index, output in enumerate(expected.outputs)
+    )
     if expected.flags:
         places = locate_convolutions(model, _kernels(expected), expected.flags)
         write_flags(model, {places[name]: pads for name, pads in expected.flags.items()})
@@ -79,6 +102,52 @@ def finish_tflite(
     return passport
 
 
+def _name_inputs_and_outputs(
+    model: schema.ModelT, expected: ExpectedTflite, spelling: Spelling
+) -> None:
+    """Rule 1."""
+    graph = model.subgraphs[0]
+    spelled = [
+        Tensor(name=spelling.names.get(output.name, output.name), shape=output.shape)
+        for output in expected.outputs
+    ]
+    found = output_tensors(model)
+    names = match_outputs(spelled, found)
+    numbers = {tensor.name: int(n) for tensor, n in zip(found, graph.outputs, strict=True)}
+    graph.outputs = np.array([numbers[names[output.name]] for output in spelled], np.int32)
+    for index, output in enumerate(expected.outputs):
+        if output.name in spelling.marked:
+            remove_marker(model, index)
+    new_names = dict(zip(graph.outputs.tolist(), [o.name for o in expected.outputs], strict=True))
+    by_name = {graph.tensors[number].name.decode(): int(number) for number in graph.inputs}
+    for own in expected.inputs:
+        number = by_name.get(spelling.names.get(own, own))
+        if number is not None and number not in new_names:
+            new_names[number] = own
+    rename_tensors(model, new_names)
+
+
+def _put_in_order(
+    model: schema.ModelT, index: int, output: Tensor, expected: ExpectedTflite
+) -> TfliteOutput:
+    """Rule 3."""
+    graph = model.subgraphs[0]
+    tensor = graph.tensors[graph.outputs[index]]
+    shape = [] if tensor.shape is None else [int(side) for side in tensor.shape]
+    order = axis_orders(output.shape, shape)[0]
+    if better := expected.orders.get(output.name):
+        order = tuple(better[axis] for axis in order)
+    as_onnx, last = tuple(range(len(shape))), channels_last(len(shape))
+    wanted = {"auto": order if order in (as_onnx, last) else as_onnx, "onnx": as_onnx, "nhwc": last}
+    if order != wanted[expected.layout]:
+        order, before = wanted[expected.layout], order
+        transpose_output(model, index, [before.index(axis) for axis in order])
+    found = Tensor(name=output.name, shape=tuple(output.shape[axis] for axis in order))
+    if order == as_onnx != last:
+        return TfliteOutput(name=output.name, shape=found.shape, layout="onnx")
+    return describe_output(output, found)
+
+
 def _spatial_axes(
     outputs: Sequence[TfliteOutput], names: Collection[str]
 ) -> dict[str, tuple[int, int]]:
@@ -86,8 +155,8 @@ def _spatial_axes(
     return {output.name: axes[output.layout] for output in outputs if output.name in names}
 
 
-def check_operators(model: schema.ModelT, pads: int) -> None:
-    """LiteRT has all operators, and among them are the planned PADs. Raises ModelError."""
+def check_operators(model: schema.ModelT, most_pads: int) -> None:
+    """LiteRT has all operators, and there are no more PADs than planned. Raises ModelError."""
     custom = custom_ops(model)
     if custom:
         raise ModelError(
@@ -97,10 +166,10 @@ def check_operators(model: schema.ModelT, pads: int) -> None:
         )
     ops = operators(model)
     found = sum(ops[name] for name in PADS)
-    if found != pads:
+    if found > most_pads:
         raise ModelError(
             f"the converted file has {found} PAD operators",
-            f"{pads}, as planned",
+            f"at most {most_pads}, as planned",
             "this is a fault of mmdet2tflite or of the converter; please report the model",
         )
 

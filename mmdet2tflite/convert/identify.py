@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mmdet2tflite.convert.tflite_file import to_nhwc
+from mmdet2tflite.convert.tflite_file import axis_orders
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.runtime.decode import Floats
 
@@ -12,8 +12,7 @@ from mmdet2tflite.runtime.decode import Floats
 def identify_outputs(expected: Mapping[str, Floats], found: Mapping[str, Floats]) -> dict[str, str]:
     """Find each ONNX output among a TFLite file's by the values that both compute for one input.
 
-    1. An output of the file can be one of the ONNX if it has its shape, as a map N x H x W x C or
-       as it is.
+    1. An output of the file can be one of the ONNX if it has its shape, its axes in any order.
     2. Of several it is the one with the nearest values (largest absolute difference).
 
     Whether the values are near enough is not asked here: the finished file is compared anyway.
@@ -30,7 +29,7 @@ def identify_outputs(expected: Mapping[str, Floats], found: Mapping[str, Floats]
         distances = {
             other: _distance(values, candidate)
             for other, candidate in found.items()
-            if candidate.shape in (values.shape, to_nhwc(values.shape))
+            if axis_orders(values.shape, candidate.shape)
         }
         if not distances:
             described = ", ".join(f"{other} {list(v.shape)}" for other, v in found.items())
@@ -51,11 +50,7 @@ def identify_outputs(expected: Mapping[str, Floats], found: Mapping[str, Floats]
 
 
 def _distance(values: Floats, candidate: Floats) -> float:
-    layouts = [values]
-    if values.ndim == 4:
-        layouts.append(values.transpose(0, 2, 3, 1))
     return min(
-        float(np.abs(layout - candidate).max())
-        for layout in layouts
-        if layout.shape == candidate.shape
+        float(np.abs(values.transpose(order).astype(np.float64) - candidate).max())
+        for order in axis_orders(values.shape, candidate.shape)
     )

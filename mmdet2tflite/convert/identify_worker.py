@@ -9,12 +9,11 @@ from pathlib import Path
 import onnx_ir as ir
 
 from mmdet2tflite.convert.identify import identify_outputs
-from mmdet2tflite.convert.samples import noise
-from mmdet2tflite.convert.tflite_file import output_tensors, rename_outputs
-from mmdet2tflite.graph.edit import shape_of
+from mmdet2tflite.convert.samples import Array, noise
+from mmdet2tflite.convert.tflite_file import channels_last, output_tensors, rename_tensors
 from mmdet2tflite.graph.rewriting import NOT_ROTATED
 from mmdet2tflite.graph.verify import RewrittenRunner
-from mmdet2tflite.runtime.runners import TfliteRunner
+from mmdet2tflite.runtime.runners import run_tflite
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
 
 THREADS = 2
@@ -24,12 +23,20 @@ def main() -> None:
     """Run both files on one seeded input, and write the named one. Raises ModelError."""
     onnx, converted, target = (Path(argument) for argument in sys.argv[1:])
     graph, file = ir.load(onnx), read_model(converted)
-    sample = noise(shape_of(graph.graph.inputs[0])).inputs[:1]
+    (sample,) = noise(graph.graph.inputs, count=1).feeds
     invented = [tensor.name for tensor in output_tensors(file)]
-    expected = RewrittenRunner(graph, NOT_ROTATED).infer(sample)
-    found = TfliteRunner(converted, invented, THREADS, xnnpack=True, nhwc=()).infer(sample)
-    rename_outputs(file, identify_outputs(expected, found))
+    expected = RewrittenRunner(graph, NOT_ROTATED).run(sample)
+    batch = {name: _channels_last(value)[None] for name, value in sample.items()}
+    outputs = run_tflite(converted, batch, THREADS)
+    found = {name: value[0] for name, value in outputs.items()}
+    names = {tensor: own for own, tensor in identify_outputs(expected, found).items()}
+    numbers = zip(file.subgraphs[0].outputs, invented, strict=True)
+    rename_tensors(file, {int(number): names[name] for number, name in numbers})
     write_model(file, target)
+
+
+def _channels_last(value: Array) -> Array:
+    return value.transpose(channels_last(value.ndim))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """What a stand-alone conversion is asked for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from mmdet2tflite.config.names import ConverterName, PaddingName
+from mmdet2tflite.config.names import ConverterChoice, OutputLayout, PaddingName
 from mmdet2tflite.errors import ConfigError
 
 type Triple = tuple[float, float, float]
@@ -45,8 +46,10 @@ class Request:
     Args:
         model: the ONNX file.
         out: the folder for the results; other files in it stay.
-        padding, converter: entries of STRATEGIES and CONVERTERS.
+        padding, converter: entries of STRATEGIES and CONVERTERS; ``auto`` tries one after another.
         input_size: width, height, where the model leaves them open.
+        batch, input_shapes: as ``load_model``.
+        output_layout: of outputs that are maps.
         calibration: a folder of images to compare on; by default seeded noise.
         normalisation: goes into the passport; None if nothing is known of it.
         tolerance: largest error against the ONNX, relative to the tensor's range.
@@ -56,12 +59,15 @@ class Request:
     model: Path
     out: Path
     padding: PaddingName
-    converter: ConverterName
+    converter: ConverterChoice
     input_size: tuple[int, int] | None
     calibration: Path | None
     normalisation: Normalisation | None
     tolerance: float
     timeout: float
+    batch: int | None = None
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    output_layout: OutputLayout = "auto"
 
     def command(self) -> list[str]:
         """The words that repeat this conversion from any folder."""
@@ -70,6 +76,26 @@ class Request:
         words += ["--converter", self.converter, "--tolerance", f"{self.tolerance:g}"]
         if self.input_size:
             words += ["--input-size", *(str(side) for side in self.input_size)]
+        if self.batch:
+            words += ["--batch", str(self.batch)]
+        for name, sides in self.input_shapes.items():
+            words += ["--input-shape", f"{name}={','.join(str(side) for side in sides)}"]
+        if self.output_layout != "auto":
+            words += ["--output-layout", self.output_layout]
         if self.calibration:
             words += ["--calibration", str(self.calibration.resolve())]
         return words + (self.normalisation.options() if self.normalisation else [])
+
+
+def parse_input_shapes(words: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """``NAME=1,3,64,64`` as a shape by name. Raises ConfigError."""
+    shapes = {}
+    for word in words:
+        name, _, sides = word.rpartition("=")
+        try:
+            shapes[name] = tuple(int(side) for side in sides.split(","))
+        except ValueError:
+            name = ""
+        if not name:
+            raise ConfigError(f"--input-shape {word}", "NAME=1,3,64,64: a name and whole numbers")
+    return shapes

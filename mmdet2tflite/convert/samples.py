@@ -1,48 +1,95 @@
 """What a stand-alone conversion is compared on: real images, or seeded noise."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
 
 from mmdet2tflite.errors import DataError, ModelError
+from mmdet2tflite.graph.edit import constant, integer, is_op, readers, shape_of
+from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.parity.check import PARITY_IMAGES
-from mmdet2tflite.runtime.decode import Floats, PreprocessingValues
+from mmdet2tflite.runtime.decode import PreprocessingValues
 from mmdet2tflite.runtime.images import images_in, input_tensor
+
+type Array = NDArray[Any]
+type Feed = dict[str, Array]
 
 NOISE_SAMPLES = 4
 SEED = 0
+MOST_INTEGER = 8
+"""Integers are drawn below it, and below the length of what they index."""
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Inputs (samples x C x H x W), and a sentence that says what they are."""
+    """Feeds of a network (its inputs by name, as the ONNX has them), and what they are."""
 
-    inputs: Floats
+    feeds: Sequence[Feed]
     what: str
 
 
-def noise(shape: tuple[int, ...]) -> Samples:
-    """Standard normal values for an input of 1 x C x H x W."""
-    values = np.random.default_rng(SEED).standard_normal((NOISE_SAMPLES, *shape[1:]))
-    return Samples(
-        values.astype(np.float32), f"{NOISE_SAMPLES} inputs of normal noise, seed {SEED}"
-    )
+def noise(inputs: Sequence[ir.Value], count: int = NOISE_SAMPLES) -> Samples:
+    """Seeded numbers for every input, of its shape and type.
+
+    1. Standard normal for floats, true and false, bytes of 0 to 255.
+    2. Integers from 0; below the axis that they index, where a Gather of a constant reads them.
+    """
+    random = np.random.default_rng(SEED)
+    arrays = {str(value.name): _draw(random, value, count) for value in inputs}
+    feeds = [{name: array[index] for name, array in arrays.items()} for index in range(count)]
+    return Samples(feeds, f"{count} inputs of normal noise, seed {SEED}")
 
 
-def images(folder: Path, preprocessing: PreprocessingValues, channels: int) -> Samples:
+def _draw(random: np.random.Generator, value: ir.Value, count: int) -> Array:
+    assert value.dtype is not None
+    shape, kind = (count, *shape_of(value)), value.dtype.numpy()
+    if kind.kind == "f":
+        return random.standard_normal(shape).astype(kind)
+    if kind.kind == "b":
+        return random.random(shape) < 0.5
+    most = 256 if kind.itemsize == 1 else min([*_lengths(value), MOST_INTEGER])
+    least = np.iinfo(kind).min if kind == np.int8 else 0
+    return random.integers(least, least + most, shape).astype(kind)
+
+
+def _lengths(value: ir.Value) -> Iterator[int]:
+    """Rule 2."""
+    for node in readers(value):
+        if is_op(node, "Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze"):
+            yield from _lengths(node.outputs[0])
+        elif is_op(node, "Gather") and node.inputs[1] is value:
+            table = constant(node.inputs[0])
+            if table is not None:
+                yield table.shape[integer(node, "axis", 0)]
+
+
+def images(folder: Path, preprocessing: PreprocessingValues, inputs: Sequence[ir.Value]) -> Samples:
     """The first images of a folder in the order of their names, letterboxed.
 
     Raises:
         DataError: no such folder, no images in it, or one that cannot be read.
-        ModelError: the network does not take colour images.
+        ModelError: the network does not take one colour image.
     """
-    if channels != 3:
+    image, *others = inputs
+    axes, shape = spatial_axes(image), shape_of(image)
+    is_float = image.dtype == ir.DataType.FLOAT
+    channels = axes and shape[1 if axes == (2, 3) else 3]
+    if others or not is_float or shape[0] != 1 or channels != 3:
+        described = ", ".join(f"{value.name} {list(shape_of(value))}" for value in inputs)
         raise ModelError(
-            f"an input of {channels} channels", "3 channels for --calibration", "leave it out"
+            f"inputs {described}", "one colour image for --calibration", "leave it out"
         )
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder", "a folder of images", "check --calibration")
     paths = images_in(folder)[:PARITY_IMAGES]
-    tensors = [input_tensor(path, preprocessing)[0] for path in paths]
-    return Samples(np.concatenate(tensors), f"{len(tensors)} images of {folder}")
+    feeds = []
+    for path in paths:
+        tensor = input_tensor(path, preprocessing)[0]
+        layout = tensor if axes == (2, 3) else tensor.transpose(0, 2, 3, 1)
+        feeds.append({str(image.name): np.ascontiguousarray(layout)})
+    return Samples(feeds, f"{len(paths)} images of {folder}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet2tflite.convert.request import Request
+from mmdet2tflite.errors import UserError, one_line
 from mmdet2tflite.graph.canonical import Change
 from mmdet2tflite.graph.plan import describe_rewriting
 from mmdet2tflite.graph.rewriting import Rewriting
@@ -21,10 +22,24 @@ SCRIPT, LOG = "reproduce.sh", "converter.log"
 
 
 @dataclass(frozen=True)
+class Tried:
+    """An attempt that gave no right file."""
+
+    strategy: str
+    converter: str
+    error: UserError
+
+    @property
+    def sentence(self) -> str:
+        """Which attempt, and why it failed."""
+        return f"{self.strategy} by {self.converter}: {one_line(self.error.found)}"
+
+
+@dataclass(frozen=True)
 class Conversion:
     """What came out: the file, and errors and numbers of operators by name.
 
-    ``samples`` says what the errors were measured on.
+    ``samples`` says what the errors were measured on, ``tried`` which attempts failed before.
     """
 
     file: Path
@@ -32,6 +47,7 @@ class Conversion:
     rewriting: Rewriting
     samples: str
     metrics: Mapping[str, float]
+    tried: tuple[Tried, ...] = ()
 
 
 def write_reports(
@@ -40,6 +56,8 @@ def write_reports(
     """Write plan.json, parity.json, passport.json and reproduce.sh."""
     rewriting, passport = conversion.rewriting, conversion.passport
     plan = describe_rewriting(rewriting.chosen or request.padding, rewriting, changes)
+    plan["converter"] = passport.converter
+    plan["tried"] = [each.sentence for each in conversion.tried]
     parity = {
         "measured_on": conversion.samples,
         "tolerance": request.tolerance,

@@ -1,6 +1,7 @@
 """Annotates TFLite files: which output is what, and the passport in the metadata."""
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
@@ -9,6 +10,10 @@ from mmdet2tflite.artifacts import Passport, Tensor, TfliteOutput
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.runtime.passport import PASSPORT
 from mmdet2tflite.tflite.flatbuffer import read_metadata, read_model, write_metadata
+
+type AxisOrder = tuple[int, ...]
+
+LARGEST_RANK = 6
 
 
 def output_tensors(model: schema.ModelT) -> list[Tensor]:
@@ -23,8 +28,8 @@ def match_outputs(expected: Sequence[Tensor], found: Sequence[Tensor]) -> dict[s
 
     1. An output of the same name must have a shape that rule 3 allows.
     2. A converter that invents names is followed by shape, as long as only one output has it.
-    3. A map (rank 4) is NHWC, or as the ONNX has it where the converter did not need to transpose
-       it. Outputs of other ranks have the ONNX shape.
+    3. A map (rank 4 or 5) has its channels last, or is as the ONNX has it. Where nothing is, any
+       order of the axes will do.
 
     Returns:
         The TFLite name by ONNX name.
@@ -35,13 +40,14 @@ def match_outputs(expected: Sequence[Tensor], found: Sequence[Tensor]) -> dict[s
     free = {tensor.name: tensor.shape for tensor in found}
     names = {}
     for tensor in sorted(expected, key=lambda tensor: tensor.name not in free):  # rule 1 first
-        shapes = (to_nhwc(tensor.shape), tensor.shape)
-        alike = [name for name, other in free.items() if other in shapes]
+        usual = (to_channels_last(tensor.shape), tensor.shape)
+        alike = [name for name, other in free.items() if other in usual]
+        alike = alike or [name for name, other in free.items() if axis_orders(tensor.shape, other)]
         choice = [tensor.name] if tensor.name in free else alike
-        if len(choice) != 1 or free[choice[0]] not in shapes:
+        if len(choice) != 1 or not axis_orders(tensor.shape, free[choice[0]]):
             described = ", ".join(f"{name} {list(shape)}" for name, shape in free.items())
             raise ModelError(
-                f"no single output of the TFLite file can be {tensor.name} {list(shapes[0])}; "
+                f"no single output of the TFLite file can be {tensor.name} {list(usual[0])}; "
                 f"left to choose from: {described or 'nothing'}",
                 "one output for each output of the ONNX model, by name or by a shape of its own",
             )
@@ -51,35 +57,48 @@ def match_outputs(expected: Sequence[Tensor], found: Sequence[Tensor]) -> dict[s
 
 
 def describe_output(expected: Tensor, found: Tensor) -> TfliteOutput:
-    """An ONNX output as the file has it. Where both layouts fit, a map is NHWC."""
-    as_onnx = len(expected.shape) != 4 or found.shape != to_nhwc(expected.shape)
-    return TfliteOutput(name=expected.name, shape=found.shape, layout="onnx" if as_onnx else "nhwc")
+    """An ONNX output as the file has it. Where both layouts fit, a map has its channels last."""
+    order = axis_orders(expected.shape, found.shape)[0]
+    is_last = order == channels_last(len(order)) != tuple(range(len(order)))
+    return TfliteOutput(name=expected.name, shape=found.shape, layout="nhwc" if is_last else "onnx")
 
 
-def rename_outputs(model: schema.ModelT, names: Mapping[str, str]) -> None:
-    """Give the outputs the ONNX names, in the tensors and in the signature.
+def axis_orders(shape: Sequence[int], found: Sequence[int]) -> list[AxisOrder]:
+    """How a tensor of a shape can have become one of another: axis i was ``order[i]`` before.
+
+    The likeliest first: channels last (rank 4 and 5), as it was, any other. Nothing if the shapes
+    have other sides, or more than ``LARGEST_RANK``, which stay as they are.
+    """
+    usual = [channels_last(len(shape)), tuple(range(len(shape)))]
+    every = permutations(range(len(shape))) if len(shape) <= LARGEST_RANK else ()
+    orders = dict.fromkeys([*usual, *every])
+    return [order for order in orders if tuple(shape[axis] for axis in order) == tuple(found)]
+
+
+def channels_last(rank: int) -> AxisOrder:
+    """N x C x … → N x … x C, of rank 4 and 5; other ranks stay."""
+    axes = tuple(range(rank))
+    return (0, *axes[2:], 1) if rank in (4, 5) else axes
+
+
+def to_channels_last(shape: Sequence[int]) -> tuple[int, ...]:
+    """``(N, C, H, W)`` → ``(N, H, W, C)``, and so of rank 5; other ranks stay."""
+    return tuple(shape[axis] for axis in channels_last(len(shape)))
+
+
+def rename_tensors(model: schema.ModelT, names: Mapping[int, str]) -> None:
+    """Give inputs and outputs other names, in the tensors and in the signature.
 
     Args:
-        names: the present name by the new one (what ``match_outputs`` returns).
+        names: the new one by the number of the tensor.
     """
-    new_names = {old: new for new, old in names.items()}
     graph = model.subgraphs[0]
-    by_index = {}
-    for index in graph.outputs:
-        tensor = graph.tensors[index]
-        tensor.name = new_names[tensor.name.decode()].encode()
-        by_index[index] = tensor.name
+    for number, name in names.items():
+        graph.tensors[number].name = name.encode()
     for signature in model.signatureDefs or ():
-        for output in signature.outputs:
-            output.name = by_index[output.tensorIndex]
-
-
-def to_nhwc(shape: Sequence[int]) -> tuple[int, ...]:
-    """``(N, C, H, W)`` → ``(N, H, W, C)``; other ranks stay."""
-    if len(shape) != 4:
-        return tuple(shape)
-    n, c, h, w = shape
-    return n, h, w, c
+        for entry in (*signature.inputs, *signature.outputs):
+            if entry.tensorIndex in names:
+                entry.name = names[entry.tensorIndex].encode()
 
 
 def write_passport(model: schema.ModelT, passport: Passport) -> None:

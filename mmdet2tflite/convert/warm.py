@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from mmdet2tflite.config.names import ConverterName
+from mmdet2tflite.config.names import ConverterChoice
 from mmdet2tflite.convert.converters.table import CONVERTERS
 from mmdet2tflite.processes.toolchain import WarmPython
 
@@ -23,9 +23,9 @@ NOT_WARM = WarmTools(None, None)
 
 
 @contextmanager
-def warm_tools(name: ConverterName) -> Iterator[WarmTools]:
+def warm_tools(choice: ConverterChoice) -> Iterator[WarmTools]:
     """Start both; whichever was not used is gone afterwards."""
-    warm = CONVERTERS[name].warm
+    warm = CONVERTERS[next(iter(CONVERTERS)) if choice == "auto" else choice].warm
     with ExitStack() as stack:
         converter = stack.enter_context(warm()) if warm else None
         yield WarmTools(converter, stack.enter_context(WarmPython(RUN_WORKER)))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from math import prod
 
 import onnx
+import onnx.checker
 import onnx.defs
 import onnx.shape_inference
 import onnx_ir as ir
@@ -40,6 +41,8 @@ SLOW = (
     "Upsample",
 )
 """Operators that the reference implementation computes element by element, in Python."""
+
+WITH_KERNEL = ("AveragePool", "Conv", "ConvTranspose", "LpPool", "MaxPool")
 
 
 def infer_shapes(node: ir.Node, opset: int) -> None:
@@ -158,7 +161,20 @@ def ceil_output(size: int, span: int, stride: int, begin: int, end: int) -> int:
     return count - 1 if (count - 1) * stride >= size + begin else count
 
 
+def _check_ranks(node: ir.Node) -> None:
+    """ONNX's inference (1.20) reads beyond the shape of a map that has no axes for its kernel."""
+    if not is_op(node, *WITH_KERNEL):
+        return
+    ranks = [len(v.shape) for v in node.inputs[:2] if v is not None and v.shape is not None]
+    if is_op(node, "Conv", "ConvTranspose") and len(set(ranks)) > 1:
+        raise _contradiction(node, f"ranks {ranks} of maps and kernel")
+    axes = len(integers(node, "kernel_shape", [0] * (ranks[0] - 2))) if ranks else 1
+    if ranks and (ranks[0] < 3 or axes != ranks[0] - 2):
+        raise _contradiction(node, f"a kernel over {axes} axes for rank {ranks[0]}")
+
+
 def _infer(node: ir.Node, opset: int) -> list[onnx.TypeProto | None]:
+    _check_ranks(node)
     known = [value for value in node.inputs if value is not None]
     if any(value.type is None for value in known):
         return [None] * len(node.outputs)
@@ -171,7 +187,7 @@ def _infer(node: ir.Node, opset: int) -> list[onnx.TypeProto | None]:
             {str(value.name): data for value in known if (data := _small(value)) is not None},
             opset_imports=[onnx.helper.make_opsetid("", opset)],
         )
-    except onnx.shape_inference.InferenceError as error:
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
         raise _contradiction(node, error) from error
     return [inferred.get(str(output.name)) for output in node.outputs]
 

@@ -1,6 +1,8 @@
 """An ONNX file, checked and brought into the one shape that the graph core works on."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import onnx
 import onnx.checker
@@ -15,8 +17,9 @@ from onnx_ir.passes.common import InlinePass, RemoveInitializersFromInputsPass
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.files.regular_file import read_regular
-from mmdet2tflite.graph.edit import describe, integers, is_op, readers
-from mmdet2tflite.graph.opset import upgrade
+from mmdet2tflite.graph.edit import describe, is_op
+from mmdet2tflite.graph.inputs import set_input_shapes
+from mmdet2tflite.graph.opset import IR_OF_CONSTANTS, upgrade
 from mmdet2tflite.graph.soundness import LIMIT, check_functions, check_tensors, check_texts, tensors
 
 QUANTISED_OPS = (
@@ -29,24 +32,28 @@ QUANTISED_OPS = (
     "QuantizeLinear",
 )
 
-EXPORT_STATIC = "export the model with one static input, batch 1, float32, NCHW"
 
-
-def load_model(path: Path, input_size: tuple[int, int] | None = None) -> ir.Model:
-    """Read an ONNX file of a convolution network with one image input.
+def load_model(
+    path: Path,
+    input_size: tuple[int, int] | None = None,
+    batch: int | None = None,
+    input_shapes: Mapping[str, Sequence[int]] = MappingProxyType({}),
+) -> ir.Model:
+    """Read an ONNX file of any network.
 
     1. External data is read in, functions are inlined, initializers are no inputs.
-    2. Opsets below 13 are brought up to 13 (``opset.upgrade``); 13 to 21 stay.
-    3. The input becomes 1 x C x H x W: a symbolic batch is 1, symbolic H and W are ``input_size``.
-       The shapes that the file declares for the symbolic size are forgotten.
+    2. Opsets below 13 are brought up to 13 (``opset.upgrade``); 13 to 23 stay.
+    3. Every input gets a static shape (``inputs.set_input_shapes``).
 
     Args:
-        path: an ONNX file of opset 7 to 21.
-        input_size: (width, height) in pixels; needed only where the model's is symbolic.
+        path: an ONNX file of opset 7 to 23.
+        input_size: (width, height) in pixels of images; needed only where the model's is symbolic.
+        batch: of every input; by default the model's own, or 1 where that is symbolic.
+        input_shapes: whole shapes by the input's name, for what the other two do not say.
 
     Raises:
-        ModelError: no such file, no valid ONNX, quantised or custom operators, no convolution,
-            no outputs, several inputs, or an input of another type, layout, batch or size.
+        ModelError: no such file, no valid ONNX, quantised or custom operators, no outputs, or an
+            input of another type or size.
     """
     proto = _read(path)
     _check(path, proto)
@@ -58,7 +65,7 @@ def load_model(path: Path, input_size: tuple[int, int] | None = None) -> ir.Mode
     RemoveInitializersFromInputsPass()(model)
     _check_operators(path, model)
     model = upgrade(model)
-    _set_input_shape(path, model, input_size)
+    set_input_shapes(path, model, input_size, batch, input_shapes)
     return model
 
 
@@ -99,6 +106,7 @@ def _parse(path: Path) -> onnx.ModelProto:
         proto = onnx.load_from_string(content)
     except DecodeError as error:
         raise _not_onnx(path, content) from error
+    _lift_inputs(proto)
     # Protobuf takes an empty file, and now and then a random one, for an empty model.
     if not proto.ir_version or not proto.HasField("graph"):
         raise _not_onnx(path, content)
@@ -106,6 +114,19 @@ def _parse(path: Path) -> onnx.ModelProto:
     check_functions(path, proto)
     check_texts(path, proto)
     return proto
+
+
+def _lift_inputs(proto: onnx.ModelProto) -> None:
+    """Before IR version 4 every initializer had to be an input, too: a default, which none is here.
+
+    Source: ONNX's IR specification, "Graphs".
+    """
+    if 0 < proto.ir_version < IR_OF_CONSTANTS:
+        constants = {tensor.name for tensor in proto.graph.initializer}
+        inputs = [value for value in proto.graph.input if value.name not in constants]
+        del proto.graph.input[:]
+        proto.graph.input.extend(inputs)
+        proto.ir_version = IR_OF_CONSTANTS
 
 
 def _not_onnx(path: Path, content: bytes) -> ModelError:
@@ -135,8 +156,7 @@ def _invalid(path: Path, error: Exception) -> ModelError:
 def _check_operators(path: Path, model: ir.Model) -> None:
     if not model.graph.outputs:
         raise ModelError(f"{path} has no outputs", "a network that computes something")
-    nodes = list(ir.traversal.RecursiveGraphIterator(model.graph))
-    for node in nodes:
+    for node in ir.traversal.RecursiveGraphIterator(model.graph):
         if node.domain not in ("", "ai.onnx"):
             raise ModelError(
                 f"{path} has an operator of the domain {node.domain}: {describe(node)}",
@@ -149,80 +169,3 @@ def _check_operators(path: Path, model: ir.Model) -> None:
                 "a float32 model",
                 "give the model from before its quantisation; the TFLite file is quantised here",
             )
-    if not any(is_op(node, "Conv", "ConvTranspose") for node in nodes):
-        raise ModelError(
-            f"{path} has no convolution",
-            "a convolution network",
-            "check that this is the model you mean; padding concerns convolutions only",
-        )
-
-
-def _set_input_shape(path: Path, model: ir.Model, input_size: tuple[int, int] | None) -> None:
-    """Rule 3."""
-    image = _image(path, model)
-    assert image.shape is not None
-    batch, channels, *sides = (side if _is_known(side) else None for side in image.shape)
-    if batch not in (None, 1):
-        raise ModelError(f"{path}: {image.name} has a batch of {batch}", "1", EXPORT_STATIC)
-    if channels is None:
-        raise ModelError(
-            f"{path}: {image.name} has the shape {image.shape}",
-            "a known number of channels",
-            EXPORT_STATIC,
-        )
-    if input_size is None:
-        if None in sides:
-            raise ModelError(
-                f"{path}: {image.name} has the dynamic shape {image.shape}",
-                "a static height and width",
-                "give --input-size W H",
-            )
-    else:
-        width, height = input_size
-        if min(input_size) < 1:
-            raise ModelError(f"--input-size {width} {height}", "two positive numbers, in pixels")
-        for found, wanted in zip(sides, (height, width), strict=True):
-            if found not in (None, wanted):
-                raise ModelError(
-                    f"{path}: {image.name} has the static shape {image.shape}, "
-                    f"--input-size is {width} {height}",
-                    f"an input size of {sides[1] or 'any'} {sides[0] or 'any'} (width, height)",
-                    "leave --input-size out, or export the model for the other size",
-                )
-        sides = [height, width]
-    shape = ir.Shape([1, channels, *sides])
-    if shape != image.shape:
-        image.shape = shape
-        for node in model.graph:
-            for output in node.outputs:
-                if output.shape is not None:
-                    output.shape = ir.Shape([None] * len(output.shape))
-
-
-def _image(path: Path, model: ir.Model) -> ir.Value:
-    inputs = model.graph.inputs
-    if len(inputs) != 1:
-        names = ", ".join(str(value.name) for value in inputs) or "none"
-        raise ModelError(
-            f"{path} has {len(inputs)} inputs: {names}", "one input, the image", EXPORT_STATIC
-        )
-    (image,) = inputs
-    if image.dtype != ir.DataType.FLOAT or image.shape is None or len(image.shape) != 4:
-        raise ModelError(
-            f"{path}: {image.name} is a {image.dtype} of the shape {image.shape or 'unknown'}",
-            "a float32 image, batch x channels x height x width",
-            EXPORT_STATIC,
-        )
-    for node in readers(image):
-        if is_op(node, "Transpose") and integers(node, "perm", ()) == (0, 3, 1, 2):
-            raise ModelError(
-                f"{path}: {image.name} is channels last, {describe(node)} turns it",
-                "channels first, batch x channels x height x width",
-                "export it channels first (tf2onnx: --inputs-as-nchw)",
-            )
-    return image
-
-
-def _is_known(side: int | ir.SymbolicDim) -> bool:
-    """Some exporters write -1 or 0 for a dynamic side."""
-    return isinstance(side, int) and side > 0

@@ -9,16 +9,16 @@ import onnx_ir as ir
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.edit import constant, describe, is_op, string
 
-OLDEST, WANTED, NEWEST = 7, 13, 21
+OLDEST, WANTED, NEWEST = 7, 13, 23
 """Opsets that can be read, and between them the one that older models are brought up to."""
 
 IR_OF_CONSTANTS = 4
 
 
 def upgrade(model: ir.Model) -> ir.Model:
-    """A model of opset 13 to 21.
+    """A model of opset 13 to 23.
 
-    1. Opset 7 to 12: ``onnx.version_converter`` brings it up to 13; 13 to 21 stay.
+    1. Opset 7 to 12: ``onnx.version_converter`` brings it up to 13; 13 to 23 stay.
     2. ``Pad`` with a mode other than constant loses its attribute ``value``, which means nothing:
        the converter leaves it there, where opset 13 has no such attribute.
     3. ``Upsample``, and ``Resize`` before opset 11, compute output i from position i / scale; the

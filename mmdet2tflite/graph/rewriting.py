@@ -17,6 +17,8 @@ PAD_MODES = ("constant", "reflect")
 """What TensorFlow Lite has operators for; other modes of ``Pad`` become slices and concatenations.
 """
 
+PADDED_BY_CONVERTERS = ("GridSample",)
+
 
 class PaddingMode(StrEnum):
     """How a window operator is written, so that every converter understands it."""
@@ -76,12 +78,17 @@ class Rewriting:
 
     @property
     def pads(self) -> int:
-        """PAD operators that the converted file will have."""
+        """PAD operators that the converted file will have, for all windows over two axes."""
         return sum(
             (is_op(node, "Pad") and string(node, "mode", "constant") in PAD_MODES)
             or (is_op(node, *WINDOW_OPERATORS) and any(integers(node, "pads", ())))
             for node in self.model.graph
         )
+
+    @property
+    def most_pads(self) -> int:
+        """PAD operators that the converted file may have: converters write some of their own."""
+        return self.pads + sum(is_op(node, *PADDED_BY_CONVERTERS) for node in self.model.graph)
 
     @property
     def extra_multiplications(self) -> int:

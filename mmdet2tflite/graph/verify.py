@@ -1,9 +1,15 @@
 """Runs a rewritten graph in ONNX Runtime, to compare it with the original."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 import onnx_ir as ir
 import onnxruntime
+from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
 from mmdet2tflite.runtime.decode import Floats
 from mmdet2tflite.runtime.passport import Rotation
@@ -34,13 +40,22 @@ class RewrittenRunner:
                 "a graph that it can run",
                 "use the strategy `explicit`, and report the model",
             ) from error
-        self._input = self._session.get_inputs()[0].name
+        self._spatial = {str(value.name): spatial_axes(value) for value in rewritten.graph.inputs}
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._rotation = rotation
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
-        """Outputs by name, for an input of N x C x H x W."""
-        feed = {self._input: rotate_180(tensor) if self._rotation.input else tensor}
+        """Outputs by name, for a network of one input."""
+        (name,) = self._spatial
+        return self.run({name: tensor})
+
+    def run(self, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Outputs by name, for inputs by name; all as the original graph has them."""
+        if self._rotation.input:
+            feed = {
+                name: np.flip(value, axes) if (axes := self._spatial[name]) else value
+                for name, value in feed.items()
+            }
         values = dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
         rotated = self._rotation.outputs
         return {

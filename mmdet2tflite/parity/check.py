@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 
 from mmdet2tflite.errors import ParityError
-from mmdet2tflite.parity.parity import compare_outputs, worst
+from mmdet2tflite.parity.parity import TensorError, compare_outputs, worst
 from mmdet2tflite.runtime.decode import Floats, PreprocessingValues
 from mmdet2tflite.runtime.images import input_tensor
 
@@ -41,13 +42,18 @@ def run_on_tensors(runner: Infers, tensors: Floats) -> dict[str, Floats]:
 
 
 def check_parity(
-    reference: Mapping[str, Floats], candidate: Mapping[str, Floats], tolerance: float, what: str
+    reference: Mapping[str, Floats],
+    candidate: Mapping[str, Floats],
+    tolerance: float,
+    what: str,
+    noise: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, float]:
     """Compare two models' outputs on the same images.
 
     Args:
         tolerance: largest absolute error allowed, as a fraction of the tensor's range.
         what: names the two models (``model.onnx against PyTorch``).
+        noise: absolute error of an output, by name, that rounding alone explains.
 
     Returns:
         The worst errors as metrics: ``check.max_abs``, ``check.relative``, ``check.snr_db``.
@@ -59,7 +65,7 @@ def check_parity(
     missed = {
         name: error
         for name, error in errors.items()
-        if error.relative > tolerance and error.max_abs > _rounding(reference[name])
+        if _misses(error, reference[name], tolerance) and error.max_abs > noise.get(name, 0)
     }
     if missed:
         name, error = max(missed.items(), key=lambda item: item[1].relative)
@@ -77,6 +83,20 @@ def check_parity(
     }
 
 
+def missed_outputs(
+    reference: Mapping[str, Floats], candidate: Mapping[str, Floats], tolerance: float
+) -> list[str]:
+    """The outputs that ``check_parity`` would name."""
+    errors = compare_outputs(reference, candidate)
+    return [name for name, error in errors.items() if _misses(error, reference[name], tolerance)]
+
+
+def _misses(error: TensorError, reference: Floats, tolerance: float) -> bool:
+    return error.relative > tolerance and error.max_abs > _rounding(reference)
+
+
 def _rounding(reference: Floats) -> float:
     """What float32 alone explains: a nearly constant map has hardly a range to compare with."""
+    if reference.dtype.kind != "f":
+        return 0.0
     return ROUNDINGS * float(np.finfo(np.float32).eps) * float(np.abs(reference).max())

@@ -39,13 +39,18 @@ def tensor_error(reference: Floats, candidate: Floats) -> TensorError:
     """Compare two tensors of one shape.
 
     The range of a constant reference is taken to be its magnitude, and 1 if that is zero. A value
-    that is not finite, on either side, is an infinite error: a NaN would pass any tolerance.
+    that is not finite, on either side, is an infinite error: a NaN would pass any tolerance. So is
+    any difference of integers or truth values, relative to the range: they are not rounded.
     """
+    if not reference.size:
+        return TensorError(0.0, 0.0, SNR_LIMIT)
     if not (np.isfinite(reference).all() and np.isfinite(candidate).all()):
         return TensorError(math.inf, math.inf, -SNR_LIMIT)
     expected = reference.astype(np.float64)
     difference = candidate.astype(np.float64) - expected
     max_abs = float(np.abs(difference).max())
+    if reference.dtype.kind != "f" and max_abs:
+        return TensorError(max_abs, math.inf, -SNR_LIMIT)
     span = float(np.ptp(expected)) or float(np.abs(expected).max()) or 1.0
     signal, noise = float((expected**2).sum()), float((difference**2).sum())
     return TensorError(max_abs, max_abs / span, decibel(signal, noise))

@@ -40,10 +40,10 @@ class OnnxRunner:
     """ONNX Runtime on the CPU.
 
     Raises:
-        ModelError: the file does not load, or has not exactly one input.
+        ModelError: the file does not load; ``infer`` and ``bind``: it has not exactly one input.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path | bytes, threads: int) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -56,18 +56,29 @@ class OnnxRunner:
             )
         except Exception as error:  # onnxruntime's errors have no common base class of their own
             raise _does_not_load(path, "ONNX Runtime", error) from error
-        inputs = [value.name for value in self._session.get_inputs()]
-        self._input = _only(inputs, path)
+        self._path = path if isinstance(path, Path) else Path("the model")
+        self._inputs = [value.name for value in self._session.get_inputs()]
         self._outputs = [value.name for value in self._session.get_outputs()]
+
+    def run(self, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """All outputs by name, for inputs by name."""
+        try:
+            values = self._session.run(self._outputs, feed)
+        except Exception as error:  # as above
+            raise ModelError(
+                f"{self._path} does not run in ONNX Runtime: {error}",
+                "a model that runs",
+                "check the sizes that were given, and that the model runs where it comes from",
+            ) from error
+        return dict(zip(self._outputs, values, strict=True))
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
         """Raw head outputs by name."""
-        values = self._session.run(self._outputs, {self._input: tensor})
-        return dict(zip(self._outputs, values, strict=True))
+        return self.run({_only(self._inputs, self._path): tensor})
 
     def bind(self, tensor: Floats) -> Callable[[], object]:
         """A function that runs the session."""
-        feed = {self._input: tensor}
+        feed = {_only(self._inputs, self._path): tensor}
         return lambda: self._session.run(self._outputs, feed)
 
 
@@ -97,21 +108,8 @@ class TfliteRunner:
         nhwc: Collection[str] | None = None,
         honour_flags: bool = False,
     ) -> None:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-        from mmdet2tflite.tflite.padding_flag import open_flagged
-
-        resolver = (
-            OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        )
         self._path = path
-        try:
-            self._interpreter = (open_flagged if honour_flags else Interpreter)(
-                str(path), num_threads=threads, experimental_op_resolver_type=resolver
-            )
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise _does_not_load(path, "LiteRT", error) from error
+        self._interpreter = _interpreter(path, threads, xnnpack, honour_flags)
         self._input = _only(self._interpreter.get_input_details(), path)
         details = {detail["name"]: detail for detail in self._interpreter.get_output_details()}
         missing = [name for name in outputs if name not in details]
@@ -145,14 +143,7 @@ class TfliteRunner:
     def infer(self, tensor: Floats) -> dict[str, Floats]:
         """Raw outputs by name, maps as NCHW, and float32 whatever the file has."""
         invoke = self.bind(tensor)
-        try:
-            invoke()
-        except RuntimeError as error:
-            raise ModelError(
-                f"{self._path} does not run in LiteRT: {error}",
-                "a complete file",
-                "copy or convert it again",
-            ) from error
+        _invoke(invoke, self._path)
         return {name: self._read(name, detail) for name, detail in self._outputs.items()}
 
     def bind(self, tensor: Floats) -> Callable[[], object]:
@@ -171,6 +162,73 @@ class TfliteRunner:
     def _read(self, name: str, detail: Mapping[str, Any]) -> Floats:
         value = dequantise(self._interpreter.get_tensor(detail["index"]), detail)
         return np.ascontiguousarray(value.transpose(0, 3, 1, 2)) if name in self._nhwc else value
+
+
+def run_tflite(
+    path: Path, inputs: Mapping[str, NDArray[Any]], threads: int, honour_flags: bool = False
+) -> dict[str, NDArray[Any]]:
+    """Run any TFLite file on a number of samples.
+
+    Args:
+        inputs: samples x shape of each input, by name, as the file has it. Of one input, whatever
+            its name.
+
+    Returns:
+        Samples x shape of each output, by name.
+
+    Raises:
+        ModelError: the file does not load or run, or has other inputs.
+    """
+    interpreter = _interpreter(path, threads, True, honour_flags)
+    details = {detail["name"]: detail["index"] for detail in interpreter.get_input_details()}
+    if len(details) == len(inputs) == 1:
+        details = dict(zip(inputs, details.values(), strict=True))
+    if set(details) != set(inputs):
+        raise ModelError(
+            f"{path} has the inputs {', '.join(details)}", f"those of the ONNX: {', '.join(inputs)}"
+        )
+    found: dict[str, list[NDArray[Any]]] = {}
+    for feed in zip(*inputs.values(), strict=True):
+        for name, value in zip(inputs, feed, strict=True):
+            try:
+                interpreter.set_tensor(details[name], value)
+            except ValueError as error:
+                raise ModelError(
+                    f"{path} takes no {name} of {value.dtype} {list(value.shape)}: {error}",
+                    "the inputs of the ONNX",
+                ) from error
+        _invoke(interpreter.invoke, path)
+        for detail in interpreter.get_output_details():
+            output = interpreter.get_tensor(detail["index"])
+            found.setdefault(detail["name"], []).append(output)
+    return {name: np.stack(values) for name, values in found.items()}
+
+
+def _interpreter(path: Path, threads: int, xnnpack: bool, honour_flags: bool) -> Any:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    from mmdet2tflite.tflite.padding_flag import open_flagged
+
+    resolver = OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    try:
+        interpreter = (open_flagged if honour_flags else Interpreter)(
+            str(path), num_threads=threads, experimental_op_resolver_type=resolver
+        )
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise _does_not_load(path, "LiteRT", error) from error
+    return interpreter
+
+
+def _invoke(invoke: Callable[[], object], path: Path) -> None:
+    try:
+        invoke()
+    except RuntimeError as error:
+        raise ModelError(
+            f"{path} does not run in LiteRT: {error}",
+            "a complete file",
+            "copy or convert it again",
+        ) from error
 
 
 def open_tflite(
@@ -230,21 +288,25 @@ def rotate_180(maps: Floats) -> Floats:
 def quantise(value: Floats, detail: Mapping[str, Any]) -> NDArray[Any]:
     """Reals as a tensor stores them: ``round(real / scale) + zero_point``, saturated.
 
-    A float tensor's values stay as they are. ``detail`` is LiteRT's description of the tensor.
+    The values of a tensor that is not quantised stay as they are. ``detail`` is LiteRT's
+    description of the tensor.
     """
     dtype = np.dtype(detail["dtype"])
-    if dtype.kind == "f":
-        return value.astype(dtype, copy=False)
     scale, zero_point = detail["quantization"]
+    if not scale:
+        return value.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
     return np.clip(np.rint(value / scale) + zero_point, limits.min, limits.max).astype(dtype)
 
 
 def dequantise(value: NDArray[Any], detail: Mapping[str, Any]) -> Floats:
-    """The reals that a tensor's stored values stand for: ``scale * (stored - zero_point)``."""
-    if value.dtype.kind == "f":
-        return value.astype(np.float32, copy=False)
+    """The reals that a tensor's stored values stand for: ``scale * (stored - zero_point)``.
+
+    Numbers of a tensor that is not quantised stay as they are; LiteRT gives those a scale of 0.
+    """
     scale, zero_point = detail["quantization"]
+    if not scale:
+        return value.astype(np.float32, copy=False) if value.dtype.kind == "f" else value
     return (value.astype(np.float32) - zero_point) * np.float32(scale)
 
 
@@ -254,5 +316,6 @@ def _only[T](inputs: Sequence[T], path: Path) -> T:
     return inputs[0]
 
 
-def _does_not_load(path: Path, backend: str, error: Exception) -> ModelError:
-    return ModelError(f"{path} does not load in {backend}: {error}", "a file that it can run")
+def _does_not_load(path: Path | bytes, backend: str, error: Exception) -> ModelError:
+    what = path if isinstance(path, Path) else "the model"
+    return ModelError(f"{what} does not load in {backend}: {error}", "a file that it can run")

@@ -66,12 +66,6 @@ def small(path: Path) -> None:
     save(path, Network())
 
 
-def no_convolution(path: Path) -> None:
-    net = Network()
-    net.name(net.node("Relu", "image"), "maps")
-    net.save(str(path), [1, 3, 16, 16], 13, maps=[1, 3, 16, 16])
-
-
 def two_inputs(path: Path) -> None:
     small(path)
     model = onnx.load(path)
@@ -110,8 +104,20 @@ REFUSED: dict[str, tuple[Make, list[str], type[UserError], str]] = {
     "another size": (small, ["--input-size", "32", "16"], ModelError, "has the static shape"),
     "missing weights": (external_data_missing, [], ModelError, "the external data of "),
     "another domain": (custom_operator, [], ModelError, "an operator of the domain mmdeploy"),
-    "two inputs": (two_inputs, [], ModelError, "has 2 inputs: image, anchors"),
-    "no convolution": (no_convolution, [], ModelError, "has no convolution"),
+    "images for two inputs": (
+        two_inputs,
+        ["--calibration", "images"],
+        ModelError,
+        r"inputs image \[1, 3, 16, 16\], anchors \[4\]",
+    ),
+    "mean of two inputs": (two_inputs, ["--mean", "1", "1", "1"], ModelError, "2 inputs"),
+    "a shape of no input": (
+        small,
+        ["--input-shape", "x=1,3,16,16"],
+        ModelError,
+        "--input-shape x",
+    ),
+    "no shape": (small, ["--input-shape", "image=1,three"], ConfigError, "--input-shape image"),
     "padding as TensorFlow": (
         small,
         ["--padding", "tf_train"],
@@ -126,7 +132,12 @@ REFUSED: dict[str, tuple[Make, list[str], type[UserError], str]] = {
     ),
     "no images": (small, ["--calibration", "empty"], DataError, "empty holds no images"),
     "no folder": (small, ["--calibration", "nowhere"], DataError, "nowhere is no folder"),
-    "images for grey": (grey, ["--calibration", "images"], ModelError, "an input of 1 channels"),
+    "images for grey": (
+        grey,
+        ["--calibration", "images"],
+        ModelError,
+        r"image \[1, 1, 16, 16\]",
+    ),
     "no deviation": (small, ["--std", "1", "0", "1"], ConfigError, "--std"),
 }
 
@@ -230,7 +241,7 @@ def test_results_stand_beside_what_was_in_the_folder_and_replace_earlier_ones(
         ["mine", "tiny model.tflite", *WRITTEN_BESIDE_THE_FILE]
     )
     assert json.loads((out / "plan.json").read_text())["strategy"] == "explicit"
-    assert printed.startswith(f"{out}/tiny model.tflite: explicit, 0.00 MB, 0 PAD, 0 TRANSPOSE\n")
+    assert printed.startswith(f"{out}/tiny model.tflite: explicit by onnx2tf, 0.00 MB, 0 PAD")
     assert not any(temporary.iterdir())
 
 
@@ -240,9 +251,55 @@ def test_a_file_that_computes_something_else_is_not_kept(
     weights, bias = WEIGHTS
     convert_to((weights, bias + 0.01))
     with pytest.raises(ParityError, match=r"tiny model.tflite against the ONNX: .* maps by 0\.01"):
-        invoke("convert", model, "--out", tmp_path / "out")
+        invoke("convert", model, "--out", tmp_path / "out", "--converter", "onnx2tf")
     assert not (tmp_path / "out").exists()
     assert not any(temporary.iterdir())
+
+
+def test_the_next_converter_is_tried_and_the_report_says_so(
+    model: Path,
+    convert_to: Callable[..., None],
+    write_tflite: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    weights, bias = WEIGHTS
+    convert_to((weights, bias + 0.01))
+
+    def right(source: Path, run: ToolRun) -> Path:
+        run.work.mkdir()
+        run.log.touch()
+        return write_tflite(run.work / "converted.tflite", SHAPE, {"maps": WEIGHTS})
+
+    monkeypatch.setitem(CONVERTERS, "onnx2tf_tensorflow", Converter(right, ("onnx2tf",)))
+    printed = invoke("convert", model, "--out", tmp_path / "out")
+    plan = json.loads((tmp_path / "out" / "plan.json").read_text())
+    assert plan["converter"] == "onnx2tf_tensorflow"
+    (tried,) = plan["tried"]
+    assert tried.startswith("explicit by onnx2tf: tiny model.tflite against the ONNX: 1 of 1")
+    assert f"tried before: {tried}" in printed
+
+
+def test_where_nothing_is_right_the_first_failure_is_shown_and_the_others_named(
+    model: Path,
+    convert_to: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    weights, bias = WEIGHTS
+    convert_to((weights, bias + 0.01))
+    for name in ("onnx2tf_tensorflow", "openvino"):
+        monkeypatch.setitem(CONVERTERS, name, Converter(refuse, ("onnx2tf",)))
+    with pytest.raises(ParityError, match=r"maps by 0\.01") as error:
+        invoke("convert", model, "--out", tmp_path / "out")
+    assert error.value.remedy.endswith(
+        "tried too: explicit by onnx2tf_tensorflow: no operator of that kind; "
+        "explicit by openvino: no operator of that kind"
+    )
+
+
+def refuse(source: Path, run: ToolRun) -> Path:
+    raise ModelError("no operator of that kind", "another")
 
 
 def test_a_folder_that_cannot_be_written_is_the_users_to_mend(

@@ -94,7 +94,7 @@ def test_up_along_one_axis_and_down_along_another_is_refused() -> None:
     with pytest.raises(ModelError) as error:
         upgrade(ir.from_proto(model))
     assert error.value.found == "Resize r scales up along one axis and down along another"
-    assert error.value.remedy == "export the model with opset 13 to 21"
+    assert error.value.remedy == "export the model with opset 13 to 23"
 
 
 def test_what_the_converter_cannot_convert_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,4 +108,4 @@ def test_what_the_converter_cannot_convert_is_refused(monkeypatch: pytest.Monkey
         "the model has opset 12, which onnx.version_converter cannot convert: "
         "No adapter of Odd for version 13"
     )
-    assert error.value.remedy == "export it with opset 13 to 21"
+    assert error.value.remedy == "export it with opset 13 to 23"

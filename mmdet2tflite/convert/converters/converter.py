@@ -11,13 +11,15 @@ from mmdet2tflite.processes.toolchain import WarmPython
 class ToolRun:
     """A folder of the converter's own (``work``), its log, and its time-out in seconds.
 
-    ``warm``: what the converter's own ``warm`` started, if it has been.
+    ``warm``: what the converter's own ``warm`` started, if it has been. ``kept``: inputs that stay
+    in the layout of the ONNX; all others have their channels last.
     """
 
     work: Path
     log: Path
     timeout: float
     warm: WarmPython | None = None
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""ONNX → TFLite float32 by onnx2tf's default back end, which writes the file without TensorFlow."""
+"""ONNX → TFLite float32 by onnx2tf: its own writer (the default), or by TensorFlow."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet2tflite.convert.converters.converter import ToolRun
@@ -23,11 +24,28 @@ def convert(source: Path, run: ToolRun) -> Path:
         ToolFailed: onnx2tf ended with an error or ran into the time-out.
         ModelError: it ended well and left no file.
     """
+    return _run(source, run, [])
+
+
+def convert_by_tensorflow(source: Path, run: ToolRun) -> Path:
+    """As ``convert``, through a TensorFlow graph and TensorFlow's own converter: much slower.
+
+    Raises: as ``convert``.
+    """
+    return _run(source, run, ["-tb", "tf_converter"])
+
+
+def _run(source: Path, run: ToolRun, options: Sequence[str]) -> Path:
+    kept = ["-kat", *run.kept] if run.kept else []
     run_python(
         "onnx2tf",
         "onnx2tf",
         # -nuo: the graph is canonical already, and optimisers undo padding strategies
-        ["-i", own_copy(source, run.work), "-o", run.work, "-coion", "-n", "-nuo"],
+        [
+            *("-i", own_copy(source, run.work), "-o", run.work, "-coion", "-n", "-nuo"),
+            *kept,
+            *options,
+        ],
         log=run.log,
         timeout=run.timeout,
         environment=ENVIRONMENT,

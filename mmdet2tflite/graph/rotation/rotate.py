@@ -25,7 +25,7 @@ class RotatedGraph:
     Args:
         windows: by node name, the geometry that the graph needs there now: flipped along the axes
             that are flipped, as it was along the others.
-        rotated_input: the graph expects its input flipped along rows and columns.
+        rotated_input: the graph expects its inputs of rank 4 flipped along rows and columns.
         rotated_outputs: names of the outputs that are flipped along rows and columns.
         inner_flips: one sentence for every value that the graph flips inside: which, where, why.
     """
@@ -48,7 +48,7 @@ def rotate_graph(model: ir.Model, windows: Sequence[WindowOperator]) -> RotatedG
        the graph computes something else.
 
     Args:
-        model: canonical, with one input of N x C x H x W; input and outputs keep their names.
+        model: canonical; inputs and outputs keep their names.
         windows: all of ``find_window_operators``.
 
     Raises:

@@ -1,6 +1,6 @@
 """Decides, value by value, along which axes the rewritten graph holds it flipped.
 
-1. The input is flipped along rows and columns (axes of size 1 have no direction).
+1. Inputs of rank 4 are flipped along rows and columns (axes of size 1 have no direction).
 2. An operator whose inputs are all unflipped stays as it is.
 3. Otherwise its rule decides. A refusal says how the inputs would have to be held; without a rule,
    unflipped. They are flipped so and the operator is asked again; with unflipped inputs it
@@ -22,6 +22,7 @@ from typing import NamedTuple
 import onnx_ir as ir
 
 from mmdet2tflite.graph.edit import is_op, shape_of, string
+from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.graph.rotation.rule import (
     SPATIAL,
     UNFLIPPED,
@@ -75,7 +76,7 @@ class RotationPlan:
         self._copies: dict[ir.Value, list[Axes]] = {}
         self._repeated: dict[ir.Value, Axes] = {}
         for value in graph.inputs:
-            self._hold(value, SPATIAL)
+            self._hold(value, frozenset(spatial_axes(value) or ()))
         for node in graph:
             self._visit(node)
         self.rotated_outputs = tuple(

@@ -32,10 +32,17 @@ CANDIDATES: Mapping[PaddingName, Rewrite] = {
 
 def rewrite(model: ir.Model) -> Rewriting:
     """Try each candidate on a copy, and take the cheapest."""
-    rewritings = {name: candidate(model.clone()) for name, candidate in CANDIDATES.items()}
-    chosen = min(rewritings, key=lambda name: _cost(rewritings[name]))
-    reasons = tuple(f"{name}: {_describe(found)}" for name, found in rewritings.items())
-    return replace(rewritings[chosen], chosen=chosen, reasons=reasons)
+    return rewritings(model)[0]
+
+
+def rewritings(model: ir.Model) -> list[Rewriting]:
+    """What every candidate makes of a copy of the model, the cheapest first."""
+    found = {name: candidate(model.clone()) for name, candidate in CANDIDATES.items()}
+    reasons = tuple(f"{name}: {_describe(rewriting)}" for name, rewriting in found.items())
+    return [
+        replace(found[name], chosen=name, reasons=reasons)
+        for name in sorted(found, key=lambda name: _cost(found[name]))
+    ]
 
 
 def _cost(rewriting: Rewriting) -> tuple[int, int, int]:

@@ -1,0 +1,115 @@
+"""The outputs of a TFLite file: which tensor each is, and in which order its axes stand."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.tflite.flatbuffer import (
+    constant,
+    copy_tensor,
+    new_constant,
+    new_operator,
+    operator_name,
+)
+
+MARKERS = ("NEG", "LOGICAL_NOT")
+LAYOUT_OPERATORS = ("TRANSPOSE", "RESHAPE")
+"""What a converter may put behind a marker: they move values and change none."""
+
+
+def remove_marker(model: schema.ModelT, index: int) -> None:
+    """Make an output what the marker before it reads, in place.
+
+    1. The marker is the last operator before the output that computes anything.
+    2. Where nothing stands between it and the output, what it reads becomes the output; where that
+       is an output or input already, it is copied (RESHAPE to its own shape).
+    3. Elsewhere what stands between reads on from there.
+
+    Raises:
+        ModelError: there is no marker.
+    """
+    graph = model.subgraphs[0]
+    number = int(graph.outputs[index])
+    writer = _writer(graph, number)
+    while writer is not None and operator_name(model, writer) in LAYOUT_OPERATORS:
+        writer = _writer(graph, int(writer.inputs[0]))
+    if writer is None or operator_name(model, writer) not in MARKERS:
+        name = graph.tensors[number].name.decode()
+        raise ModelError(
+            f"the converter changed how the output {name} is computed",
+            "the operators of the ONNX graph",
+            "try another --converter, and report the model",
+        )
+    inner, outer = int(writer.inputs[0]), int(writer.outputs[0])
+    if outer != number:  # rule 3
+        graph.operators.remove(writer)
+        _redirect(graph, outer, inner)
+        return
+    if inner in graph.outputs or inner in graph.inputs:
+        position = graph.operators.index(writer)
+        graph.operators[position] = _copy(model, inner, number)
+        return
+    graph.operators.remove(writer)
+    _redirect(graph, inner, number)
+
+
+def transpose_output(model: schema.ModelT, index: int, axes: Sequence[int]) -> None:
+    """Make an output its transpose, in place: axis i of the new one is ``axes[i]`` of the old.
+
+    A TRANSPOSE that makes the output already, and that nothing else reads, takes it in.
+    """
+    graph = model.subgraphs[0]
+    number = int(graph.outputs[index])
+    writer = _writer(graph, number)
+    source, order = number, list(axes)
+    if writer is not None and operator_name(model, writer) == "TRANSPOSE":
+        before = constant(model, graph.tensors[writer.inputs[1]])
+        alone = not any(number in operator.inputs for operator in graph.operators)
+        if before is not None and alone and list(graph.outputs).count(number) == 1:
+            order = [int(before[axis]) for axis in axes]
+            graph.operators.remove(writer)
+            source = int(writer.inputs[0])
+    tensor = graph.tensors[source]
+    shape = [int(tensor.shape[axis]) for axis in order]
+    if source == number:
+        source = copy_tensor(graph, number, "_transposed_from", list(tensor.shape))
+        graph.tensors[source].buffer = graph.tensors[number].buffer
+        _redirect(graph, number, source)
+    output = graph.tensors[number]
+    output.shape, output.shapeSignature, output.buffer = np.array(shape, np.int32), None, 0
+    if order == sorted(order) and source not in (*graph.outputs, *graph.inputs):
+        _redirect(graph, source, number)
+        return
+    permutation = new_constant(model, "output_order", np.array(order, np.int32))
+    graph.operators.append(
+        new_operator(
+            model,
+            schema.BuiltinOperator.TRANSPOSE,
+            2 if output.type == schema.TensorType.INT8 else 1,
+            schema.TransposeOptionsT(),
+            [source, permutation],
+            number,
+        )
+    )
+
+
+def _redirect(graph: schema.SubGraphT, old: int, new: int) -> None:
+    """Let every operator read and write another tensor in place of one."""
+    for operator in graph.operators:
+        for side in ("inputs", "outputs"):
+            numbers = np.array(getattr(operator, side), np.int32)
+            setattr(operator, side, np.where(numbers == old, np.int32(new), numbers))
+
+
+def _writer(graph: schema.SubGraphT, number: int) -> schema.OperatorT | None:
+    return next((o for o in graph.operators if number in o.outputs), None)
+
+
+def _copy(model: schema.ModelT, source: int, target: int) -> schema.OperatorT:
+    shape = np.array(model.subgraphs[0].tensors[source].shape, np.int32)
+    options = schema.ReshapeOptionsT()
+    options.newShape = shape
+    operands = [source, new_constant(model, "same_shape", shape)]
+    return new_operator(model, schema.BuiltinOperator.RESHAPE, 1, options, operands, target)

@@ -1,0 +1,61 @@
+"""Outputs that are right but for the order of their axes, and what rounding explains."""
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from mmdet2tflite.convert.comparison import better_orders, rounding_noise
+from mmdet2tflite.convert.samples import Samples, noise
+from tests.graph.passes.tiny import build, node
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1, 3), (0, 3, 1, 2), (0, 1, 3, 2)])
+def test_the_order_of_a_cube_is_found_by_its_values(order: tuple[int, ...]) -> None:
+    values = RANDOM.standard_normal((2, 1, 5, 5, 5)).astype(np.float32)
+    left = values.transpose(0, *(axis + 1 for axis in order))
+    assert better_orders({"y": values}, {"y": left}, 1e-4) == {"y": order}
+
+
+def test_an_output_that_is_right_or_wrong_in_every_order_has_no_better_one() -> None:
+    values = RANDOM.standard_normal((2, 1, 5, 5)).astype(np.float32)
+    assert better_orders({"y": values}, {"y": values}, 1e-4) == {}
+    assert better_orders({"y": values}, {"y": values + 1}, 1e-4) == {}
+
+
+def network(bias: float) -> ir.Model:
+    """(1000 · mean of x + bias) - bias: what is left of a sum after a large number has gone."""
+    constants = {
+        "w": np.full((1, 2, 1, 1), 500, np.float32),
+        "large": np.float32([bias]),
+        "as_large": np.float32([bias]),
+    }
+    nodes = [
+        node("Conv", ["x", "w"], ["c"]),
+        node("Add", ["c", "large"], ["a"]),
+        node("Sub", ["a", "as_large"], ["y"]),
+    ]
+    return ir.from_proto(build(nodes, constants, image=(1, 2, 4, 4), opset=13))
+
+
+def test_rounding_explains_no_more_than_some_units_in_the_last_place() -> None:
+    model = network(0)
+    samples = noise(model.graph.inputs)
+    values = [500 * feed["x"].sum(axis=1) for feed in samples.feeds]
+    largest = float(np.abs(values).max())
+    (explained,) = rounding_noise(model, samples).values()
+    assert 0 < explained < 16 * largest * float(np.finfo(np.float32).eps)
+
+
+def test_where_a_large_number_cancels_rounding_explains_its_last_place() -> None:
+    model = network(2.0**23)
+    (explained,) = rounding_noise(model, noise(model.graph.inputs)).values()
+    assert 2 * 1 <= explained <= 2 * 4  # 2^23 has a last place of 1
+
+
+def test_integers_are_not_moved() -> None:
+    graph = build([node("Cast", ["x"], ["y"], to=6)], {}, image=(1, 2, 4, 4), opset=13)
+    graph.graph.output[0].type.tensor_type.elem_type = 6
+    ones = Samples([{"x": np.ones((1, 2, 4, 4), np.float32)}], "ones")
+    assert rounding_noise(ir.from_proto(graph), ones) == {"y": 0}
