@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from mmdet2tflite.convert.identify import identify_outputs
 from mmdet2tflite.convert.samples import Array, noise
-from mmdet2tflite.convert.tflite_file import channels_last, output_tensors, rename_tensors
+from mmdet2tflite.convert.tflite_file import channels_last, rename_outputs
 from mmdet2tflite.graph.rewriting import NOT_ROTATED
 from mmdet2tflite.graph.verify import RewrittenRunner
 from mmdet2tflite.runtime.runners import run_tflite
@@ -24,14 +24,11 @@ def main() -> None:
     onnx, converted, target = (Path(argument) for argument in sys.argv[1:])
     graph, file = ir.load(onnx), read_model(converted)
     (sample,) = noise(graph.graph.inputs, count=1).feeds
-    invented = [tensor.name for tensor in output_tensors(file)]
     expected = RewrittenRunner(graph, NOT_ROTATED).run(sample)
     batch = {name: _channels_last(value)[None] for name, value in sample.items()}
     outputs = run_tflite(converted, batch, THREADS)
     found = {name: value[0] for name, value in outputs.items()}
-    names = {tensor: own for own, tensor in identify_outputs(expected, found).items()}
-    numbers = zip(file.subgraphs[0].outputs, invented, strict=True)
-    rename_tensors(file, {int(number): names[name] for number, name in numbers})
+    rename_outputs(file, identify_outputs(expected, found))
     write_model(file, target)
 
 

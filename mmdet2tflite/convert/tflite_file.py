@@ -101,6 +101,17 @@ def rename_tensors(model: schema.ModelT, names: Mapping[int, str]) -> None:
                 entry.name = names[entry.tensorIndex].encode()
 
 
+def rename_outputs(model: schema.ModelT, names: Mapping[str, str]) -> None:
+    """Give the outputs other names.
+
+    Args:
+        names: the present one by the new one (what ``match_outputs`` returns).
+    """
+    new_names = {old: new for new, old in names.items()}
+    numbers = zip(model.subgraphs[0].outputs, output_tensors(model), strict=True)
+    rename_tensors(model, {int(number): new_names[tensor.name] for number, tensor in numbers})
+
+
 def write_passport(model: schema.ModelT, passport: Passport) -> None:
     """Put the passport into the metadata, in place of an earlier one."""
     write_metadata(model, PASSPORT, passport.model_dump_json().encode())
