@@ -31,7 +31,6 @@ from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.parity.check import check_parity, run_on_tensors
 from mmdet2tflite.processes.toolchain import WarmPython, run_python
 from mmdet2tflite.runtime.decode import Floats
-from mmdet2tflite.runtime.runners import OnnxRunner
 
 if TYPE_CHECKING:  # pydantic is slow to import: while the converter runs is early enough
     from mmdet2tflite.artifacts import Passport, Preprocessing
@@ -131,9 +130,9 @@ def _compare_graphs(
     request: Request, rewriting: Rewriting, inputs: Samples
 ) -> tuple[Outputs, dict[str, float]]:
     """What the file must compute, and how far the rewritten graph is from the original."""
-    from mmdet2tflite.graph.verify import RewrittenRunner
+    from mmdet2tflite.graph.verify import RewrittenRunner, open_reference
 
-    original = run_on_tensors(OnnxRunner(request.model, THREADS), inputs.inputs)
+    original = run_on_tensors(open_reference(request.model, THREADS), inputs.inputs)
     strategy = STRATEGIES[rewriting.chosen or request.padding]
     if strategy.flagged:  # the graph alone is not exact, the file on the reference backend is
         return original, {}

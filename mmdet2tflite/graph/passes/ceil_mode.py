@@ -28,9 +28,9 @@ class ResolveCeilMode(ReportingPass):
        (``count_include_pad=0``) divides by the rows of the input that it reads: nothing changes.
     3. An average pooling that counts padding counts its own pads, but not the rows of rule 1. If
        there are any, it counts none from now on, and its own pads go into a ``Pad`` before it.
-    4. Before opset 19, ONNX Runtime (1.26) divides by the whole kernel, as if the rows of rule 1
-       were pads. So they become pads that count: the model computes what it computed there.
-    5. The pads of a pooling must be smaller than its kernel (ONNX Runtime). Where rule 1 makes
+       That holds for every opset: what ONNX Runtime (1.26) computes before opset 19, where it
+       divides by the whole kernel, is an error of its own (``runtime/runners.py``).
+    4. The pads of a pooling must be smaller than its kernel (ONNX Runtime). Where rule 1 makes
        those of a dilated max pooling larger, they go into a ``Pad`` by the lowest number; a dilated
        average pooling stays in ceil mode.
 
@@ -45,7 +45,7 @@ class ResolveCeilMode(ReportingPass):
                 continue
             own, pads = _pads(node)
             moved, value = [0] * len(own), 0.0
-            if _counts_padding(node) and pads != own and model.opset_imports[""] >= 19:
+            if _counts_padding(node) and pads != own:
                 moved, pads = own, [pad - rows for pad, rows in zip(pads, own, strict=True)]
                 node.attributes["count_include_pad"] = ir.AttrInt64("count_include_pad", 0)
             if _as_large_as_the_kernel(node, pads):
