@@ -10,8 +10,11 @@ from mmdet2tflite.graph.passes.backward_slices import SplitBackwardSlices
 from mmdet2tflite.graph.passes.batch_normalization import FoldBatchNormalization
 from mmdet2tflite.graph.passes.ceil_mode import ResolveCeilMode
 from mmdet2tflite.graph.passes.channel_attention import DistributeAttention
+from mmdet2tflite.graph.passes.computed_kernels import SpellOutComputedKernels
 from mmdet2tflite.graph.passes.constants import FoldConstants
+from mmdet2tflite.graph.passes.dilated_pools import SpellOutDilatedPools
 from mmdet2tflite.graph.passes.focus import FoldFocus
+from mmdet2tflite.graph.passes.gelu import SpellOutTanhGelu
 from mmdet2tflite.graph.passes.hard_swish import FuseHardSwish
 from mmdet2tflite.graph.passes.identities import RemoveIdentities
 from mmdet2tflite.graph.passes.naming import NameNodes
@@ -36,6 +39,9 @@ PASSES: tuple[type[ReportingPass], ...] = (
     DistributeAttention,
     SpellOutResize,
     SplitBackwardSlices,
+    SpellOutDilatedPools,
+    SpellOutTanhGelu,
+    SpellOutComputedKernels,
     NormaliseOperators,
     RemoveUnused,
     NameNodes,

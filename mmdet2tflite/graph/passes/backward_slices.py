@@ -1,20 +1,18 @@
 """A Slice that runs backwards becomes one that runs forwards, and reversals."""
 
-import numpy as np
 import onnx_ir as ir
 
 from mmdet2tflite.graph.edit import (
+    FROM_THE_LAST,
     constant,
     describe,
+    insert_slice,
     is_op,
-    new_constant,
-    new_node,
     redirect,
     shape_of,
 )
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 
-FROM_THE_LAST, BEFORE_THE_FIRST = -1, -(2**63 - 1)
 BEFORE_THE_FIRST_INT32 = -(2**31 - 1)
 """An end that is not above this one is before the first position of any map."""
 
@@ -43,17 +41,14 @@ class SplitBackwardSlices(ReportingPass):
         value = node.inputs[0]
         assert value is not None
         forwards = {axis: each if each.step > 0 else each[::-1] for axis, each in read.items()}
-        shape = list(shape_of(value))
+        shape = shape_of(value)
         cut = {axis: each for axis, each in forwards.items() if each != range(shape[axis])}
         if cut:
-            for axis, each in cut.items():
-                shape[axis] = len(each)
-            numbers = [(each.start, each[-1] + 1, axis, each.step) for axis, each in cut.items()]
-            value = _slice(graph, node, value, f"{node.name}_forwards", numbers, shape)
+            value = insert_slice(node, value, f"{node.name}_forwards", cut)
         backwards = [axis for axis, each in read.items() if each.step < 0 and len(each) > 1]
         for axis in backwards:
-            numbers = [(FROM_THE_LAST, BEFORE_THE_FIRST, axis, -1)]
-            value = _slice(graph, node, value, f"{node.name}_reversed_{axis}", numbers, shape)
+            whole = {axis: range(len(read[axis]))[::-1]}
+            value = insert_slice(node, value, f"{node.name}_reversed_{axis}", whole)
         redirect(node.outputs[0], value)
         graph.remove(node, safe=True)
         self.changed(f"wrote {describe(node)} with reversals along the axes {backwards}")
@@ -89,23 +84,3 @@ def _reverses(node: ir.Node) -> bool:
         and int(ends.ravel()[0]) <= BEFORE_THE_FIRST_INT32
         and steps.ravel().tolist() == [-1]
     )
-
-
-def _slice(
-    graph: ir.Graph,
-    node: ir.Node,
-    value: ir.Value,
-    name: str,
-    numbers: list[tuple[int, int, int, int]],
-    shape: list[int],
-) -> ir.Value:
-    """Start, end, axis and step of every axis that is sliced."""
-    operands = [
-        new_constant(graph, f"{name}_{what}", np.array(column, np.int64))
-        for what, column in zip(
-            ("starts", "ends", "axes", "steps"), zip(*numbers, strict=True), strict=True
-        )
-    ]
-    step = new_node("Slice", [value, *operands], name=name, like=value, shape=shape)
-    graph.insert_before(node, step)
-    return step.outputs[0]

@@ -301,10 +301,8 @@ def _one_axis(graph: ir.Graph, node: ir.Node, value: ir.Value, along: Along) -> 
     indices = _indices(along)
     if indices is not None:
         operand = new_constant(graph, f"{name}_positions", indices.astype(np.int64))
-        attributes: dict[str, ir.Attr | int] = {"axis": along.axis}
-        return new_node(
-            "Gather", [value, operand], dict(attributes), name=name, like=value, shape=shape
-        )
+        inputs, axis = [value, operand], {"axis": along.axis}
+        return new_node("Gather", inputs, axis, name=name, like=value, shape=shape)
     assert value.dtype is not None
     matrix = along.matrix.astype(value.dtype.numpy())
     is_last = along.axis == len(shape) - 1
