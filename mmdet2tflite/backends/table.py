@@ -29,7 +29,7 @@ def _open_torch(model: Checkpoint, folder: Path, kernel_set: str, threads: int) 
 def _open_onnx(model: OnnxModel, folder: Path, kernel_set: str, threads: int) -> Runner:
     from mmdet2tflite.runtime.runners import OnnxRunner
 
-    return OnnxRunner(folder / model.file, threads)
+    return OnnxRunner(folder / model.file, threads, fastest=True)
 
 
 def _open_openvino(model: OpenvinoModel, folder: Path, kernel_set: str, threads: int) -> Runner:

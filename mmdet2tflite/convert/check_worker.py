@@ -18,10 +18,9 @@ from pydantic import Field, TypeAdapter
 
 from mmdet2tflite.artifacts import KerasModel, TfliteModel
 from mmdet2tflite.backends.converted import CONVERTED
-from mmdet2tflite.graph.verify import RewrittenRunner
+from mmdet2tflite.graph.verify import RewrittenRunner, open_reference
 from mmdet2tflite.parity.check import Infers, check_parity, run_on_images
 from mmdet2tflite.runtime.passport import Rotation
-from mmdet2tflite.runtime.runners import OnnxRunner
 
 THREADS = 2
 MODEL: TypeAdapter[TfliteModel | KerasModel] = TypeAdapter(
@@ -47,7 +46,7 @@ def main() -> None:
 
 def _reference(spec: dict[str, Any]) -> Infers:
     if spec["exact"]:
-        return OnnxRunner(Path(spec["onnx"]), THREADS)
+        return open_reference(Path(spec["onnx"]), THREADS)
     rotation = Rotation(**spec["rotation"])
     return RewrittenRunner(onnx_ir.load(spec["rewritten"]), rotation)
 

@@ -31,7 +31,6 @@ from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.graph.model_file import load_model
-from mmdet2tflite.runtime.runners import OnnxRunner
 
 if TYPE_CHECKING:  # pydantic is slow to import: while the converter runs is early enough
     from mmdet2tflite.artifacts import Preprocessing
@@ -61,8 +60,9 @@ def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
         inputs = list(model.graph.inputs)
         preprocessing = _preprocessing(request.normalisation, inputs)
         compared = _samples(request, preprocessing, inputs)
-        runner = OnnxRunner(original, THREADS)
-        reference = pool.submit(run_graph, runner, compared)
+        from mmdet2tflite.graph.verify import open_reference
+
+        reference = pool.submit(run_graph, open_reference(original, THREADS), compared)
         network = Network(request, preprocessing, compared, reference, model)
         tried: list[Tried] = []
         for number, step in enumerate(steps(request, model)):

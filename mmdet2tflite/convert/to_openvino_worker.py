@@ -10,8 +10,8 @@ from pathlib import Path
 from mmdet2tflite.artifacts import OpenvinoModel
 from mmdet2tflite.backends.openvino_runner import OpenvinoRunner
 from mmdet2tflite.convert.converters.ir import read_onnx, write_ir
+from mmdet2tflite.graph.verify import open_reference
 from mmdet2tflite.parity.check import check_parity, run_on_images
-from mmdet2tflite.runtime.runners import OnnxRunner
 
 THREADS = 2
 
@@ -25,7 +25,7 @@ def main() -> None:
     images = [Path(image) for image in spec["images"]]
     names = [output.name for output in model.outputs]
     metrics = check_parity(
-        run_on_images(OnnxRunner(onnx, THREADS), images, model.preprocessing),
+        run_on_images(open_reference(onnx, THREADS), images, model.preprocessing),
         run_on_images(OpenvinoRunner(xml, names, THREADS), images, model.preprocessing),
         spec["tolerance"],
         "OpenVINO against ONNX Runtime",

@@ -28,9 +28,9 @@ from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the conf
 from mmdet2tflite.detector.mark_runner import MarkRunner  # noqa: E402
 from mmdet2tflite.detector.torch_runner import TorchRunner  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
+from mmdet2tflite.graph.verify import open_reference  # noqa: E402
 from mmdet2tflite.parity.check import Infers, check_parity, run_on_images  # noqa: E402
 from mmdet2tflite.runtime.decode import FAMILIES  # noqa: E402
-from mmdet2tflite.runtime.runners import OnnxRunner  # noqa: E402
 
 UNCUT, CUT, MODEL = "end2end.onnx", "cut.onnx", "model.onnx"
 
@@ -190,7 +190,7 @@ def compare_with_pytorch(
     images = [Path(file) for file in files]
     return check_parity(
         run_on_images(pytorch, images, preprocessing),
-        run_on_images(OnnxRunner(onnx_file, threads=2), images, preprocessing),
+        run_on_images(open_reference(onnx_file, threads=2), images, preprocessing),
         tolerance,
         "the exported ONNX against PyTorch",
     )

@@ -6,17 +6,22 @@ import onnx_ir as ir
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
+from mmdet2tflite.graph.passes.backward_slices import SplitBackwardSlices
 from mmdet2tflite.graph.passes.batch_normalization import FoldBatchNormalization
 from mmdet2tflite.graph.passes.ceil_mode import ResolveCeilMode
 from mmdet2tflite.graph.passes.channel_attention import DistributeAttention
+from mmdet2tflite.graph.passes.computed_kernels import SpellOutComputedKernels
 from mmdet2tflite.graph.passes.constants import FoldConstants
+from mmdet2tflite.graph.passes.dilated_pools import SpellOutDilatedPools
 from mmdet2tflite.graph.passes.focus import FoldFocus
+from mmdet2tflite.graph.passes.gelu import SpellOutTanhGelu
 from mmdet2tflite.graph.passes.hard_swish import FuseHardSwish
 from mmdet2tflite.graph.passes.identities import RemoveIdentities
 from mmdet2tflite.graph.passes.naming import NameNodes
 from mmdet2tflite.graph.passes.normalise_operators import NormaliseOperators
 from mmdet2tflite.graph.passes.pads import MergePads
 from mmdet2tflite.graph.passes.reporting import ReportingPass
+from mmdet2tflite.graph.passes.resize import SpellOutResize
 from mmdet2tflite.graph.passes.unused import RemoveUnused
 from mmdet2tflite.processes.memory import growing_at_most
 
@@ -32,6 +37,11 @@ PASSES: tuple[type[ReportingPass], ...] = (
     FoldFocus,
     FuseHardSwish,
     DistributeAttention,
+    SpellOutResize,
+    SplitBackwardSlices,
+    SpellOutDilatedPools,
+    SpellOutTanhGelu,
+    SpellOutComputedKernels,
     NormaliseOperators,
     RemoveUnused,
     NameNodes,
@@ -65,7 +75,9 @@ def canonicalise(model: ir.Model) -> tuple[Change, ...]:
     4. No pooling is in ``ceil_mode``, but for dilated ones that no pads can express (a sentence
        names them); no space-to-depth is left before a convolution that can take it in; no hard
        swish is a product; no channel attention stands behind a Concat.
-    5. Constant operands have the rank of the output; ``Pad`` names the pads of every axis.
+    5. Constant operands have the rank of the output; ``Pad`` names the pads of every axis and
+       ``Split`` its sizes; a ``Slice`` with a negative step is a reversal of one whole axis; a
+       ``Resize`` is one that LiteRT has a kernel for, or a sentence says why not.
     6. Nodes have unique names and stand in topological order; nothing is unused.
     7. Graph inputs and outputs have their old names.
 

@@ -1,6 +1,6 @@
 """Reading and changing ``onnx_ir`` graphs: constants, static shapes, attributes, new nodes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from mmdet2tflite.errors import ModelError
 
 type Array = NDArray[np.generic]
+
+FROM_THE_LAST, BEFORE_THE_FIRST = -1, -(2**63 - 1)
+"""Start and end of a Slice that reverses an axis of any size."""
 
 
 def constant(value: ir.Value | None) -> Array | None:
@@ -99,7 +102,7 @@ def new_constant(graph: ir.Graph, name: str, array: Array) -> ir.Value:
 def new_node(
     op_type: str,
     inputs: Sequence[ir.Value | None],
-    attributes: dict[str, ir.Attr | int | float | str | Sequence[int]] | None = None,
+    attributes: Mapping[str, ir.Attr | int | float | str | Sequence[int]] | None = None,
     *,
     name: str,
     like: ir.Value,
@@ -109,10 +112,58 @@ def new_node(
 
     Its output is called ``<name>_output``.
     """
-    node = ir.node(op_type, inputs, attributes or {}, name=name)
+    node = ir.node(op_type, inputs, dict(attributes or {}), name=name)
     output = node.outputs[0]
     output.name, output.type, output.shape = f"{name}_output", like.type, ir.Shape(shape)
     return node
+
+
+def insert_slice(
+    before: ir.Node, value: ir.Value, name: str, positions: Mapping[int, range]
+) -> ir.Value:
+    """The positions of a value, by axis; none is empty, and a negative step reverses a whole axis.
+
+    A reversal is written from -1 to before the first, which converters have an operator for.
+    """
+    graph = before.graph
+    assert isinstance(graph, ir.Graph)
+    shape = list(shape_of(value))
+    numbers = []
+    for axis, each in positions.items():
+        if each.step > 0:
+            numbers.append((each.start, each[-1] + 1, axis, each.step))
+        else:
+            numbers.append((FROM_THE_LAST, BEFORE_THE_FIRST, axis, -1))
+        shape[axis] = len(each)
+    operands = [
+        new_constant(graph, f"{name}_{what}", np.array(column, np.int64))
+        for what, column in zip(
+            ("starts", "ends", "axes", "steps"), zip(*numbers, strict=True), strict=True
+        )
+    ]
+    node = new_node("Slice", [value, *operands], name=name, like=value, shape=shape)
+    graph.insert_before(before, node)
+    return node.outputs[0]
+
+
+def insert_pad(
+    before: ir.Node, value: ir.Value, name: str, spatial: Sequence[int], number: float
+) -> ir.Value:
+    """A constant ``Pad`` of the last axes: positions before each of them, then behind each."""
+    graph = before.graph
+    assert isinstance(graph, ir.Graph)
+    assert value.dtype is not None
+    shape, axes = shape_of(value), len(spatial) // 2
+    pads = np.zeros((2, len(shape)), np.int64)
+    pads[:, len(shape) - axes :] = np.reshape(spatial, (2, axes))
+    operands = [
+        new_constant(graph, f"{name}_pads", pads.ravel()),
+        new_constant(graph, f"{name}_value", np.array(number, value.dtype.numpy())),
+    ]
+    sizes = [side + rows for side, rows in zip(shape, pads.sum(axis=0), strict=True)]
+    node = new_node("Pad", [value, *operands], name=name, like=value, shape=sizes)
+    graph.insert_before(before, node)
+    return node.outputs[0]
 
 
 def redirect(old: ir.Value, new: ir.Value) -> None:

@@ -17,9 +17,8 @@ from mmdet2tflite.graph.model_file import load_model, save_model
 from mmdet2tflite.graph.plan import describe_rewriting
 from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
-from mmdet2tflite.graph.verify import RewrittenRunner
+from mmdet2tflite.graph.verify import RewrittenRunner, open_reference
 from mmdet2tflite.parity.check import check_parity, run_on_images
-from mmdet2tflite.runtime.runners import OnnxRunner
 
 MODEL, PLAN = (RewrittenModel.model_fields[name].default for name in ("file", "plan"))
 THREADS = 2
@@ -56,7 +55,7 @@ def compare(spec: dict[str, Any], strategy: PaddingName, rewriting: Rewriting) -
     images = [Path(image) for image in spec["images"]]
     preprocessing = Preprocessing.model_validate(spec["preprocessing"])
     errors = check_parity(
-        run_on_images(OnnxRunner(Path(spec["onnx"]), THREADS), images, preprocessing),
+        run_on_images(open_reference(Path(spec["onnx"]), THREADS), images, preprocessing),
         run_on_images(RewrittenRunner(rewriting.model, rewriting.rotation), images, preprocessing),
         spec["tolerance"],
         f"the graph rewritten by {strategy} against the original",

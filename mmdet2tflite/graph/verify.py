@@ -1,11 +1,15 @@
-"""Runs a rewritten graph in ONNX Runtime, to compare it with the original."""
+"""Runs a graph and its original in ONNX Runtime, to compare them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.version_converter
 import onnx_ir as ir
 import onnxruntime
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ModelError
@@ -13,7 +17,24 @@ from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
 from mmdet2tflite.runtime.decode import Floats
 from mmdet2tflite.runtime.passport import Rotation
-from mmdet2tflite.runtime.runners import rotate_180
+from mmdet2tflite.runtime.runners import OnnxRunner, rotate_180
+
+RIGHT_POOLINGS, IR_OF_RIGHT_POOLINGS = 19, 9
+"""The first opset of which ONNX Runtime counts padding rightly; the IR version that goes with it.
+"""
+
+
+def open_reference(model: Path | bytes, threads: int) -> OnnxRunner:
+    """What others are compared with: a file, or its content, in ONNX Runtime, which must be right.
+
+    Before opset 19, ONNX Runtime (1.26) divides an average pooling with ``ceil_mode`` that counts
+    its padding by the whole kernel, where PyTorch and ONNX's reference implementation divide by
+    the rows that are there or padded. A file with such a pooling is brought up to opset 19.
+
+    Raises:
+        ModelError: the file does not load.
+    """
+    return OnnxRunner(_with_right_poolings(model) or model, threads)
 
 
 class RewrittenRunner:
@@ -30,6 +51,8 @@ class RewrittenRunner:
         ResolveAutoPad()(model)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only
+        # Its layout optimiser computes some poolings wrongly: see OnnxRunner.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         try:
             self._session = onnxruntime.InferenceSession(
                 ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -61,3 +84,30 @@ class RewrittenRunner:
         return {
             name: rotate_180(value) if name in rotated else value for name, value in values.items()
         }
+
+
+def _with_right_poolings(file: Path | bytes) -> bytes | None:
+    """None where the file is right as it is, is none, or cannot be converted."""
+    try:
+        if isinstance(file, bytes):
+            model = onnx.load_from_string(file)
+        else:
+            model = onnx.load(file, load_external_data=False)
+    except (OSError, DecodeError):
+        return None
+    opset = max((each.version for each in model.opset_import if not each.domain), default=0)
+    if opset >= RIGHT_POOLINGS or not any(map(_counts_in_ceil_mode, model.graph.node)):
+        return None
+    try:
+        whole = model if isinstance(file, bytes) else onnx.load(file)
+        newer = onnx.version_converter.convert_version(whole, RIGHT_POOLINGS)
+    except (RuntimeError, ValueError, onnx.version_converter.ConvertError):
+        return None
+    newer.ir_version = max(newer.ir_version, IR_OF_RIGHT_POOLINGS)
+    return newer.SerializeToString()
+
+
+def _counts_in_ceil_mode(node: onnx.NodeProto) -> bool:
+    flags = {attribute.name: attribute.i for attribute in node.attribute}
+    wanted = flags.get("ceil_mode") and flags.get("count_include_pad")
+    return node.op_type == "AveragePool" and bool(wanted)

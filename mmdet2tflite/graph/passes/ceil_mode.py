@@ -6,11 +6,10 @@ import onnx_ir as ir
 from mmdet2tflite.graph.edit import (
     describe,
     gives_more,
+    insert_pad,
     integer,
     integers,
     is_op,
-    new_constant,
-    new_node,
     shape_of,
 )
 from mmdet2tflite.graph.passes.reporting import ReportingPass
@@ -28,9 +27,9 @@ class ResolveCeilMode(ReportingPass):
        (``count_include_pad=0``) divides by the rows of the input that it reads: nothing changes.
     3. An average pooling that counts padding counts its own pads, but not the rows of rule 1. If
        there are any, it counts none from now on, and its own pads go into a ``Pad`` before it.
-    4. Before opset 19, ONNX Runtime (1.26) divides by the whole kernel, as if the rows of rule 1
-       were pads. So they become pads that count: the model computes what it computed there.
-    5. The pads of a pooling must be smaller than its kernel (ONNX Runtime). Where rule 1 makes
+       That holds for every opset: what ONNX Runtime (1.26) computes before opset 19, where it
+       divides by the whole kernel, is an error of its own (``runtime/runners.py``).
+    4. The pads of a pooling must be smaller than its kernel (ONNX Runtime). Where rule 1 makes
        those of a dilated max pooling larger, they go into a ``Pad`` by the lowest number; a dilated
        average pooling stays in ceil mode.
 
@@ -45,7 +44,7 @@ class ResolveCeilMode(ReportingPass):
                 continue
             own, pads = _pads(node)
             moved, value = [0] * len(own), 0.0
-            if _counts_padding(node) and pads != own and model.opset_imports[""] >= 19:
+            if _counts_padding(node) and pads != own:
                 moved, pads = own, [pad - rows for pad, rows in zip(pads, own, strict=True)]
                 node.attributes["count_include_pad"] = ir.AttrInt64("count_include_pad", 0)
             if _as_large_as_the_kernel(node, pads):
@@ -55,7 +54,10 @@ class ResolveCeilMode(ReportingPass):
                 moved, pads, value = pads, moved, LOWEST
             words = f"wrote ceil_mode of {describe(node)} as pads {pads}"
             if any(moved):
-                _pad_before(model.graph, node, moved, value)
+                source = node.inputs[0]
+                assert source is not None
+                padded = insert_pad(node, source, f"{node.name}_pad", moved, value)
+                node.replace_input_with(0, padded)
                 words += f" behind a Pad by {moved}"
             node.attributes["pads"] = ir.AttrInt64s("pads", pads)
             node.attributes.pop("ceil_mode")
@@ -89,20 +91,3 @@ def _pads(node: ir.Node) -> tuple[list[int], list[int]]:
         reach = (outputs[axis] - 1) * strides[axis] + span
         ends.append(max(own[axes + axis], reach - sizes[axis] - begin))
     return own, own[:axes] + ends
-
-
-def _pad_before(graph: ir.Graph, node: ir.Node, moved: list[int], number: float) -> None:
-    value, axes = node.inputs[0], len(moved) // 2
-    assert value is not None
-    assert value.dtype is not None
-    pads = np.zeros((2, axes + 2), np.int64)
-    pads[:, 2:] = np.reshape(moved, (2, axes))
-    shape = [side + rows for side, rows in zip(shape_of(value), pads.sum(axis=0), strict=True)]
-    name = f"{node.name}_pad"
-    operands = [
-        new_constant(graph, f"{name}_pads", pads.ravel()),
-        new_constant(graph, f"{name}_value", np.array(number, value.dtype.numpy())),
-    ]
-    pad = new_node("Pad", [value, *operands], name=name, like=value, shape=shape)
-    graph.insert_before(node, pad)
-    node.replace_input_with(0, pad.outputs[0])

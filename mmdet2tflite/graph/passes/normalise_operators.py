@@ -6,8 +6,10 @@ import onnx_ir as ir
 from mmdet2tflite.graph.edit import (
     constant,
     describe,
+    integer,
     is_op,
     new_constant,
+    shape_of,
     static_shape,
 )
 from mmdet2tflite.graph.passes.reporting import ReportingPass
@@ -22,6 +24,8 @@ class NormaliseOperators(ReportingPass):
        onnx2tf leaves ``(W,)`` and ``(H, W)`` as they are when it transposes maps to N x H x W x C.
     2. ``Pad`` names the pads of every axis and has no ``axes``, which onnx2tf does not read.
     3. A constant of one element stays: it means the same in every layout.
+    4. ``Split`` names the sizes of its parts and has no ``num_outputs`` (opset 18), which onnx2tf
+       does not read where they differ.
     """
 
     def rewrite(self, model: ir.Model) -> None:
@@ -31,6 +35,8 @@ class NormaliseOperators(ReportingPass):
                 self._give_full_rank(model.graph, node)
             elif is_op(node, "Pad"):
                 self._name_every_axis(model.graph, node)
+            elif is_op(node, "Split"):
+                self._name_sizes(model.graph, node)
 
     def _give_full_rank(self, graph: ir.Graph, node: ir.Node) -> None:
         """Rules 1 and 3."""
@@ -57,3 +63,14 @@ class NormaliseOperators(ReportingPass):
         node.replace_input_with(1, new_constant(graph, f"{node.name}_pads", pads.ravel()))
         node.resize_inputs(3)
         self.changed(f"wrote {describe(node)} without axes")
+
+    def _name_sizes(self, graph: ir.Graph, node: ir.Node) -> None:
+        """Rule 4."""
+        if "num_outputs" not in node.attributes:
+            return
+        axis = integer(node, "axis", 0)
+        sizes = np.array([shape_of(output)[axis] for output in node.outputs], np.int64)
+        node.resize_inputs(2)
+        node.replace_input_with(1, new_constant(graph, f"{node.name}_sizes", sizes))
+        node.attributes.pop("num_outputs")
+        self.changed(f"wrote {describe(node)} with the sizes {sizes.tolist()}")

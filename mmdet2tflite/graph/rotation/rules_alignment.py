@@ -42,7 +42,11 @@ def concat(operation: Operation) -> Answer:
 
 
 def matmul(operation: Operation) -> Answer:
-    """... x m x k by ... x k x n: the inner axis agrees on both sides; m, n and the batch stay."""
+    """... x m x k by ... x k x n: the inner axis agrees on both sides; m, n and the batch stay.
+
+    A constant matrix on rows or columns of a map, N x C x H x W, gives a map (Resize is written
+    so): it is flipped along both its axes, and what it gives stays flipped.
+    """
     left, right = len(operation.shape(0)), len(operation.shape(1))
     batches = [list(_from_end(rank - 2)) for rank in (left, right)]
     rows, columns = ["row"] if left > 1 else [], ["column"] if right > 1 else []
@@ -50,7 +54,11 @@ def matmul(operation: Operation) -> Answer:
         [*batches[0], *rows, "inner"],
         [*batches[1], "inner", *columns] if columns else ["inner"],
     ]
-    return _align(operation, labels, [*max(batches, key=len), *rows, *columns])
+    answer = _align(operation, labels, [*max(batches, key=len), *rows, *columns])
+    for index, ranks, axis in ((0, (2, 4), 2), (1, (4, 2), 3)):
+        if isinstance(answer, Flipped) and (left, right) == ranks and index in answer.flips:
+            return replace(answer, output=answer.output | {axis}, flips={index: frozenset({0, 1})})
+    return answer
 
 
 def gemm(operation: Operation) -> Answer:

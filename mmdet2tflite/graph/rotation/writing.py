@@ -3,11 +3,16 @@
 import numpy as np
 import onnx_ir as ir
 
-from mmdet2tflite.graph.edit import constant, new_constant, new_node, shape_of
+from mmdet2tflite.graph.edit import (
+    BEFORE_THE_FIRST,
+    FROM_THE_LAST,
+    constant,
+    new_constant,
+    new_node,
+    shape_of,
+)
 from mmdet2tflite.graph.rotation.rotation_plan import Copy, RotationPlan, Step
 from mmdet2tflite.graph.rotation.rule import Axes
-
-FROM_THE_LAST, BEFORE_THE_FIRST = -1, -(2**63 - 1)
 
 
 class RotationWriter:

@@ -87,3 +87,17 @@ def test_a_pad_without_axes_stays() -> None:
     pads = {"pads": np.array([0, 0, 1, 0, 0, 0, 0, 2])}
     done = apply(NormaliseOperators, build([node("Pad", ["x", "pads"], ["y"])], pads))
     assert done.sentences == []
+
+
+@pytest.mark.parametrize(
+    ("axis", "parts", "sizes"), [(2, 3, [3, 3, 1]), (3, 3, [3, 3, 2]), (-1, 2, [4, 4])]
+)
+def test_a_split_names_the_sizes_of_its_parts(axis: int, parts: int, sizes: list[int]) -> None:
+    names = [f"y{number}" for number in range(parts)]
+    split = node("Split", ["x"], names, name="s", axis=axis, num_outputs=parts)
+    model = build([split], outputs=dict.fromkeys(names, 4), opset=18)
+    done = apply(NormaliseOperators, model)
+    assert done.sentences == [f"wrote Split s with the sizes {sizes}"]
+    assert [array.tolist() for array in operands(done, "Split")] == [sizes]
+    assert "num_outputs" not in done.one("Split").attributes
+    assert_same(model, done.model)

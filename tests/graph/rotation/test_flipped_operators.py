@@ -288,3 +288,11 @@ def test_batch_normalization() -> None:
     statistics = [net.integers(4), net.integers(4), net.integers(4), np.ones(4)]
     end = net.op("BatchNormalization", net.stem(), *statistics, epsilon=0.0)
     assert check(net.model(end), tolerance=1e-5).inner_flips == ()
+
+
+def test_matrices_on_rows_and_columns_give_a_map_that_stays_flipped() -> None:
+    net = Net(1, 2, 6, 5)
+    columns = net.op("MatMul", net.stem(), net.integers(5, 4))
+    found = check(net.model(net.op("MatMul", net.integers(3, 6), columns)))
+    assert found.inner_flips == ()
+    assert len(found.rotated_outputs) == 1

@@ -1,0 +1,36 @@
+"""Does the reference compute what PyTorch computes, where ONNX Runtime alone does not?"""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.graph.verify import open_reference
+from tests.graph.passes.tiny import build, integers, node
+
+ROUNDING = 1e-6
+
+
+@pytest.mark.parametrize("opset", [11, 13, 17, 19, 21])
+@pytest.mark.parametrize("channels", [3, 8, 16])
+def test_a_pooling_that_counts_its_padding_in_ceil_mode(
+    tmp_path: Path, channels: int, opset: int
+) -> None:
+    image = integers(1, channels, 8, 11)
+    attributes = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
+    pool = node("AveragePool", ["x"], ["y"], ceil_mode=1, count_include_pad=1, **attributes)
+    onnx.save(build([pool], image=image.shape, opset=opset), tmp_path / "model.onnx")
+    found = open_reference(tmp_path / "model.onnx", threads=1).infer(image)["y"]
+    wanted = torch.nn.functional.avg_pool2d(
+        torch.from_numpy(image), 3, 2, 1, ceil_mode=True, count_include_pad=True
+    )
+    np.testing.assert_allclose(found, wanted.numpy(), atol=ROUNDING)
+
+
+def test_what_is_no_model_does_not_load(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"\x08\xff\xff")
+    with pytest.raises(ModelError, match=r"model\.onnx"):
+        open_reference(tmp_path / "model.onnx", threads=1)
