@@ -25,9 +25,10 @@ from mmdet2tflite.convert.tflite_file import (
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.tflite.census import PADS, custom_ops, operators
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
-from mmdet2tflite.tflite.outputs import remove_marker, transpose_output
+from mmdet2tflite.tflite.outputs import is_turned_last, remove_marker, transpose_output
 from mmdet2tflite.tflite.padding_flag import Pads, write_flags
 from mmdet2tflite.tflite.rotation import rotate_io
+from mmdet2tflite.tflite.transposes import move_transposes
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def finish_tflite(
 
     1. Markers are removed; inputs and outputs have the names of the ONNX, and stand in its order.
     2. Convolutions are flagged; a rotation of the graph is undone, where that is wanted.
-    3. A map may stay as the converter left it, with channels last or as in the ONNX; ``layout``
+    3. TRANSPOSEs that meet their opposites are taken away.
+    4. A map may stay as the converter computes it, with channels last or as in the ONNX; ``layout``
        demands one of both. Every other output is as in the ONNX: a TRANSPOSE puts it right.
 
     Args:
@@ -85,6 +87,7 @@ def finish_tflite(
     model = read_model(converted)
     check_operators(model, expected.most_pads)
     _name_inputs_and_outputs(model, expected, spelling)
+    move_transposes(model, outputs_turned=expected.layout == "onnx")
     outputs = tuple(
         _put_in_order(model, index, output, expected)
         for index, output in enumerate(expected.outputs)
@@ -130,7 +133,7 @@ def _name_inputs_and_outputs(
 def _put_in_order(
     model: schema.ModelT, index: int, output: Tensor, expected: ExpectedTflite
 ) -> TfliteOutput:
-    """Rule 3."""
+    """Rule 4."""
     graph = model.subgraphs[0]
     tensor = graph.tensors[graph.outputs[index]]
     shape = [] if tensor.shape is None else [int(side) for side in tensor.shape]
@@ -138,7 +141,9 @@ def _put_in_order(
     if better := expected.orders.get(output.name):
         order = tuple(better[axis] for axis in order)
     as_onnx, last = tuple(range(len(shape))), channels_last(len(shape))
-    wanted = {"auto": order if order in (as_onnx, last) else as_onnx, "onnx": as_onnx, "nhwc": last}
+    turned = order == as_onnx and is_turned_last(model, index)
+    usual = last if order == last or turned else as_onnx
+    wanted = {"auto": usual, "onnx": as_onnx, "nhwc": last}
     if order != wanted[expected.layout]:
         order, before = wanted[expected.layout], order
         transpose_output(model, index, [before.index(axis) for axis in order])

@@ -55,6 +55,26 @@ def remove_marker(model: schema.ModelT, index: int) -> None:
     _redirect(graph, inner, number)
 
 
+def is_turned_last(model: schema.ModelT, index: int) -> bool:
+    """Whether the last that happens to an output is that its channels come to the front."""
+    graph = model.subgraphs[0]
+    number = int(graph.outputs[index])
+    writer = _writer(graph, number)
+    if writer is None or operator_name(model, writer) != "TRANSPOSE" or _is_read(graph, number):
+        return False
+    order = constant(model, graph.tensors[writer.inputs[1]])
+    rank = len(graph.tensors[number].shape)
+    return (
+        order is not None
+        and rank in (4, 5)
+        and order.tolist() == [0, rank - 1, *range(1, rank - 1)]
+    )
+
+
+def _is_read(graph: schema.SubGraphT, number: int) -> bool:
+    return any(number in operator.inputs for operator in graph.operators)
+
+
 def transpose_output(model: schema.ModelT, index: int, axes: Sequence[int]) -> None:
     """Make an output its transpose, in place: axis i of the new one is ``axes[i]`` of the old.
 
@@ -66,7 +86,7 @@ def transpose_output(model: schema.ModelT, index: int, axes: Sequence[int]) -> N
     source, order = number, list(axes)
     if writer is not None and operator_name(model, writer) == "TRANSPOSE":
         before = constant(model, graph.tensors[writer.inputs[1]])
-        alone = not any(number in operator.inputs for operator in graph.operators)
+        alone = not _is_read(graph, number)
         if before is not None and alone and list(graph.outputs).count(number) == 1:
             order = [int(before[axis]) for axis in axes]
             graph.operators.remove(writer)

@@ -30,6 +30,7 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.tflite.flatbuffer import (
     constant,
     copy_tensor,
+    drop_unused_tensors,
     new_constant,
     new_operator,
     operator_name,
@@ -93,7 +94,7 @@ def remove_io_rotations(model: schema.ModelT) -> tuple[bool, dict[str, Axes]]:
         for index in set(graph.inputs) & set(graph.outputs):
             outputs[_name(graph.tensors[index])] = NHWC_AXES
     if inputs or outputs:
-        _drop_unused_tensors(model)
+        drop_unused_tensors(model)
     return inputs, outputs
 
 
@@ -139,29 +140,6 @@ def _axes_of_reverse_v2(model: schema.ModelT, operator: schema.OperatorT) -> Axe
         return None
     first, second = (int(axis) for axis in axes)
     return first, second
-
-
-def _drop_unused_tensors(model: schema.ModelT) -> None:
-    """Remove the main graph's tensors that nothing names, and number the others anew."""
-    graph = model.subgraphs[0]
-    entries = [
-        entry
-        for signature in model.signatureDefs or ()
-        if signature.subgraphIndex == 0
-        for entry in (*signature.inputs, *signature.outputs)
-    ]
-    used = {int(entry.tensorIndex) for entry in entries} | {int(i) for i in graph.inputs}
-    used |= {int(index) for index in graph.outputs}
-    for operator in graph.operators:
-        used |= {int(index) for index in (*operator.inputs, *operator.outputs)}
-    kept = [index for index in range(len(graph.tensors)) if index in used]
-    number = {old: new for new, old in enumerate(kept)} | {-1: -1}  # -1: an operand left out
-    graph.tensors = [graph.tensors[index] for index in kept]
-    for owner in (graph, *graph.operators):
-        owner.inputs = np.array([number[int(index)] for index in owner.inputs], np.int32)
-        owner.outputs = np.array([number[int(index)] for index in owner.outputs], np.int32)
-    for entry in entries:
-        entry.tensorIndex = number[int(entry.tensorIndex)]
 
 
 def _rotate_input(model: schema.ModelT, index: int, axes: int) -> None:
