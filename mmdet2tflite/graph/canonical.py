@@ -20,6 +20,7 @@ from mmdet2tflite.graph.passes.identities import RemoveIdentities
 from mmdet2tflite.graph.passes.naming import NameNodes
 from mmdet2tflite.graph.passes.normalise_operators import NormaliseOperators
 from mmdet2tflite.graph.passes.pads import MergePads
+from mmdet2tflite.graph.passes.recurrent import UnrollRecurrent
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 from mmdet2tflite.graph.passes.resize import SpellOutResize
 from mmdet2tflite.graph.passes.unused import RemoveUnused
@@ -42,6 +43,7 @@ PASSES: tuple[type[ReportingPass], ...] = (
     SpellOutDilatedPools,
     SpellOutTanhGelu,
     SpellOutComputedKernels,
+    UnrollRecurrent,
     NormaliseOperators,
     RemoveUnused,
     NameNodes,

@@ -17,6 +17,7 @@ from mmdet2tflite.graph.edit import (
     static_shape,
 )
 from mmdet2tflite.graph.inference import constant_elements, evaluate, infer_shapes
+from mmdet2tflite.graph.passes.control_flow import ControlFlow, refusal
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 
 RANDOM = (
@@ -40,7 +41,8 @@ class FoldConstants(ReportingPass):
     1. A ``Constant`` becomes an initializer.
     2. ``Shape`` and ``Size`` of a value with a static shape become initializers.
     3. A node whose inputs are all constant is computed; its outputs become initializers.
-    4. ``If`` with a constant condition is replaced by the nodes of the branch taken.
+    4. ``If`` with a constant condition is replaced by the nodes of the branch taken, ``Loop`` with
+       constant ones and ``Scan`` by their bodies, as often as they run (``control_flow.py``).
     5. Of any other node the shapes of the outputs are inferred anew.
     6. A graph output stays the output of a node.
     7. What rule 3 computes is bounded: a few bytes can ask for more than any memory holds.
@@ -53,13 +55,21 @@ class FoldConstants(ReportingPass):
     def rewrite(self, model: ir.Model) -> None:
         """See the class."""
         graph, opset = model.graph, model.opset_imports[""]
+        control_flow = ControlFlow(graph)
         own = sum(v.const_value.size for v in graph.initializers.values() if v.const_value)
         self._left = max(MOST_COMPUTED, TIMES_FILE * own)
         for node in graph:
             if is_op(node, "If"):
-                self._inline_branch(graph, node)
+                name = control_flow.inline_branch(node)
+                self.changed(f"replaced {describe(node)} by its {name}")
+            elif is_op(node, "Loop"):
+                times = control_flow.unroll_loop(node)
+                self.changed("" if times is None else f"unrolled {describe(node)}: {times} times")
+            elif is_op(node, "Scan"):
+                times = control_flow.unroll_scan(node)
+                self.changed(f"unrolled {describe(node)}: {times} times")
             elif any(True for _ in _subgraphs(node)):
-                raise _control_flow(node, "no loops")
+                raise refusal(node, "If, Loop and Scan at most")
             elif (arrays := self._constants(node, opset)) is not None:
                 self._replace(graph, node, arrays)
             else:
@@ -116,48 +126,11 @@ class FoldConstants(ReportingPass):
                 "export the network with its constants computed, and without unused ones",
             )
 
-    def _inline_branch(self, graph: ir.Graph, node: ir.Node) -> None:
-        """Rule 4. What a branch reads from outside it reads by reference, so nodes just move."""
-        condition = constant(node.inputs[0])
-        if condition is None:
-            raise _control_flow(node, "a condition that is constant once the input size is known")
-        name = "then_branch" if condition.item() else "else_branch"
-        branch = node.attributes[name].as_graph()
-        results = list(branch.outputs)
-        branch.outputs.clear()
-        for value in list(branch.initializers.values()):
-            assert value.name is not None
-            branch.initializers.pop(value.name)
-            tensor = value.const_value
-            assert tensor is not None
-            value.replace_all_uses_with(new_constant(graph, value.name, tensor.numpy()))
-        inner = list(branch)
-        branch.remove(inner)
-        # A copy for each output: a branch may return a value of the outer graph.
-        copies = [
-            ir.node("Identity", [result], name=f"{node.name}_{index}")
-            for index, result in enumerate(results)
-        ]
-        graph.insert_after(node, [*inner, *copies])
-        for output, copy in zip(node.outputs, copies, strict=True):
-            copy.outputs[0].name = output.name
-            output.replace_all_uses_with(copy.outputs[0], replace_graph_outputs=True)
-        graph.remove(node, safe=True)
-        self.changed(f"replaced {describe(node)} by its {name}")
-
 
 def _subgraphs(node: ir.Node) -> Iterator[ir.Graph]:
     for attribute in node.attributes.values():
         if attribute.type == ir.AttributeType.GRAPH:
             yield attribute.as_graph()
-
-
-def _control_flow(node: ir.Node, expected: str) -> ModelError:
-    return ModelError(
-        f"control flow: {describe(node)}",
-        expected,
-        "export the network without its post-processing, by tracing rather than scripting",
-    )
 
 
 def _check_static(node: ir.Node) -> None:

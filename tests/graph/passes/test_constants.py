@@ -199,17 +199,6 @@ def test_an_if_that_is_a_graph_output_leaves_its_name() -> None:
     assert_same(model, done.model)
 
 
-def body(kind: str) -> onnx.GraphProto:
-    value = helper.make_tensor_value_info
-    if kind == "Scan":
-        row, out = value("row", 1, None), value("out", 1, None)
-        return helper.make_graph([node("Relu", ["row"], ["out"])], "b", [row], [out])
-    inputs = [value("i", INT64, []), value("go", 9, []), value("v", 1, None)]
-    outputs = [value("on", 9, []), value("w", 1, None)]
-    nodes = [node("Identity", ["go"], ["on"]), node("Relu", ["v"], ["w"])]
-    return helper.make_graph(nodes, "b", inputs, outputs)
-
-
 @pytest.mark.parametrize(
     ("make", "found"),
     [
@@ -220,17 +209,6 @@ def body(kind: str) -> onnx.GraphProto:
                 node("If", ["b"], ["y"], name="which", **branches()),
             ],
             "control flow: If which",
-        ),
-        (
-            lambda: [
-                scalar("n", 3),
-                node("Loop", ["n", "", "x"], ["y"], name="l", body=body("Loop")),
-            ],
-            "control flow: Loop l",
-        ),
-        (
-            lambda: [node("Scan", ["x"], ["y"], name="s", body=body("Scan"), num_scan_inputs=1)],
-            "control flow: Scan s",
         ),
         (
             lambda: [
@@ -252,7 +230,7 @@ def body(kind: str) -> onnx.GraphProto:
             "Gather out cannot take inputs of the shapes [1], []: ",
         ),
     ],
-    ids=["If", "Loop", "Scan", "data-dependent", "size", "index"],
+    ids=["If", "data-dependent", "size", "index"],
 )
 def test_what_cannot_be_static_is_refused_by_name(
     make: Callable[[], list[onnx.NodeProto]], found: str
