@@ -22,6 +22,10 @@ InputShape = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=N,N…", help="Whole shape of an input, where it is left open."),
 ]
+Cut = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="End the network at this value, in place of its outputs."),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting: training.epochs=3."),
@@ -225,6 +229,7 @@ def convert(
     input_size: InputSize = None,
     batch: Batch = None,
     input_shape: InputShape = None,
+    cut: Cut = None,
     output_layout: Annotated[
         OutputLayout, typer.Option(help="Axes of maps; auto: as the converter leaves them.")
     ] = "auto",
@@ -257,6 +262,7 @@ def convert(
         input_size=input_size,
         batch=batch,
         input_shapes=parse_input_shapes(input_shape or ()),
+        cut=tuple(cut or ()),
         output_layout=output_layout,
         calibration=calibration,
         normalisation=normalisation,
@@ -275,6 +281,7 @@ def plan(
     input_size: InputSize = None,
     batch: Batch = None,
     input_shape: InputShape = None,
+    cut: Cut = None,
     every_window: Annotated[
         bool, typer.Option("--all", help="List every convolution and pooling.")
     ] = False,
@@ -287,7 +294,7 @@ def plan(
     from mmdet2tflite.graph.model_file import load_model
     from mmdet2tflite.graph.plan import describe_plan, make_plan
 
-    graph = load_model(model, input_size, batch, parse_input_shapes(input_shape or ()))
+    graph = load_model(model, input_size, batch, parse_input_shapes(input_shape or ()), cut or ())
     canonicalise(graph)
     found = describe_plan(make_plan(graph))
     if as_json:

@@ -48,7 +48,7 @@ class Request:
         out: the folder for the results; other files in it stay.
         padding, converter: entries of STRATEGIES and CONVERTERS; ``auto`` tries one after another.
         input_size: width, height, where the model leaves them open.
-        batch, input_shapes: as ``load_model``.
+        batch, input_shapes, cut: as ``load_model``.
         output_layout: of outputs that are maps.
         calibration: a folder of images to compare on; by default seeded noise.
         normalisation: goes into the passport; None if nothing is known of it.
@@ -68,6 +68,12 @@ class Request:
     batch: int | None = None
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     output_layout: OutputLayout = "auto"
+    cut: tuple[str, ...] = ()
+
+    @property
+    def changes_network(self) -> bool:
+        """Whether another network is converted than the one in the file."""
+        return bool(self.batch or self.cut)
 
     def command(self) -> list[str]:
         """The words that repeat this conversion from any folder."""
@@ -80,6 +86,8 @@ class Request:
             words += ["--batch", str(self.batch)]
         for name, sides in self.input_shapes.items():
             words += ["--input-shape", f"{name}={','.join(str(side) for side in sides)}"]
+        for name in self.cut:
+            words += ["--cut", name]
         if self.output_layout != "auto":
             words += ["--output-layout", self.output_layout]
         if self.calibration:

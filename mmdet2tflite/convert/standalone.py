@@ -54,15 +54,19 @@ def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
     if request.out.exists() and not request.out.is_dir():
         raise ConfigError(f"{request.out} is a file", "a folder for the results", "check --out")
     with _work_folder() as work, ThreadPoolExecutor(1) as pool:
-        model = load_model(request.model, request.input_size, request.batch, request.input_shapes)
-        original = ir.to_proto(model).SerializeToString() if request.batch else request.model
+        model = load_model(
+            request.model, request.input_size, request.batch, request.input_shapes, request.cut
+        )
+        content = ir.to_proto(model).SerializeToString() if request.changes_network else None
         changes = canonicalise(model)
         inputs = list(model.graph.inputs)
         preprocessing = _preprocessing(request.normalisation, inputs)
         compared = _samples(request, preprocessing, inputs)
         from mmdet2tflite.graph.verify import open_reference
 
-        reference = pool.submit(run_graph, open_reference(original, THREADS), compared)
+        reference = pool.submit(
+            run_graph, open_reference(content or request.model, THREADS), compared
+        )
         network = Network(request, preprocessing, compared, reference, model)
         tried: list[Tried] = []
         for number, step in enumerate(steps(request, model)):

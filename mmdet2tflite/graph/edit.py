@@ -72,6 +72,18 @@ def describe(node: ir.Node) -> str:
     return f"{node.op_type} {node.name or node.outputs[0].name}"
 
 
+def cut_before(node: ir.Node) -> str:
+    """The remedy for an operator that cannot be converted: where to cut the network."""
+    names = dict.fromkeys(
+        str(value.name)
+        for value in node.inputs
+        if value is not None and value.producer() is not None and constant(value) is None
+    )
+    if not names:
+        return "export the network without it"
+    return "cut the network before it: " + " ".join(f"--cut {name}" for name in names)
+
+
 def readers(value: ir.Value) -> Iterator[ir.Node]:
     """The nodes that read a value, each once."""
     seen: set[ir.Node] = set()

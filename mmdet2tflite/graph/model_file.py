@@ -1,6 +1,7 @@
 """An ONNX file, checked and brought into the one shape that the graph core works on."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,11 +14,15 @@ from onnx.external_data_helper import (
     load_external_data_for_model,
     uses_external_data,
 )
-from onnx_ir.passes.common import InlinePass, RemoveInitializersFromInputsPass
+from onnx_ir.passes.common import (
+    InlinePass,
+    RemoveInitializersFromInputsPass,
+    RemoveUnusedNodesPass,
+)
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.files.regular_file import read_regular
-from mmdet2tflite.graph.edit import describe, is_op
+from mmdet2tflite.graph.edit import cut_before, describe, is_op
 from mmdet2tflite.graph.inputs import set_input_shapes
 from mmdet2tflite.graph.opset import IR_OF_CONSTANTS, upgrade
 from mmdet2tflite.graph.soundness import LIMIT, check_functions, check_tensors, check_texts, tensors
@@ -38,6 +43,7 @@ def load_model(
     input_size: tuple[int, int] | None = None,
     batch: int | None = None,
     input_shapes: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    cut: Sequence[str] = (),
 ) -> ir.Model:
     """Read an ONNX file of any network.
 
@@ -50,6 +56,7 @@ def load_model(
         input_size: (width, height) in pixels of images; needed only where the model's is symbolic.
         batch: of every input; by default the model's own, or 1 where that is symbolic.
         input_shapes: whole shapes by the input's name, for what the other two do not say.
+        cut: names of values that are the outputs, in place of the model's own.
 
     Raises:
         ModelError: no such file, no valid ONNX, quantised or custom operators, no outputs, or an
@@ -63,6 +70,8 @@ def load_model(
         raise _invalid(path, error) from error
     InlinePass()(model)
     RemoveInitializersFromInputsPass()(model)
+    if cut:
+        _cut(path, model, cut)
     _check_operators(path, model)
     model = upgrade(model)
     set_input_shapes(path, model, input_size, batch, input_shapes)
@@ -153,6 +162,18 @@ def _invalid(path: Path, error: Exception) -> ModelError:
     )
 
 
+def _cut(path: Path, model: ir.Model, names: Sequence[str]) -> None:
+    values = {str(value.name): value for node in model.graph for value in node.outputs}
+    for name in names:
+        if name not in values:
+            alike = get_close_matches(name, values, n=3) or list(values)[-3:]
+            raise ModelError(
+                f"--cut {name}", f"a value that {path} computes, such as {', '.join(alike)}"
+            )
+    model.graph.outputs[:] = [values[name] for name in dict.fromkeys(names)]
+    RemoveUnusedNodesPass()(model)
+
+
 def _check_operators(path: Path, model: ir.Model) -> None:
     if not model.graph.outputs:
         raise ModelError(f"{path} has no outputs", "a network that computes something")
@@ -161,7 +182,7 @@ def _check_operators(path: Path, model: ir.Model) -> None:
             raise ModelError(
                 f"{path} has an operator of the domain {node.domain}: {describe(node)}",
                 "operators of the ONNX standard",
-                "export the network without it (for mmdeploy: cut at the marks)",
+                f"{cut_before(node)} (for mmdeploy: cut at the marks)",
             )
         if is_op(node, *QUANTISED_OPS):
             raise ModelError(

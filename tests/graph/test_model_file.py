@@ -232,3 +232,26 @@ def test_refused(
     assert found in error.value.found
     assert error.value.expected.startswith(expected) or expected in error.value.expected
     assert error.value.remedy or "--input-size" in error.value.found
+
+
+TWO_STEPS = (
+    node("Conv", ["x", "w"], ["maps"]),
+    node("Mark", ["maps"], ["y"], name="head", domain="mmdeploy"),
+)
+
+
+def test_a_cut_network_ends_at_the_named_values_and_has_nothing_behind_them(file: Path) -> None:
+    model = network(nodes=TWO_STEPS)
+    model.opset_import.append(helper.make_opsetid("mmdeploy", 1))
+    with pytest.raises(ModelError, match="Mark head") as error:
+        load_model(write(model, file))
+    assert error.value.remedy.startswith("cut the network before it: --cut maps")
+    loaded = load_model(file, cut=["maps"])
+    assert [value.name for value in loaded.graph.outputs] == ["maps"]
+    assert [each.op_type for each in loaded.graph] == ["Conv"]
+
+
+def test_a_cut_at_no_value_of_the_network_names_those_of_like_names(file: Path) -> None:
+    with pytest.raises(ModelError, match="--cut Y") as error:
+        load_model(write(network(), file), cut=["Y"])
+    assert error.value.expected.endswith("computes, such as y")

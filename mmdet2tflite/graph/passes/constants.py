@@ -10,6 +10,7 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.edit import (
     Array,
     constant,
+    cut_before,
     describe,
     integer,
     is_op,
@@ -139,6 +140,5 @@ def _check_static(node: ir.Node) -> None:
             raise ModelError(
                 f"{describe(node)} gives {output.name} the shape {output.shape or 'unknown'}",
                 "a static shape of every value",
-                "give --input-size if the model's is dynamic; otherwise export the network "
-                "without the part whose shapes depend on what it sees (post-processing)",
+                f"give --input-size if the model's is dynamic; otherwise {cut_before(node)}",
             )

@@ -7,7 +7,15 @@ import numpy as np
 import onnx_ir as ir
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.graph.edit import constant, describe, integer, integers, new_constant, shape_of
+from mmdet2tflite.graph.edit import (
+    constant,
+    cut_before,
+    describe,
+    integer,
+    integers,
+    new_constant,
+    shape_of,
+)
 
 MOST_UNROLLED = 20_000
 """Nodes that the loops of one model may become. A loop of a few bytes can ask for any number."""
@@ -204,7 +212,7 @@ def refusal(node: ir.Node, expected: str) -> ModelError:
     return ModelError(
         f"control flow: {describe(node)}",
         expected,
-        "export the network without its post-processing, by tracing rather than scripting",
+        f"{cut_before(node)}; or export it by tracing rather than scripting",
     )
 
 
