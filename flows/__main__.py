@@ -1,32 +1,18 @@
 """``python -m flows EXPERIMENT [--set KEY=VALUE …]``: the main path, with a server if need be."""
 
-import argparse
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
+from mmdet2tflite.cli.command_line import ExperimentFile, Overrides, run_command
 from mmdet2tflite.config.loading import load_experiment
-from mmdet2tflite.processes.exit_status import run_and_report
 from mmdet2tflite.store.store import Store
 from tasks.servers.databases import check_databases
 from tasks.servers.server import is_alone, start_server
 
 
-def main() -> int:
-    """Run the experiment named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m flows")
-    parser.add_argument("experiment")
-    parser.add_argument("--set", dest="overrides", action="append", default=[])
-    arguments = parser.parse_args()
-    return run_and_report(lambda: run(arguments.experiment, arguments.overrides))
-
-
-def run(experiment: str, overrides: Sequence[str]) -> None:
+def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Run an experiment.
 
     Raises what the flow raises; before anything starts, StoreError and ServiceError.
     """
-    settings = load_experiment(Path(experiment), overrides)
+    settings = load_experiment(experiment, overrides or ())
     Store(settings.store).check()
     check_databases(settings.tracking)
     alone = is_alone()
@@ -39,8 +25,8 @@ def run(experiment: str, overrides: Sequence[str]) -> None:
     from flows.detector_to_tflite import detector_to_tflite
 
     wait_for_server()
-    detector_to_tflite(experiment, overrides)
+    detector_to_tflite(str(experiment), overrides or ())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(run)

@@ -16,6 +16,7 @@ from flows.variants import (
     in_openvino,
     keras_cells,
     measured,
+    promised,
     tflite_cells,
     wait_for,
 )
@@ -106,20 +107,22 @@ def variants(experiment: Experiment, onnx: OnnxModel, dataset: Dataset) -> list[
         )
         tflite = {
             (strategy, converter): rewritten_to_tflite.submit(
-                experiment, graph, onnx, dataset, converter
+                experiment, promised(graph), onnx, dataset, converter
             )
             for strategy, graph in rewritten.items()
             for converter in wanted.converters
         }
         quantized = {
-            (*made_by, precision): tflite_to_quantized.submit(experiment, file, dataset, precision)
+            (*made_by, precision): tflite_to_quantized.submit(
+                experiment, promised(file), dataset, precision
+            )
             for made_by, file in tflite.items()
             for precision in wanted.precisions
             if precision != FLOAT32
         }
         keras = {
             (strategy, file_format): rewritten_to_keras.submit(
-                experiment, graph, onnx, dataset, file_format
+                experiment, promised(graph), onnx, dataset, file_format
             )
             for strategy, graph in rewritten.items()
             for file_format in wanted.formats

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from prefect.futures import PrefectFuture
 
@@ -58,6 +58,11 @@ def different(graphs: Mapping[str, Rewritten]) -> dict[str, Rewritten]:
             strategy = padding
         found.setdefault(strategy, graph)
     return found
+
+
+def promised[T](future: PrefectFuture[T]) -> T:
+    """Stands for the result among the arguments of a task: Prefect waits for it and puts it in."""
+    return cast(T, future)
 
 
 def wait_for(*futures: Mapping[Any, PrefectFuture[Any]]) -> None:

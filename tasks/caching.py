@@ -1,7 +1,8 @@
 """Turns a stage into a Prefect task; the only place where a cache key is made.
 
-A stage task describes one call: which section of the experiment the stage gets, which artefacts
-go in, how long it may take. Key, cache, progress and messages are the same for all and live here.
+A stage task describes one call: of which stage, with which section of the experiment, on which
+artefacts, and how long it may take. Key, cache, progress and messages are the same for all and live
+here.
 """
 
 import functools
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate
 
 from prefect import Task, task
 from prefect.cache_policies import CachePolicy
@@ -39,13 +40,21 @@ RECORDS = "mmdet2tflite-keys"
 
 
 @dataclass(frozen=True)
-class Call:
-    """One call of a stage. ``label`` tells calls of the same stage apart in the terminal."""
+class Call[T: Artifact]:
+    """One call of a stage, which gives a T.
 
+    Args:
+        label: tells calls of the same stage apart in the terminal.
+        side_by_side: several may run at once, as many as there are cores, and none while something
+            is measured.
+    """
+
+    stage: Stage[T]
     config: Any
     timeout: float
     inputs: Mapping[str, Artifact | None] = field(default_factory=dict)
     label: str = ""
+    side_by_side: bool = False
 
 
 class StoreKey(CachePolicy):
@@ -55,10 +64,10 @@ class StoreKey(CachePolicy):
     is seen; and what another one made is as cached as one's own.
     """
 
-    def __init__(self, stage: Stage[Any], describe: Callable[..., Call]) -> None:
+    def __init__(self, describe: Callable[..., Call[Any]]) -> None:
         records = Path(get_current_settings().results.local_storage_path) / RECORDS
         super().__init__(key_storage=records)
-        self._records, self._stage, self._describe = records, stage, describe
+        self._records, self._describe = records, describe
 
     def compute_key(
         self,
@@ -70,13 +79,13 @@ class StoreKey(CachePolicy):
         """``<stage>-<key>-<store>``, or None where the call is wrong (its body will say how)."""
         try:
             call = self._describe(**inputs)
-            key = self._stage.key(call.config, **call.inputs)
+            key = call.stage.key(call.config, **call.inputs)
             store = Store(inputs["experiment"].store)
-            artifact = store.find(self._stage.name, key)
+            artifact = store.find(call.stage.name, key)
             store_answered.set()
         except UserError:
             return None
-        name = f"{self._stage.name}-{key}-{json_sha256(store.root)[:8]}"
+        name = f"{call.stage.name}-{key}-{json_sha256(store.root)[:8]}"
         if artifact is None:
             # Prefect has no other way to take a record back for one set of inputs.
             (self._records / name).unlink(missing_ok=True)
@@ -92,54 +101,47 @@ def _recorded(records: ResultStore, name: str) -> Any:
         return None
 
 
-def stage_task[T: Artifact](
-    stage: Stage[T], *, side_by_side: bool = False
-) -> Callable[[Callable[..., Call]], Task[..., T]]:
-    """Decorator: makes ``describe(experiment, …) → Call`` the Prefect task that runs the stage.
+def stage_task[**P, T: Artifact](
+    describe: Callable[Concatenate[Experiment, P], Call[T]],
+) -> Task[Concatenate[Experiment, P], T]:
+    """Decorator: makes ``describe(experiment, …) → Call[T]`` the Prefect task that gives the T."""
 
-    Args:
-        side_by_side: several may run at once, as many as there are cores, and none while something
-            is measured.
-    """
+    def name(parameters: dict[str, Any]) -> str:
+        call = describe(**parameters)  # type: ignore[call-arg]  # the experiment is among them
+        return call.label or describe.__name__
 
-    def decorate(describe: Callable[..., Call]) -> Task[..., T]:
-        def name(parameters: dict[str, Any]) -> str:
-            return describe(**parameters).label or describe.__name__
+    def run(experiment: Experiment, /, *args: P.args, **inputs: P.kwargs) -> T:
+        call = describe(experiment, *args, **inputs)
+        title = f"{call.stage.name} {call.label}".strip()
+        try:
+            with (
+                machine.one_core() if call.side_by_side else nullcontext(),
+                progress_bar(title) as on_progress,
+            ):
+                return call.stage.build(
+                    Store(experiment.store),
+                    call.config,
+                    timeout=call.timeout,
+                    on_progress=on_progress,
+                    on_wait=lambda: say_waiting(title),
+                    **call.inputs,
+                )
+        except UserError as error:
+            announce_failure(arrow_title(describe.__name__, call.label), str(error))
+            raise
 
-        @functools.wraps(describe)
-        def run(experiment: Experiment, *args: Any, **inputs: Any) -> T:
-            call = describe(experiment, *args, **inputs)
-            title = f"{stage.name} {call.label}".strip()
-            try:
-                with (
-                    machine.one_core() if side_by_side else nullcontext(),
-                    progress_bar(title) as on_progress,
-                ):
-                    return stage.build(
-                        Store(experiment.store),
-                        call.config,
-                        timeout=call.timeout,
-                        on_progress=on_progress,
-                        on_wait=lambda: say_waiting(title),
-                        **call.inputs,
-                    )
-            except UserError as error:
-                announce_failure(arrow_title(describe.__name__, call.label), str(error))
-                raise
-
-        return task(
-            name=describe.__name__,
-            description=describe.__doc__,
-            cache_policy=StoreKey(stage, describe),
-            persist_result=True,
-            task_run_name=name,  # type: ignore[arg-type]  # Prefect's protocol fits no function
-            on_completion=[_report],
-            retries=len(SECONDS_TO_WAIT),
-            retry_delay_seconds=list(SECONDS_TO_WAIT),
-            retry_condition_fn=_try_again,
-        )(run)
-
-    return decorate
+    functools.update_wrapper(run, describe)
+    return task(
+        name=describe.__name__,
+        description=describe.__doc__,
+        cache_policy=StoreKey(describe),
+        persist_result=True,
+        task_run_name=name,  # type: ignore[arg-type]  # Prefect's protocol fits no function
+        on_completion=[_report],
+        retries=len(SECONDS_TO_WAIT),
+        retry_delay_seconds=list(SECONDS_TO_WAIT),
+        retry_condition_fn=_try_again,
+    )(run)
 
 
 def _try_again(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:

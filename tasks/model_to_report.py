@@ -7,16 +7,17 @@ from mmdet2tflite.evaluate.evaluate import EVALUATE
 from tasks.caching import Call, stage_task
 
 
-@stage_task(EVALUATE)
+@stage_task
 def model_to_report(
     experiment: Experiment,
     model: Model,
     dataset: Dataset,
     reference: Report | None = None,
-) -> Call:
+) -> Call[Report]:
     """Measure a model on the validation images, and compare it with its source's report."""
     inputs = {"model": model, "dataset": dataset, "reference": reference}
     return Call(
+        EVALUATE,
         experiment.evaluation,
         experiment.timeouts.evaluate,
         inputs,

@@ -7,12 +7,14 @@ from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig
 from tasks.caching import Call, stage_task
 
 
-@stage_task(QUANTIZE, side_by_side=True)
+@stage_task
 def tflite_to_quantized(
     experiment: Experiment, model: TfliteModel, dataset: Dataset, precision: PrecisionName
-) -> Call:
+) -> Call[TfliteModel]:
     """Quantise, calibrated on training images where needed, and compare with the float32 file."""
     config = QuantizeConfig.of(precision, experiment.variants.calibration_images)
     inputs = {"model": model, "dataset": dataset}
     label = f"{model.strategy} {model.converter} {precision}"
-    return Call(config, experiment.timeouts.quantize, inputs, label=label)
+    return Call(
+        QUANTIZE, config, experiment.timeouts.quantize, inputs, label=label, side_by_side=True
+    )

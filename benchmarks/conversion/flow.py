@@ -1,21 +1,21 @@
 """This project's files against the stock outputs of other tools, taking turns on one machine."""
 
-import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from prefect import flow
 
 from benchmarks.conversion.contestants import enter
 from benchmarks.conversion.page import save, table
 from benchmarks.conversion.results import describe_machine, make_results
 from benchmarks.conversion.timing import Protocol, time_entries
+from mmdet2tflite.cli.command_line import ExperimentFile, Overrides, run_command
 from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.config.project import project_root
 from mmdet2tflite.data.files import image_files
-from mmdet2tflite.processes.exit_status import run_and_report
 from mmdet2tflite.report.terminal import console, print_wide, progress_bar
 from mmdet2tflite.store.store import Store
 from tasks.checkpoint_to_onnx import checkpoint_to_onnx
@@ -69,21 +69,16 @@ def _command(experiment_file: Path, rounds: int, overrides: Sequence[str]) -> st
     return shlex.join(words)
 
 
-def main() -> int:
-    """``python -m benchmarks.conversion.flow EXPERIMENT --out FOLDER --rounds N [--set K=V …]``"""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("experiment")
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--rounds", type=int, required=True)
-    parser.add_argument("--set", dest="overrides", action="append", default=[])
-    given = parser.parse_args()
-    return run_and_report(lambda: _run(given.experiment, given.out, given.rounds, given.overrides))
-
-
-def _run(experiment: str, out: str, rounds: int, overrides: Sequence[str]) -> None:
+def run(
+    experiment: ExperimentFile,
+    out: Annotated[Path, typer.Option()],
+    rounds: Annotated[int, typer.Option()],
+    overrides: Overrides = None,
+) -> None:
+    """Run the flow, with a server if need be."""
     start_server()()
-    benchmark(experiment, out, rounds, overrides)
+    benchmark(str(experiment), str(out), rounds, overrides or ())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(run)

@@ -6,23 +6,23 @@ apart; beside that, how far the stock losses are apart on another number of thre
 nothing but the order of additions.
 """
 
-import argparse
 import json
 import statistics
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from benchmarks.conversion.ratios import spread
+from mmdet2tflite.cli.command_line import ExperimentFile, Overrides, run_command
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.processes import machine
-from mmdet2tflite.processes.exit_status import run_and_report
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.store.store import Store
 
@@ -44,32 +44,27 @@ class Trained:
         return statistics.median(self.seconds[WARMUP:])
 
 
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training.training")
-    parser.add_argument("experiment", type=Path, help="experiment file (YAML)")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--rounds", type=int, default=3, help="by default 3")
-    parser.add_argument("--epochs", type=int, default=2, help="of each training, by default 2")
-    arguments = parser.parse_args()
-    return run_and_report(lambda: _measure(arguments))
-
-
-def _measure(arguments: argparse.Namespace) -> None:
-    settings = [*arguments.overrides, f"training.epochs={arguments.epochs}"]
-    experiment = load_experiment(arguments.experiment, settings)
+def measure(
+    experiment_file: ExperimentFile,
+    overrides: Overrides = None,
+    rounds: Annotated[int, typer.Option(help="Trainings of each kind.")] = 3,
+    epochs: Annotated[int, typer.Option(help="Of each training.")] = 2,
+) -> None:
+    """Train with mmdet's own tools/train.py and as this project does, and compare."""
+    settings = [*(overrides or ()), f"training.epochs={epochs}"]
+    experiment = load_experiment(experiment_file, settings)
     cores = machine.cores()
-    rounds = []
-    for number in range(arguments.rounds):
+    pairs = []
+    for number in range(rounds):
         stock, ours = (_train(experiment, way, cores) for way in (STOCK, OURS))
-        rounds.append((stock, ours))
+        pairs.append((stock, ours))
         print(
             f"round {number + 1}: {stock.per_iteration:.3f} s stock, {ours.per_iteration:.3f} s "
             f"here, {stock.per_iteration / ours.per_iteration:.2f} times as fast",
             flush=True,
         )
     other = _train(experiment, STOCK, max(1, cores // 2))
-    for line in describe(rounds, other):
+    for line in describe(pairs, other):
         print(line)
 
 
@@ -123,4 +118,4 @@ def _train(experiment: Experiment, way: str, threads: int) -> Trained:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(measure)

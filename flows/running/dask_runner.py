@@ -59,7 +59,7 @@ class _Future(PrefectDaskFuture[Any]):
     @override
     def wait(self, timeout: float | None = None) -> None:
         try:
-            self._final_state = self._wrapped_future.result(timeout)
+            self._final_state = self.wrapped_future.result(timeout)
         except TimeoutError:
             return
         except Exception as error:

@@ -3,19 +3,19 @@
 Registers all of configs/automations with the server that PREFECT_API_URL names.
 """
 
-import argparse
 import asyncio
-import sys
 from pathlib import Path
+from typing import Annotated
 
+import typer
 import yaml
 from prefect.automations import Automation
 from prefect.blocks.webhook import Webhook
 from prefect.settings import get_current_settings
 
+from mmdet2tflite.cli.command_line import run_command
 from mmdet2tflite.config.project import project_root
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.processes.exit_status import run_and_report
 from tasks.servers.server import check_prefect
 
 FOLDER = Path("configs", "automations")
@@ -24,17 +24,9 @@ PLACEHOLDER = "WEBHOOK"
 """Stands in the files for the id of the block, which each server chooses itself."""
 
 
-def main() -> int:
-    """Register, or say what is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.services.automations", description=__doc__
-    )
-    parser.add_argument("--webhook", required=True, metavar="URL", help="where messages are posted")
-    given = parser.parse_args()
-    return run_and_report(lambda: register(given.webhook))
-
-
-def register(webhook: str) -> None:
+def register(
+    webhook: Annotated[str, typer.Option(metavar="URL", help="Where messages are posted.")],
+) -> None:
     """Make or replace the block and the automations.
 
     Raises:
@@ -69,4 +61,4 @@ async def _replace(automation: Automation) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(register)

@@ -5,7 +5,6 @@ process, however it ends. Ctrl-C or SIGTERM end it in order: the worker with its
 the server last, so that it hears what became of the runs.
 """
 
-import argparse
 import json
 import os
 import shlex
@@ -22,11 +21,11 @@ import httpx
 from filelock import Timeout
 
 from flows.services.services import Services
+from mmdet2tflite.cli.command_line import run_command
 from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.config.project import project_root
 from mmdet2tflite.errors import ConfigError, ServiceError
 from mmdet2tflite.files.yaml_file import read_yaml
-from mmdet2tflite.processes.exit_status import run_and_report
 from mmdet2tflite.processes.lock import file_lock
 from mmdet2tflite.processes.replace_process import FLOW_ENVIRONMENT
 from mmdet2tflite.processes.toolchain import run_python
@@ -47,17 +46,9 @@ class _Stopped(BaseException):
     """A signal asked for the end."""
 
 
-def main() -> int:
-    """``python -m flows.services.serve [--prefect-port N] [--mlflow-port N] [--tracking DIR]``"""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--prefect-port", type=int, default=4200)
-    parser.add_argument("--mlflow-port", type=int, default=5000)
-    parser.add_argument("--tracking", type=Path, default=Path("mlruns"))
-    given = parser.parse_args()
-    return run_and_report(lambda: serve(given.prefect_port, given.mlflow_port, given.tracking))
-
-
-def serve(prefect_port: int, mlflow_port: int, tracking: Path) -> None:
+def serve(
+    prefect_port: int = 4200, mlflow_port: int = 5000, tracking: Path = Path("mlruns")
+) -> None:
     """Start all, deploy all, and wait for a signal.
 
     Raises:
@@ -245,4 +236,4 @@ def _announce(prefect: str, mlflow: str, logs: Path, password: Password) -> None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(serve)

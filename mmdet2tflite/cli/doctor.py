@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from mmdet2tflite.cli.command_line import AsJson
+
 
 def doctor(
     place: Annotated[
@@ -13,7 +15,7 @@ def doctor(
     store: Annotated[
         bool, typer.Option("--store", help="Compare every artefact with its digests instead.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the machine, the versions and the compatibility patches.
 

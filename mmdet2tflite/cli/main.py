@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from mmdet2tflite.cli import models as cli_models
+from mmdet2tflite.cli.command_line import AsJson, ExperimentFile, Overrides, application
 from mmdet2tflite.cli.doctor import doctor
 from mmdet2tflite.config.names import ConverterChoice, OutputLayout, PaddingName
 from mmdet2tflite.processes.exit_status import run_and_report
@@ -26,19 +27,11 @@ Cut = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="End the network at this value, in place of its outputs."),
 ]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting: training.epochs=3."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Triple = tuple[float, float, float] | None
 
-app = typer.Typer(
+app = application(
     help="From a data set to a detector in TensorFlow Lite that still sees what it saw in PyTorch.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,  # importing rich would double the time that --help takes
-    pretty_exceptions_enable=False,
 )
 
 
@@ -65,7 +58,7 @@ def _options(
 
 @app.command()
 def run(
-    experiment: Annotated[Path, typer.Argument(help="Experiment file (YAML).")],
+    experiment: ExperimentFile,
     overrides: Overrides = None,
 ) -> None:
     """Run an experiment, from the data set to the report.
@@ -85,7 +78,7 @@ def run(
 
 @app.command()
 def compare(
-    experiment: Annotated[Path, typer.Argument(help="Experiment file (YAML).")],
+    experiment: ExperimentFile,
     overrides: Overrides = None,
     store: Annotated[
         str | None, typer.Option(help="Store to look in, by default the experiment's.")
@@ -114,7 +107,7 @@ def compare(
 
 @app.command()
 def preview(
-    experiment: Annotated[Path, typer.Argument(help="Experiment file (YAML).")],
+    experiment: ExperimentFile,
     overrides: Overrides = None,
     out: Annotated[
         Path | None,
@@ -135,7 +128,7 @@ def preview(
 
 @app.command()
 def train_node(
-    experiment: Annotated[Path, typer.Argument(help="Experiment file (YAML).")],
+    experiment: ExperimentFile,
     node: Annotated[int, typer.Option(min=1, help="Number of this machine; the first is 0.")],
     overrides: Overrides = None,
 ) -> None:
@@ -178,7 +171,7 @@ def marks(
 @app.command()
 def inspect(
     model: Annotated[Path, typer.Argument(help="TFLite file.", metavar="MODEL.tflite")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a TFLite file is made of.
 

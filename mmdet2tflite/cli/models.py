@@ -5,12 +5,15 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from mmdet2tflite.cli.command_line import AsJson
+
 Model = Annotated[str, typer.Argument(help="MODEL, MODEL@ALIAS or MODEL@VERSION.")]
 Name = Annotated[str, typer.Argument(help="Name of the model, which is the experiment's.")]
 Tracking = Annotated[
     Path | None,
     typer.Option(help="MLflow's folder, by default mlruns; MLFLOW_TRACKING_URI, if set, wins."),
 ]
+Out = Annotated[Path, typer.Option("--out", "-o", help="File to write.")]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -19,11 +22,7 @@ def add_commands(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def champion(
-    model: Model,
-    tracking: Tracking = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def champion(model: Model, tracking: Tracking = None, as_json: AsJson = False) -> None:
     """Show the version of a model that is in use, and why it is."""
     _run_registry_command("champion", model, tracking, ["--json"] if as_json else [])
 
@@ -38,11 +37,7 @@ def rollback(model: Name, tracking: Tracking = None) -> None:
     _run_registry_command("rollback", model, tracking)
 
 
-def pull(
-    model: Model,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
-    tracking: Tracking = None,
-) -> None:
+def pull(model: Model, out: Out, tracking: Tracking = None) -> None:
     """Fetch the TFLite file of a version, by default the champion's."""
     _run_registry_command("pull", model, tracking, ["--out", str(out.absolute())])
 

@@ -22,6 +22,7 @@ from typing import Any
 from uuid import uuid4
 
 import fsspec
+from fsspec.core import strip_protocol
 from platformdirs import user_cache_path
 
 from mmdet2tflite.artifacts import Artifact
@@ -226,7 +227,7 @@ class Remote:
         """Sizes of all files below a folder, by their names relative to the root."""
         with self._answering():
             found = self._fs.find(f"{self.root}/{folder}".rstrip("/"), detail=True)
-        start = len(self._fs._strip_protocol(self.root)) + 1
+        start = len(strip_protocol(self.root)) + 1
         return {name[start:]: entry["size"] for name, entry in found.items()}
 
     def _changed(self, names: Iterable[str]) -> datetime:

@@ -1,15 +1,17 @@
 """MLflow's server behind a password and with a check of where requests come from.
 
-MLflow's own basic authentication keeps users in a database of its own and lets pages of other ports
-of this machine in (docs/decisions/0010-one-password-before-both-servers.md).
+``python -m tasks.servers.tracking_server``: what `make ui` and `make serve` start. MLflow's own
+basic authentication keeps users in a database of its own and lets pages of other ports of this
+machine in (docs/decisions/0010-one-password-before-both-servers.md).
 """
 
-import argparse
 import os
-import sys
 from pathlib import Path
+from typing import Annotated
 
-from mmdet2tflite.processes.exit_status import run_and_report
+import typer
+
+from mmdet2tflite.cli.command_line import run_command
 from mmdet2tflite.safe_text import without_password
 from tasks.servers import databases
 from tasks.servers.databases import check_mlflow
@@ -28,20 +30,12 @@ OWN_DOOR = {
 }
 
 
-def main() -> int:
-    """``python -m tasks.servers.tracking_server``: what `make ui` and `make serve` start."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tasks.servers.tracking_server", description=__doc__
-    )
-    parser.add_argument("--host", default=HOST, help="address to listen at")
-    parser.add_argument("--port", type=int, default=5000)
-    parser.add_argument("--tracking", type=Path, default=Path("mlruns"), help="folder")
-    parser.add_argument("--artifacts-destination", default=FILES, help="of its clients' files")
-    given = parser.parse_args()
-    return run_and_report(lambda: serve(given))
-
-
-def serve(given: argparse.Namespace) -> None:
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = HOST,
+    port: int = 5000,
+    tracking: Annotated[Path, typer.Option(help="Folder.")] = Path("mlruns"),
+    artifacts_destination: Annotated[str, typer.Option(help="Of its clients' files.")] = FILES,
+) -> None:
     """Serve until told to end.
 
     Raises:
@@ -49,16 +43,16 @@ def serve(given: argparse.Namespace) -> None:
         ServiceError: the port is taken, or the database cannot be used.
     """
     password = service_password()
-    database = os.environ.get(DATABASE) or _own_database(given.tracking)
-    place = listen(given.port, "MLflow", "--port, `make ui PORT=…`", given.host)
+    database = os.environ.get(DATABASE) or _own_database(tracking)
+    place = listen(port, "MLflow", "--port, `make ui PORT=…`", host)
     import uvicorn  # before MLflow, which looks whether it is a server
 
-    _name_stores(database, given.artifacts_destination)
+    _name_stores(database, artifacts_destination)
     from mlflow.server.fastapi_app import app
 
-    print(f"MLflow   http://{given.host}:{given.port}  on {without_password(database)}")
+    print(f"MLflow   http://{host}:{port}  on {without_password(database)}")
     print(f"password {password.place}", flush=True)
-    door = Door(app, hosts(given.port), password.value)
+    door = Door(app, hosts(port), password.value)
     config = uvicorn.Config(door, log_level="error", timeout_graceful_shutdown=SECONDS_TO_STOP)
     uvicorn.Server(config).run(sockets=[place])
 
@@ -86,4 +80,4 @@ def _name_stores(database: str, files: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(serve)

@@ -48,9 +48,9 @@ def behave(job: Job, word: str) -> Dataset:
 STAGE = Stage("dataset", behave)
 
 
-@stage_task(STAGE, side_by_side=True)
-def word_to_artefact(experiment: Experiment, word: str) -> Call:
-    return Call(word, 600, label=word)
+@stage_task
+def word_to_artefact(experiment: Experiment, word: str) -> Call[Dataset]:
+    return Call(STAGE, word, 600, label=word, side_by_side=True)
 
 
 @flow(name="steps")

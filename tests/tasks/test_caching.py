@@ -4,16 +4,18 @@ becomes as a task."""
 import io
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import Task
 from prefect.filesystems import LocalFileSystem
 from prefect.results import ResultStore
 from rich.console import Console
 
-from mmdet2tflite.artifacts import Report
+from mmdet2tflite.artifacts import Dataset, Report
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.errors import ConfigError, ModelError
@@ -32,8 +34,8 @@ def experiment(store: Path | str, **dataset: Any) -> Experiment:
     return Experiment.model_validate({"name": "test", "dataset": scenes, "store": str(store)})
 
 
-def describe(experiment: Experiment) -> Call:
-    return Call(experiment.dataset, timeout=60)
+def describe(experiment: Experiment) -> Call[Dataset]:
+    return Call(DATASET, experiment.dataset, timeout=60)
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Context:
 
 @pytest.fixture
 def policy(tmp_path: Path) -> StoreKey:
-    policy = StoreKey(DATASET, describe)
+    policy = StoreKey(describe)
     policy._records = tmp_path / "records"
     policy._records.mkdir()
     return policy
@@ -116,10 +118,10 @@ def test_a_store_that_cannot_be_asked_is_for_the_body_to_tell_of(policy, context
 
 
 def test_a_call_that_is_wrong_has_no_key_and_its_body_says_why(tmp_path):
-    def refuse(experiment: Experiment) -> Call:
+    def refuse(experiment: Experiment) -> Call[Dataset]:
         raise ConfigError("no such file")
 
-    policy = StoreKey(DATASET, refuse)
+    policy = StoreKey(refuse)
     assert policy.compute_key(None, {"experiment": experiment(tmp_path)}, {}) is None  # type: ignore[arg-type]
 
 
@@ -127,8 +129,14 @@ def report(*_: Any) -> Report:
     return Report(runtime="litert", variant="", model="")
 
 
-def model_to_report(experiment: Experiment) -> Call:
-    return Call(None, timeout=60, label="mirror int8")
+def reporting(run: Callable[..., Any], **options: Any) -> Task[..., Report]:
+    """The task of a stage that does so."""
+
+    @stage_task
+    def model_to_report(experiment: Experiment) -> Call[Report]:
+        return Call(Stage("report", run), None, timeout=60, label="mirror int8", **options)
+
+    return model_to_report
 
 
 @pytest.mark.parametrize("side_by_side", [True, False])
@@ -136,8 +144,7 @@ def test_only_a_stage_that_runs_side_by_side_waits_for_a_measurement(
     own_lock, tmp_path, side_by_side
 ):
     ran = threading.Event()
-    stage = Stage("report", lambda *_: (ran.set(), report())[1])
-    task = stage_task(stage, side_by_side=side_by_side)(model_to_report)
+    task = reporting(lambda *_: (ran.set(), report())[1], side_by_side=side_by_side)
     thread = threading.Thread(target=task.fn, args=(experiment(tmp_path),))
     with machine.alone():
         thread.start()
@@ -153,5 +160,5 @@ def test_a_stage_that_fails_says_so_at_once_in_a_line(tmp_path, monkeypatch):
     output = io.StringIO()
     monkeypatch.setattr(terminal, "console", Console(file=output, width=120))
     with pytest.raises(ModelError):
-        stage_task(Stage("report", refuse))(model_to_report).fn(experiment(tmp_path))
+        reporting(refuse).fn(experiment(tmp_path))
     assert output.getvalue() == "✗ model → report  mirror int8: Model: it is [broken]\n"

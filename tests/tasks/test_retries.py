@@ -115,10 +115,6 @@ class Failing:
         return Report(runtime="litert", variant="", model="")
 
 
-def model_to_report(experiment: Experiment) -> Call:
-    return Call(None, timeout=60)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     place = {PREFECT_LOCAL_STORAGE_PATH: str(tmp_path_factory.mktemp("results"))}
@@ -135,12 +131,16 @@ def said(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 def run(stage: Failing, store: Path) -> Report:
     """As a flow does, but for the pauses."""
-    task = stage_task(Stage("report", stage))(model_to_report)
-    assert task.retry_delay_seconds == list(retrying.SECONDS_TO_WAIT)
+
+    @stage_task
+    def model_to_report(experiment: Experiment) -> Call[Report]:
+        return Call(Stage("report", stage), None, timeout=60)
+
+    assert model_to_report.retry_delay_seconds == list(retrying.SECONDS_TO_WAIT)
     experiment = Experiment.model_validate(
         {"name": "test", "dataset": {"kind": "digits"}, "store": str(store)}
     )
-    return task.with_options(retry_delay_seconds=0)(experiment)
+    return model_to_report.with_options(retry_delay_seconds=0)(experiment)
 
 
 @pytest.mark.flow

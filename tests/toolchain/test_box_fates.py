@@ -1,6 +1,7 @@
 """What becomes of each box in a transform of mmdet, on cases where the arithmetic is plain."""
 
 import random
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -85,6 +86,16 @@ def test_mosaics_border_without_mosaic_makes_boxes_vanish_from_where_they_can_be
     assert tally == {"given": 2, "vanished": 2}
     # The picture is there, moved by nothing: OpenCV takes an empty size for the source's.
     assert np.array_equal(result["img"], content["img"])
+
+
+def test_without_the_patch_they_could_not_be_told_from_boxes_that_left(monkeypatch):
+    from mmdet2tflite.detector import box_fates
+
+    monkeypatch.setattr(box_fates, "_boundless", nullcontext)
+    border = (-WIDTH // 2, -HEIGHT // 2)
+    content = sample((10, 8, 30, 20), (40, 4, 50, 30))
+    _, tally = run({"type": "RandomAffine", **STILL, "border": border}, content)
+    assert tally == {"given": 2, "left": 2}
 
 
 def test_our_affine_keeps_the_same_boxes():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.conversion import __main__ as command
+from benchmarks.conversion.__main__ import become_flow
+from mmdet2tflite.cli.command_line import run_command
 from mmdet2tflite.config.project import project_root
 
 DIGITS = str(project_root() / "configs" / "experiments" / "digits.yaml")
@@ -21,7 +22,9 @@ def become(monkeypatch):
         found: list[list[str]] = []
         monkeypatch.setattr(os, "execve", lambda path, words, env: found.append([*words]))
         monkeypatch.setattr(sys, "argv", ["bench", *arguments])
-        return command.main(), (found[0] if found else None)
+        with pytest.raises(SystemExit) as ended:
+            run_command(become_flow)
+        return ended.value.code, (found[0] if found else None)
 
     return call
 
@@ -48,7 +51,5 @@ def test_a_wrong_experiment_is_told_at_once(become, capsys):
 
 @pytest.mark.parametrize("rounds", ["0", "-1", "many", "1.5"])
 def test_a_number_of_rounds_is_positive(become, rounds, capsys):
-    with pytest.raises(SystemExit) as caught:
-        become(DIGITS, f"--rounds={rounds}")
-    assert caught.value.code == 2
-    assert "is not a positive number" in capsys.readouterr().err
+    assert become(DIGITS, f"--rounds={rounds}") == (2, None)
+    assert "Invalid value for '--rounds'" in capsys.readouterr().err

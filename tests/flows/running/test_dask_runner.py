@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import distributed
 import httpx
@@ -154,28 +153,6 @@ def test_workers_and_their_tools_end_with_the_flow(start, tmp_path, how):
         family = [each for each in family if each.pid != grandchild]
     _, alive = psutil.wait_procs(family, timeout=SECONDS_TO_END)
     assert [each.as_dict(["cmdline", "status"]) for each in alive] == []
-
-
-class Lost:
-    """A future of Dask's whose cluster went away; it can be asked once."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def result(self, timeout: float | None) -> None:
-        self.asked += 1
-        assert self.asked == 1, "IOLoop is closed"
-        raise distributed.client.FutureCancelledError("key", "lost connection to the scheduler")
-
-
-@pytest.mark.parametrize("waited_for_first", [True, False])
-def test_a_cluster_that_went_away_is_named_even_after_everybody_was_waited_for(waited_for_first):
-    future = dask_runner._Future(wrapped_future=Lost(), task_run_id=uuid4())
-    if waited_for_first:
-        future.wait()
-    for _ in range(2):
-        with pytest.raises(ServiceError, match=r"the Dask cluster is gone: .*lost connection"):
-            future.result()
 
 
 def experiment(folder: Path, address: str) -> Experiment:

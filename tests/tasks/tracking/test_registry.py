@@ -151,8 +151,9 @@ def command(tracked, monkeypatch, capsys):
         monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # as the command does
         place = str(folder or tracking(tracked))
         monkeypatch.setattr(sys, "argv", ["registry_command", *words, "--tracking", place])
-        status = registry_command.main()
-        return status, *capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            registry_command.main()
+        return ended.value.code, *capsys.readouterr()
 
     return run
 
