@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.conversion.timing import SERIES, Rounds, Series, TimingSpec
 from benchmarks.conversion.turns import take_turns
 from mmdet2tflite.backends.table import BACKENDS
-from mmdet2tflite.processes.toolchain import progress
+from mmdet2tflite.processes.messages import progress
 from mmdet2tflite.runtime.images import input_tensor
 
 BUILTIN = "builtin"

@@ -29,7 +29,7 @@ from mmdet2tflite.detector.mmdet_config import DataPaths, build_config  # noqa: 
 from mmdet2tflite.detector.phases import Phase, phases  # noqa: E402
 from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
 from mmdet2tflite.errors import ConfigError  # noqa: E402
-from mmdet2tflite.processes.toolchain import progress  # noqa: E402
+from mmdet2tflite.processes.messages import progress  # noqa: E402
 
 
 def main() -> None:

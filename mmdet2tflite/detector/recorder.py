@@ -12,7 +12,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmdet2tflite.detector import ranks
-from mmdet2tflite.processes.toolchain import progress
+from mmdet2tflite.processes.messages import progress
 
 CURVES = "curves.jsonl"
 BEST = "best.pth"

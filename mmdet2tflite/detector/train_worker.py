@@ -38,7 +38,7 @@ from mmdet2tflite.detector.start_weights import (  # noqa: E402
     read_onnx,
 )
 from mmdet2tflite.errors import ConfigError, ToolKilled  # noqa: E402
-from mmdet2tflite.processes.toolchain import progress  # noqa: E402
+from mmdet2tflite.processes.messages import progress  # noqa: E402
 
 RUN = "run"
 LOADER_KILLED = "is killed by signal: Killed"

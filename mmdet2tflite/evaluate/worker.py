@@ -25,7 +25,7 @@ from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.evaluate.spec import OPERATORS, REPORT, Spec
 from mmdet2tflite.parity import parity
 from mmdet2tflite.processes import machine
-from mmdet2tflite.processes.toolchain import progress
+from mmdet2tflite.processes.messages import progress
 from mmdet2tflite.runtime.decode import Detections, Floats, decode
 from mmdet2tflite.runtime.images import input_tensor
 from mmdet2tflite.runtime.runners import Runner, RunnerWithDecoder
