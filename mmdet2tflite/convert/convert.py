@@ -80,7 +80,7 @@ def convert(
         **model.model_dump(include={"head", "preprocessing", "strategy", "exact"}),
         **finished.model_dump(include={"outputs", "rotation", "converter", "precision"}),
     )
-    metrics = check_conversion(
+    return check_conversion(
         job,
         result,
         model=model,
@@ -88,7 +88,6 @@ def convert(
         dataset=dataset,
         tolerance=config.tolerance,
     )
-    return result.model_copy(update={"metrics": metrics})
 
 
 def _tools(config: ConvertConfig) -> tuple[str, ...]:

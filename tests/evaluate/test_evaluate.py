@@ -7,8 +7,8 @@ import pytest
 from mmdet2tflite.evaluate.analysis import read_analysis
 from mmdet2tflite.evaluate.causes import CAUSES
 from mmdet2tflite.evaluate.evaluate import EVALUATE, MISTAKES, PICTURE, SHEET, leave_analysis
+from mmdet2tflite.evaluate.request import REPORT
 from mmdet2tflite.evaluate.results import DETECTIONS, OUTPUTS
-from mmdet2tflite.evaluate.spec import REPORT
 from mmdet2tflite.processes import machine
 from mmdet2tflite.store.store import Store
 from tests.evaluate.constant_network import QUICK, onnx_model, tflite_model, write_data

@@ -1,0 +1,19 @@
+"""What the child is asked that exports a network. It returns the ``OnnxModel``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet2tflite.artifacts import Frozen, Head, Preprocessing
+from mmdet2tflite.config.experiment import Export
+
+
+class ExportRequest(Frozen):
+    """``weights`` and ``config`` are a checkpoint's files; the ONNX goes into ``work``."""
+
+    export: Export
+    head: Head
+    preprocessing: Preprocessing
+    weights: Path
+    config: Path
+    images: Sequence[Path]
+    work: Path
