@@ -14,7 +14,6 @@ from mmdet2tflite.convert.requests import CheckRequest
 from mmdet2tflite.graph.verify import RewrittenRunner, open_reference
 from mmdet2tflite.parity.check import Infers, check_parity, run_on_images
 from mmdet2tflite.processes.requests import answer
-from mmdet2tflite.runtime.passport import Rotation
 
 THREADS = 2
 
@@ -35,8 +34,7 @@ def check(request: CheckRequest) -> dict[str, float]:
 def _reference(request: CheckRequest) -> Infers:
     if request.source.exact:
         return open_reference(request.onnx, THREADS)
-    rotation = Rotation(**request.source.rotation.model_dump())
-    return RewrittenRunner(onnx_ir.load(request.rewritten), rotation)
+    return RewrittenRunner(onnx_ir.load(request.rewritten), request.source.rotation)
 
 
 if __name__ == "__main__":

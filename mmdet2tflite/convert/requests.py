@@ -6,15 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mmdet2tflite.artifacts import (
-    Frozen,
-    KerasModel,
-    OpenvinoModel,
-    RewrittenModel,
-    Rotation,
-    Tensor,
-    TfliteModel,
-)
+from mmdet2tflite.artifacts import Frozen, KerasModel, OpenvinoModel, RewrittenModel, TfliteModel
+from mmdet2tflite.passport import Rotation, Tensor
 
 
 class CheckRequest(Frozen):

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet2tflite.artifacts import Frozen, Head, Preprocessing
+from mmdet2tflite.artifacts import Frozen
 from mmdet2tflite.config.experiment import Export
+from mmdet2tflite.passport import Head, Preprocessing
 
 
 class ExportRequest(Frozen):

@@ -1,6 +1,7 @@
 """Child process: checkpoint → ONNX by mmdeploy, cut at the marks, folded, outputs named."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mmdet2tflite.detector import compat
@@ -15,7 +16,7 @@ from mmdeploy.apis import extract_model, torch2onnx  # noqa: E402
 from mmdeploy.apis.core.pipeline_manager import no_mp  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
-from mmdet2tflite.artifacts import Head, OnnxModel, Preprocessing, Tensor  # noqa: E402
+from mmdet2tflite.artifacts import OnnxModel  # noqa: E402
 from mmdet2tflite.config.experiment import Export  # noqa: E402
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
 from mmdet2tflite.detector.export_request import ExportRequest  # noqa: E402
@@ -24,6 +25,7 @@ from mmdet2tflite.detector.torch_runner import TorchRunner  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
 from mmdet2tflite.graph.verify import open_reference  # noqa: E402
 from mmdet2tflite.parity.check import Infers, check_parity, run_on_images  # noqa: E402
+from mmdet2tflite.passport import Head, Preprocessing, Tensor  # noqa: E402
 from mmdet2tflite.processes.requests import answer  # noqa: E402
 from mmdet2tflite.runtime.decode import FAMILIES  # noqa: E402
 
@@ -54,7 +56,7 @@ def export(request: ExportRequest) -> OnnxModel:
     for name in (UNCUT, CUT):
         (work / name).unlink()
     return OnnxModel(
-        head=head.model_copy(update={"family": family}),
+        head=replace(head, family=family),
         preprocessing=preprocessing,
         outputs=tuple(Tensor(name=str(o.name), shape=_static(o)) for o in model.graph.outputs),
         opset=request.export.opset,

@@ -11,12 +11,12 @@ from typing import Any
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
-from mmdet2tflite.artifacts import Head, Preprocessing
 from mmdet2tflite.config.experiment import DetectorConfig, Training
 from mmdet2tflite.detector.pipelines import PAD_VALUE, letterbox, test_pipeline, train_pipeline
 from mmdet2tflite.detector.schedule import set_hooks, set_schedule
 from mmdet2tflite.detector.train_request import DataPaths
 from mmdet2tflite.errors import ConfigError
+from mmdet2tflite.passport import Head, Preprocessing
 from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.runtime.decode import FAMILIES
 

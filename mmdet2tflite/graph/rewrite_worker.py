@@ -1,9 +1,8 @@
 """Child process: ONNX → canonical ONNX → one padding strategy, checked on real images."""
 
 import json
-from dataclasses import asdict
 
-from mmdet2tflite.artifacts import RewrittenModel, Rotation
+from mmdet2tflite.artifacts import RewrittenModel
 from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.model_file import load_model, save_model
@@ -36,7 +35,7 @@ def rewrite(request: RewriteRequest) -> RewrittenModel:
         exact=STRATEGIES[strategy].exact,
         upright=not STRATEGIES[strategy].rotated_file,
         pads=rewriting.pads,
-        rotation=Rotation(**asdict(rewriting.rotation)),
+        rotation=rewriting.rotation,
         flags=true_pads(rewriting) if STRATEGIES[strategy].flagged else {},
         metrics=compare(request, strategy, rewriting),
     )

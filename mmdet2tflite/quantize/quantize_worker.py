@@ -5,6 +5,7 @@ Leaves the file, and for a calibrated precision ``layers.json`` (``layer_table``
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,13 @@ def quantise(request: QuantizeRequest) -> TfliteModel:
         on_layer=lambda done, total: progress(completed=done, total=total, description="layers"),
     )
     passport = read_passport(source)
-    updates = {
-        "precision": request.precision,
-        "tools": passport.tools | {tool: version(tool) for tool in TOOLS},
-        "ancestors": passport.ancestors | {"float32": model.digest},
-    }
-    write_passport(quantised.model, passport.model_copy(update=updates))
+    passport = replace(
+        passport,
+        precision=request.precision,
+        tools=passport.tools | {tool: version(tool) for tool in TOOLS},
+        ancestors=passport.ancestors | {"float32": model.digest},
+    )
+    write_passport(quantised.model, passport)
     write_model(quantised.model, target)
     changes = {"stage": "", "key": "", "digest": "", "precision": request.precision}
     result = model.model_copy(update=changes)

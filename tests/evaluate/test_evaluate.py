@@ -1,6 +1,7 @@
 """The stage, on a network that sees one box in every image."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_the_stage_evaluates_a_model_in_a_child_process_and_compares_it_with_its
 
 def test_of_a_model_without_a_decoder_nothing_is_analysed(make_spec, write_onnx):
     spec = make_spec("model", onnx_model, write_onnx)
-    head = spec.model.head.model_copy(update={"family": None})
+    head = replace(spec.model.head, family=None)
     model = spec.model.model_copy(update={"head": head})
     assert leave_analysis(spec.model_copy(update={"model": model})) == {}
     assert list(spec.work.iterdir()) == []

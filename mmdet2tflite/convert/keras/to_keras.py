@@ -1,22 +1,17 @@
 """Stage: rewritten ONNX → a Keras file or a SavedModel, by onnx2tf's TensorFlow back end."""
 
 import shutil
+from dataclasses import fields
 from importlib.metadata import version
 
-from mmdet2tflite.artifacts import (
-    Dataset,
-    KerasModel,
-    OnnxModel,
-    Passport,
-    RewrittenModel,
-    Rotation,
-    TfliteOutput,
-)
+from mmdet2tflite.artifacts import Dataset, KerasModel, OnnxModel, RewrittenModel
 from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.config.names import ConverterName, FormatName
 from mmdet2tflite.convert.check import check_conversion
 from mmdet2tflite.convert.requests import KerasRequest
+from mmdet2tflite.convert.tflite_file import passport_json
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport import Passport, Rotation, TfliteOutput
 from mmdet2tflite.stage import Job, Stage
 
 CONVERTER: ConverterName = "onnx2tf"
@@ -92,10 +87,11 @@ def to_keras(
 
 
 def _write_passport(job: Job, result: KerasModel, ancestors: dict[str, str]) -> None:
-    fields = result.model_dump(include=set(Passport.model_fields) & set(KerasModel.model_fields))
+    common = {field.name for field in fields(Passport)} & set(KerasModel.model_fields)
     tools = {tool: version(tool) for tool in TOOLS}
-    passport = Passport(**fields, tools=tools, ancestors=ancestors)
-    (job.work / PASSPORT).write_text(passport.model_dump_json(indent=1), encoding="utf-8")
+    values = {name: getattr(result, name) for name in common}
+    passport = Passport(**values, tools=tools, ancestors=ancestors)
+    (job.work / PASSPORT).write_bytes(passport_json(passport, indent=1))
 
 
 KERAS: Stage[KerasModel] = Stage(

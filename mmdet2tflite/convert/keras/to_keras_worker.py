@@ -21,11 +21,11 @@ import onnx_ir as ir
 import tensorflow as tf
 import tf_keras
 
-from mmdet2tflite.artifacts import Rotation, Tensor, TfliteOutput
 from mmdet2tflite.backends.keras_runner import SIGNATURE
 from mmdet2tflite.convert.keras.normalise import normalise_for_tensorflow
 from mmdet2tflite.convert.requests import KerasRequest
 from mmdet2tflite.convert.tflite_file import describe_output, match_outputs
+from mmdet2tflite.passport import Rotation, Tensor, TfliteOutput
 from mmdet2tflite.processes.requests import answer
 
 NHWC_AXES = (1, 2)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mmdet2tflite.artifacts import Frozen, Rotation
+from mmdet2tflite.artifacts import Frozen
+from mmdet2tflite.passport import Rotation
 from mmdet2tflite.stage import Job
 from mmdet2tflite.store.store import Store
 
