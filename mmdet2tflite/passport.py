@@ -5,14 +5,17 @@ it checks them as strictly as its own models.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-STRICT = {"extra": "forbid", "revalidate_instances": "always"}
-"""For pydantic: an unknown field is an error, and numbers get the types that are declared."""
+
+class Part:
+    """For pydantic: an unknown field is an error, and numbers get the types that are declared."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid", "revalidate_instances": "always"}
 
 
 @dataclass(frozen=True)
-class Head:
+class Head(Part):
     """What a decoder must know of a detector whose graph ends before its post-processing.
 
     Without a ``family`` (a key of ``FAMILIES``) there is no decoder: nobody here knows what the
@@ -21,8 +24,6 @@ class Head:
     the boxes of each map before the non-maximum suppression, ``max_detections`` those of the image
     after it.
     """
-
-    __pydantic_config__ = STRICT
 
     family: str | None
     classes: tuple[str, ...]
@@ -34,15 +35,13 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Preprocessing:
+class Preprocessing(Part):
     """How a picture becomes the input tensor.
 
     Letterbox: scaled with its aspect ratio kept to fit ``width`` x ``height``, placed in the
     top-left corner, the rest filled with ``pad_value``; then ``(pixel - mean) / std`` per channel,
     in the colour order.
     """
-
-    __pydantic_config__ = STRICT
 
     width: int
     height: int
@@ -53,13 +52,11 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
-class Tensor:
+class Tensor(Part):
     """A model's output: ``name`` by meaning and stride (``cls_8``), shape as in the file.
 
     Without a decoder, the name is the one of the deploy config, numbered in a list (``cls_0``).
     """
-
-    __pydantic_config__ = STRICT
 
     name: str
     shape: tuple[int, ...]
@@ -76,27 +73,23 @@ class TfliteOutput(Tensor):
 
 
 @dataclass(frozen=True)
-class Rotation:
+class Rotation(Part):
     """Which maps of a model are rotated by 180° (flipped along height and width).
 
     ``input``: the model wants its input rotated. ``outputs``: names of those that it gives rotated.
     """
-
-    __pydantic_config__ = STRICT
 
     input: bool = False
     outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class HowToRun:
+class HowToRun(Part):
     """All that is needed to run a TFLite file rightly.
 
     ``outputs`` have the file's own shapes. A file that was converted by itself, without a data set,
     has neither ``head`` nor, if nothing was said of it, ``preprocessing``.
     """
-
-    __pydantic_config__ = STRICT
 
     version: Literal[1] = 1
     head: Head | None

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from mmdet2tflite.artifacts import Artifact
 from mmdet2tflite.config.base import NotInKey
 from mmdet2tflite.files.digest import json_sha256
-from mmdet2tflite.processes.requests import leave_request
+from mmdet2tflite.processes.messages import leave_request
 from mmdet2tflite.processes.toolchain import OnProgress, run_python
 from mmdet2tflite.sources import source_digests
 from mmdet2tflite.store.manifest import LOGS
@@ -46,7 +46,7 @@ class Job:
         log: str,
         environment: Mapping[str, str] | None = None,
     ) -> R:
-        """Run a worker, a module by name, and return its result (``requests``, ``run_python``).
+        """Run a worker, a module by name, and return its result (``messages``, ``run_python``).
 
         It is logged in ``log/<log>.log``; beside that is the request.
         """

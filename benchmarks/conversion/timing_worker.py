@@ -3,8 +3,7 @@
 from benchmarks.conversion.timing import SERIES, Rounds, Series, TimingRequest
 from benchmarks.conversion.turns import take_turns
 from mmdet2tflite.backends.table import BACKENDS
-from mmdet2tflite.processes.messages import progress
-from mmdet2tflite.processes.requests import answer
+from mmdet2tflite.processes.messages import answer, progress
 from mmdet2tflite.runtime.images import input_tensor
 
 BUILTIN = "builtin"

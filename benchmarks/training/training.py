@@ -22,7 +22,7 @@ from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.train import data_paths
 from mmdet2tflite.processes import machine
 from mmdet2tflite.processes.exit_status import run_and_report
-from mmdet2tflite.processes.requests import leave_request
+from mmdet2tflite.processes.messages import leave_request
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.store.store import Store
 

@@ -22,7 +22,7 @@ from mmengine.runner import Runner  # noqa: E402
 from mmdet2tflite.detector import augment, cached_dataset, recorder  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.mmdet_config import build_config  # noqa: E402
 from mmdet2tflite.detector.speed import speed_up  # noqa: E402
-from mmdet2tflite.processes.requests import answer  # noqa: E402
+from mmdet2tflite.processes.messages import answer  # noqa: E402
 
 STOCK = Path(mmdet.__file__).parent / ".mim" / "tools" / "train.py"
 

@@ -15,13 +15,15 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from mmdet2tflite.cli.dataset import dataset_of
 from mmdet2tflite.config.experiment import Experiment, Timeouts
 from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.config.project import project_root
-from mmdet2tflite.data.prepare import DATASET
-from mmdet2tflite.detector.marks_request import Mark, MarksRequest, Network
+from mmdet2tflite.detector.command_requests import Mark, MarksRequest
+from mmdet2tflite.detector.train import data_paths
+from mmdet2tflite.detector.train_request import Trainable
 from mmdet2tflite.errors import ConfigError, ToolFailed
-from mmdet2tflite.processes.requests import leave_request
+from mmdet2tflite.processes.messages import leave_request
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.report.terminal import progress_bar
 from mmdet2tflite.store.store import Store
@@ -50,7 +52,7 @@ def find_marks(
         UserError: there is no such file, it is neither, its config is not to be trusted, or the
             network cannot be traced.
     """
-    network: Path | Network
+    network: Path | Trainable
     if source.suffix in (".yaml", ".yml"):
         network, timeout = _of_experiment(source, overrides)
     elif overrides:
@@ -64,18 +66,14 @@ def find_marks(
     return _trace(network, timeout)
 
 
-def _of_experiment(file: Path, overrides: Sequence[str]) -> tuple[Network, float]:
+def _of_experiment(file: Path, overrides: Sequence[str]) -> tuple[Trainable, float]:
     experiment = load_experiment(file, overrides)
     os.chdir(project_root())  # relative paths of an experiment start there
-    with progress_bar("dataset") as on_progress:
-        dataset = DATASET.build(
-            Store(experiment.store),
-            experiment.dataset,
-            timeout=experiment.timeouts.dataset,
-            on_progress=on_progress,
-        )
-    network = Network(
-        detector=experiment.detector, training=experiment.training, classes=dataset.classes
+    store = Store(experiment.store)
+    network = Trainable(
+        detector=experiment.detector,
+        training=experiment.training,
+        data=data_paths(store, dataset_of(experiment, store)),
     )
     return network, experiment.timeouts.export
 
@@ -106,7 +104,7 @@ def _check_origin(config: Path) -> None:
         )
 
 
-def _trace(network: Path | Network, timeout: float) -> list[Mark]:
+def _trace(network: Path | Trainable, timeout: float) -> list[Mark]:
     work = Path(tempfile.mkdtemp(prefix="mmdet2tflite-marks-"))
     request = MarksRequest(network=network, root=project_root(), work=work)
     log = work / "marks.log"

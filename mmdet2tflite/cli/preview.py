@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from mmdet2tflite.artifacts import Dataset
+from mmdet2tflite.cli.dataset import dataset_of
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.config.project import project_root
-from mmdet2tflite.data.prepare import DATASET
+from mmdet2tflite.detector.command_requests import PreviewRequest, PreviewResult
 from mmdet2tflite.detector.pipeline_checks import measured_cautions
-from mmdet2tflite.detector.preview_request import PreviewRequest, PreviewResult
 from mmdet2tflite.detector.train import data_paths
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.report.preview_page import draw_sheet, print_preview, render
@@ -98,13 +98,7 @@ def _show(
     experiment: Experiment, out: Path, images: int, seed: int, work: Path
 ) -> tuple[Dataset, PreviewResult]:
     store = Store(experiment.store)
-    with progress_bar("dataset") as on_progress:
-        dataset = DATASET.build(
-            store,
-            experiment.dataset,
-            timeout=experiment.timeouts.dataset,
-            on_progress=on_progress,
-        )
+    dataset = dataset_of(experiment, store)
     request = PreviewRequest(
         detector=experiment.detector,
         training=experiment.training,

@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet2tflite.cli.dataset import dataset_of
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.config.project import project_root
-from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.launch import run_worker
 from mmdet2tflite.detector.train import TRAIN, TrainConfig, train_request
 from mmdet2tflite.errors import ConfigError
@@ -47,14 +47,10 @@ def train_node(experiment: Experiment, node: int) -> None:
             "give the same --set training.machines=… as on the first machine, and another --node",
         )
     store = Store(experiment.store)
-    with progress_bar("dataset") as on_progress:
-        dataset = DATASET.build(
-            store, experiment.dataset, timeout=experiment.timeouts.dataset, on_progress=on_progress
-        )
+    dataset = dataset_of(experiment, store)
     config = TrainConfig(detector=experiment.detector, training=training)
     work = store.work / "train-node" / f"{TRAIN.key(config, dataset=dataset)}-{node}"
     shutil.rmtree(work, ignore_errors=True)
-    (work / LOGS).mkdir(parents=True)
     with progress_bar(f"machine {node}") as on_progress:
         run_worker(
             train_request(store, config, dataset, work),

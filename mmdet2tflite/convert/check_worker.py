@@ -13,7 +13,7 @@ from mmdet2tflite.backends.converted import CONVERTED
 from mmdet2tflite.convert.requests import CheckRequest
 from mmdet2tflite.graph.verify import RewrittenRunner, open_reference
 from mmdet2tflite.parity.check import Infers, check_parity, run_on_images
-from mmdet2tflite.processes.requests import answer
+from mmdet2tflite.processes.messages import answer
 
 THREADS = 2
 

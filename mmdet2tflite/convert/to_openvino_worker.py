@@ -6,7 +6,7 @@ from mmdet2tflite.convert.converters.ir import read_onnx, write_ir
 from mmdet2tflite.convert.requests import OpenvinoRequest
 from mmdet2tflite.graph.verify import open_reference
 from mmdet2tflite.parity.check import check_parity, run_on_images
-from mmdet2tflite.processes.requests import answer
+from mmdet2tflite.processes.messages import answer
 
 THREADS = 2
 

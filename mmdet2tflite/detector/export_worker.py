@@ -26,7 +26,7 @@ from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
 from mmdet2tflite.graph.verify import open_reference  # noqa: E402
 from mmdet2tflite.parity.check import Infers, check_parity, run_on_images  # noqa: E402
 from mmdet2tflite.passport import Head, Preprocessing, Tensor  # noqa: E402
-from mmdet2tflite.processes.requests import answer  # noqa: E402
+from mmdet2tflite.processes.messages import answer  # noqa: E402
 from mmdet2tflite.runtime.decode import FAMILIES  # noqa: E402
 
 UNCUT, CUT = "end2end.onnx", "cut.onnx"

@@ -14,7 +14,7 @@ from mmdet2tflite.config.experiment import Training
 from mmdet2tflite.detector.train_request import TrainRequest
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.processes.machine import cores
-from mmdet2tflite.processes.requests import leave_request
+from mmdet2tflite.processes.messages import leave_request
 from mmdet2tflite.processes.toolchain import OnProgress, run_python
 
 WORKER = "mmdet2tflite.detector.train_worker"

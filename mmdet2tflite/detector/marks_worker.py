@@ -13,11 +13,10 @@ from mmdeploy.apis import torch2onnx  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
-from mmdet2tflite.detector.marks_request import Mark, MarksRequest, Network  # noqa: E402
+from mmdet2tflite.detector.command_requests import Mark, MarksRequest  # noqa: E402
 from mmdet2tflite.detector.mmdet_config import build_config  # noqa: E402
-from mmdet2tflite.detector.train_request import DataPaths  # noqa: E402
 from mmdet2tflite.errors import ConfigError  # noqa: E402
-from mmdet2tflite.processes.requests import answer  # noqa: E402
+from mmdet2tflite.processes.messages import answer  # noqa: E402
 
 DEPLOY = Path("configs/deploy/base.py")
 UNCUT, IMAGE = "end2end.onnx", "image.png"
@@ -26,19 +25,16 @@ UNCUT, IMAGE = "end2end.onnx", "image.png"
 def find_marks(request: MarksRequest) -> list[Mark]:
     """Trace the network on an empty image."""
     work, network = request.work, request.network
-    cfg = Config.fromfile(network) if isinstance(network, Path) else _build(network, work)
+    if isinstance(network, Path):
+        cfg = Config.fromfile(network)
+    else:
+        cfg = build_config(network.detector, network.training, network.data, work)
     width, height = input_size(cfg)
     cv2.imwrite(str(work / IMAGE), np.zeros((height, width, 3), np.uint8))
     deploy = Config.fromfile(str(request.root / DEPLOY))
     deploy.onnx_config.input_shape = [width, height]
     torch2onnx(str(work / IMAGE), str(work), UNCUT, deploy, cfg, None, device="cpu")
     return list_marks(onnx.load(work / UNCUT))
-
-
-def _build(network: Network, work: Path) -> Config:
-    nowhere = (work / "none.json", work)
-    data = DataPaths(classes=network.classes, train=nowhere, val=nowhere)
-    return build_config(network.detector, network.training, data, work)
 
 
 def input_size(cfg: Config) -> tuple[int, int]:

@@ -17,13 +17,12 @@ from mmdet.utils import register_all_modules  # noqa: E402
 
 from mmdet2tflite.detector import augment, cached_dataset  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.box_fates import COUNTS, TRAIL, Seen, Watched, watch  # noqa: E402
+from mmdet2tflite.detector.command_requests import PreviewRequest, PreviewResult  # noqa: E402
 from mmdet2tflite.detector.mmdet_config import build_config  # noqa: E402
 from mmdet2tflite.detector.phases import Phase, phases  # noqa: E402
 from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
-from mmdet2tflite.detector.preview_request import PreviewRequest, PreviewResult  # noqa: E402
 from mmdet2tflite.errors import ConfigError  # noqa: E402
-from mmdet2tflite.processes.messages import progress  # noqa: E402
-from mmdet2tflite.processes.requests import answer  # noqa: E402
+from mmdet2tflite.processes.messages import answer, progress  # noqa: E402
 
 
 def preview(request: PreviewRequest) -> PreviewResult:

@@ -20,14 +20,19 @@ class DataPaths(Frozen):
     val: tuple[Path, Path]
 
 
-class TrainRequest(Frozen):
+class Trainable(Frozen):
+    """What mmdet's config is made of."""
+
+    detector: DetectorConfig
+    training: Training
+    data: DataPaths
+
+
+class TrainRequest(Trainable):
     """Weights, config and all that an interrupted training needs go into ``work``.
 
     ``origin`` is what the key of the training digests.
     """
 
-    detector: DetectorConfig
-    training: Training
-    data: DataPaths
     origin: Mapping[str, Any]
     work: Path

@@ -35,8 +35,7 @@ from mmdet2tflite.detector.start_weights import (  # noqa: E402
 )
 from mmdet2tflite.detector.train_request import CURVES, DataPaths, TrainRequest  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ToolKilled  # noqa: E402
-from mmdet2tflite.processes.messages import progress  # noqa: E402
-from mmdet2tflite.processes.requests import answer  # noqa: E402
+from mmdet2tflite.processes.messages import answer, progress  # noqa: E402
 
 RUN = "run"
 LOADER_KILLED = "is killed by signal: Killed"

@@ -23,8 +23,7 @@ from mmdet2tflite.evaluate.request import OPERATORS, REPORT, EvaluateRequest
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.parity import parity
 from mmdet2tflite.processes import machine
-from mmdet2tflite.processes.messages import progress
-from mmdet2tflite.processes.requests import answer
+from mmdet2tflite.processes.messages import answer, progress
 from mmdet2tflite.runtime.decode import Detections, Floats, decode
 from mmdet2tflite.runtime.images import input_tensor
 from mmdet2tflite.runtime.runners import Runner, RunnerWithDecoder

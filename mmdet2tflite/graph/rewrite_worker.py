@@ -12,7 +12,7 @@ from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.graph.verify import RewrittenRunner, open_reference
 from mmdet2tflite.parity.check import check_parity, run_on_images
-from mmdet2tflite.processes.requests import answer
+from mmdet2tflite.processes.messages import answer
 
 MODEL, PLAN = (RewrittenModel.model_fields[name].default for name in ("file", "plan"))
 THREADS = 2

@@ -50,8 +50,7 @@ def main() -> None:
 
 
 def _hand_over(error: UserError) -> NoReturn:
-    fields = {"found": error.found, "expected": error.expected, "remedy": error.remedy}
-    send("error", {"kind": type(error).__name__, **fields})
+    send("error", [type(error).__name__, error.found, error.expected, error.remedy])
     sys.exit(WRONG_INPUT)
 
 

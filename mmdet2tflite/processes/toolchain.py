@@ -36,7 +36,31 @@ SECONDS_TO_DIE = 5.0
 type OnProgress = Callable[[dict[str, Any]], None]
 
 
-class WarmPython:
+class Child(subprocess.Popen[str]):
+    """A child process; ``messages`` are its lines beside what it prints."""
+
+    def __init__(
+        self, words: Sequence[str], environment: Mapping[str, str], stdin: int = subprocess.DEVNULL
+    ) -> None:
+        receiver, sender = os.pipe()
+        self.messages = os.fdopen(receiver, encoding="utf-8")
+        pipe = {PIPE: f"/proc/self/fd/{sender}"}
+        with os.fdopen(sender, "wb"):  # afterwards it is the child's alone
+            super().__init__(
+                [sys.executable, "-m", "mmdet2tflite.processes.child", *words],
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env={**os.environ, **environment, **pipe, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+                pass_fds=[sender],
+            )
+        kill_first(self.pid)
+
+
+class WarmPython(Child):
     """A child that imports a module in advance and then waits to be told what to run.
 
     A tool's imports may take as long as what its caller has to do first. For one ``run_python``; at
@@ -44,22 +68,19 @@ class WarmPython:
     """
 
     def __init__(self, module: str, environment: Mapping[str, str] | None = None) -> None:
-        self._child = Child([WARM, module], environment or {}, stdin=subprocess.PIPE)
+        super().__init__([WARM, module], environment or {}, stdin=subprocess.PIPE)
 
-    def use(self, words: Sequence[str]) -> "Child":
+    def use(self, words: Sequence[str]) -> Child:
         """Let the child run ``words``: a module and its arguments."""
-        assert self._child.stdin is not None
-        with suppress(BrokenPipeError), self._child.stdin as pipe:
+        assert self.stdin is not None
+        with suppress(BrokenPipeError), self.stdin as pipe:
             pipe.write(json.dumps(words))  # a child that failed to import has closed the pipe
-        return self._child
-
-    def __enter__(self) -> "WarmPython":
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        if self._child.poll() is None:
-            _kill_group(self._child)
-            self._child.wait()
+    def __exit__(self, *exception: Any) -> None:
+        if self.poll() is None:
+            _kill_group(self)
+            self.wait()  # and no more: to close a pipe that a thread still reads would block
 
 
 def run_python(
@@ -123,36 +144,12 @@ def run_python(
     return reader.result
 
 
-class Child(subprocess.Popen[str]):
-    """A child process; ``messages`` are its lines beside what it prints."""
-
-    def __init__(
-        self, words: Sequence[str], environment: Mapping[str, str], stdin: int = subprocess.DEVNULL
-    ) -> None:
-        receiver, sender = os.pipe()
-        self.messages = os.fdopen(receiver, encoding="utf-8")
-        pipe = {PIPE: f"/proc/self/fd/{sender}"}
-        with os.fdopen(sender, "wb"):  # afterwards it is the child's alone
-            super().__init__(
-                [sys.executable, "-m", "mmdet2tflite.processes.child", *words],
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                env={**os.environ, **environment, **pipe, "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,
-                pass_fds=[sender],
-            )
-        kill_first(self.pid)
-
-
 class _Reader:
     """Copies the child's output to the log, keeps its last lines, and takes its messages."""
 
     def __init__(self, child: Child, log: Path, on_progress: OnProgress) -> None:
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self.user_error: dict[str, str] | None = None
+        self.user_error: list[str] = []
         self.result: Any = None
         self.error: Exception | None = None
         self.last_line = time.monotonic()
@@ -250,9 +247,9 @@ def _failure(
     failed: type[ToolFailed], tool: str, what: str, reader: _Reader, log: Path, script: Path
 ) -> UserError:
     if reader.user_error:
-        kind: type[UserError] = getattr(errors, reader.user_error["kind"])
-        fields = (reader.user_error[name] for name in ("found", "expected", "remedy"))
-        return kind(*fields)
+        name, *texts = reader.user_error
+        error: UserError = getattr(errors, name)(*texts)
+        return error
     from importlib.metadata import PackageNotFoundError, version  # slow, in every child
 
     with suppress(PackageNotFoundError):

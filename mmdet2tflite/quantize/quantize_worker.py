@@ -19,8 +19,7 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.parity.check import check_parity, run_on_images
 from mmdet2tflite.parity.parity import compare_outputs
 from mmdet2tflite.processes.machine import cores
-from mmdet2tflite.processes.messages import progress
-from mmdet2tflite.processes.requests import answer
+from mmdet2tflite.processes.messages import answer, progress
 from mmdet2tflite.quantize.layer_errors import snr_by_tensor
 from mmdet2tflite.quantize.layer_table import LAYERS, layer_table
 from mmdet2tflite.quantize.precisions import PRECISIONS, Precision

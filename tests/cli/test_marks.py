@@ -7,7 +7,7 @@ import pytest
 from mmdet2tflite.cli import marks
 from mmdet2tflite.cli.marks import as_json, find_marks
 from mmdet2tflite.cli.marks_table import print_marks
-from mmdet2tflite.detector.marks_request import Mark, MarksRequest
+from mmdet2tflite.detector.command_requests import Mark, MarksRequest
 from mmdet2tflite.errors import ConfigError, ToolFailed
 
 MARKS = [

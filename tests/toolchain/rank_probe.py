@@ -17,7 +17,7 @@ from mmengine.registry import HOOKS
 
 from mmdet2tflite.detector import ranks
 from mmdet2tflite.detector.train_request import TrainRequest
-from mmdet2tflite.processes.requests import answer
+from mmdet2tflite.processes.messages import answer
 
 WORK = Path(json.loads(Path(sys.argv[1]).read_text())["work"])
 distribute = ranks.distribute

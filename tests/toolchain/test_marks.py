@@ -4,7 +4,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from mmdet2tflite.cli.marks import find_marks
-from mmdet2tflite.detector.marks_request import Mark
+from mmdet2tflite.detector.command_requests import Mark
 from tests.toolchain.golden import SIZE
 
 pytestmark = pytest.mark.toolchain

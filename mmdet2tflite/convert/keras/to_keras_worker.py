@@ -26,7 +26,7 @@ from mmdet2tflite.convert.keras.normalise import normalise_for_tensorflow
 from mmdet2tflite.convert.requests import KerasRequest
 from mmdet2tflite.convert.tflite_file import describe_output, match_outputs
 from mmdet2tflite.passport import Rotation, Tensor, TfliteOutput
-from mmdet2tflite.processes.requests import answer
+from mmdet2tflite.processes.messages import answer
 
 NHWC_AXES = (1, 2)
 AXES = {"nhwc": NHWC_AXES, "onnx": (2, 3)}

@@ -18,7 +18,7 @@ from mmdet2tflite.store.store import Store
 WORKER = """
 import numpy as np
 from mmdet2tflite.artifacts import Rotation
-from mmdet2tflite.processes.requests import answer
+from mmdet2tflite.processes.messages import answer
 from tests.processes.child_process.test_requests import Question
 
 def work(question):
