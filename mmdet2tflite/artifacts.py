@@ -9,6 +9,7 @@ from typing import Any, Literal, override
 from pydantic import BaseModel, ConfigDict
 
 from mmdet2tflite.config.names import FormatName
+from mmdet2tflite.passport import Head, Preprocessing, Rotation, Tensor, TfliteOutput
 
 
 class Frozen(BaseModel):
@@ -65,38 +66,6 @@ class Dataset(Artifact):
         return fields
 
 
-class Head(Frozen):
-    """What a decoder must know of a detector whose graph ends before its post-processing.
-
-    Without a ``family`` there is no decoder: nobody here knows what the outputs mean.
-    ``max_candidates`` limits the boxes of each map before the non-maximum suppression,
-    ``max_detections`` those of the image after it.
-    """
-
-    family: str | None
-    classes: tuple[str, ...]
-    strides: tuple[int, ...]
-    score_threshold: float
-    nms_iou: float
-    max_detections: int
-    max_candidates: int | None = None
-
-
-class Preprocessing(Frozen):
-    """How a picture becomes the input tensor.
-
-    Letterbox: scaled with its aspect ratio kept to fit ``width`` x ``height``, placed in the
-    top-left corner, the rest filled with ``pad_value``; then ``(pixel - mean) / std`` per channel.
-    """
-
-    width: int
-    height: int
-    colour_order: Literal["bgr", "rgb"] = "bgr"
-    pad_value: float = 114.0
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-
 class Checkpoint(Artifact):
     """Trained weights with the complete mmdet config that made them."""
 
@@ -106,25 +75,6 @@ class Checkpoint(Artifact):
     head: Head
     preprocessing: Preprocessing
     epoch: int
-
-
-class Tensor(Frozen):
-    """A model's output: ``name`` by meaning and stride (``cls_8``), shape as in the file.
-
-    Without a decoder, the name is the one of the deploy config, numbered in a list (``cls_0``).
-    """
-
-    name: str
-    shape: tuple[int, ...]
-
-
-class TfliteOutput(Tensor):
-    """An output of a TFLite file, with the shape that it has there.
-
-    ``layout``: a map is NHWC; converters leave some outputs as the ONNX has them, whatever that is.
-    """
-
-    layout: Literal["nhwc", "onnx"] = "nhwc"
 
 
 class OnnxModel(Artifact):
@@ -147,16 +97,6 @@ class OpenvinoModel(Artifact):
     head: Head
     preprocessing: Preprocessing
     outputs: tuple[Tensor, ...]
-
-
-class Rotation(Frozen):
-    """Which maps of a model are rotated by 180° (flipped along height and width).
-
-    ``input``: the model wants its input rotated. ``outputs``: names of those that it gives rotated.
-    """
-
-    input: bool = False
-    outputs: tuple[str, ...] = ()
 
 
 class RewrittenModel(Artifact):
@@ -236,29 +176,6 @@ def variant_name(
     """``force_same (inexact) · onnx2tf · float32``; no format stands for TFLite."""
     parts = (strategy if exact else f"{strategy} (inexact)", converter, precision, file_format)
     return " · ".join(part for part in parts if part)
-
-
-class Passport(Frozen):
-    """What a TFLite file says of itself in its metadata: all that is needed to run it rightly.
-
-    ``exact``: its padding strategy keeps the network's numbers, on the reference backend if the
-    strategy is ``engine`` (docs/engine-flag.md). ``outputs`` have the file's own shapes. ``tools``
-    are versions, ``ancestors`` digests of the artefacts that the file was made of. A file that was
-    converted by itself, without a data set, has neither ``head`` nor, if nothing was said of it,
-    ``preprocessing``.
-    """
-
-    version: Literal[1] = 1
-    head: Head | None
-    preprocessing: Preprocessing | None
-    outputs: tuple[TfliteOutput, ...]
-    rotation: Rotation = Rotation()
-    strategy: str
-    exact: bool
-    converter: str
-    precision: str
-    tools: dict[str, str]
-    ancestors: dict[str, str]
 
 
 class Report(Artifact):

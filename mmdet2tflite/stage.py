@@ -1,25 +1,24 @@
 """A stage: a pure function of its input artefacts and its own config, and what its key digests."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from mmdet2tflite.artifacts import Artifact
 from mmdet2tflite.config.base import NotInKey
 from mmdet2tflite.files.digest import json_sha256
-from mmdet2tflite.processes.toolchain import OnProgress
+from mmdet2tflite.processes.messages import leave_request
+from mmdet2tflite.processes.toolchain import OnProgress, run_python
 from mmdet2tflite.sources import source_digests
 from mmdet2tflite.store.manifest import LOGS
 from mmdet2tflite.store.store import Store
 
 KEY_LENGTH = 20
-RESULT = f"{LOGS}/result.json"
 GIVEN = "given"
 """In a manifest's origin: the config with what is in no key, such as paths. Artefacts without it
 have a key by the rules of an earlier version."""
@@ -37,20 +36,31 @@ class Job:
     timeout: float
     on_progress: OnProgress = lambda message: None
 
-    def write_spec(self, name: str, values: Mapping[str, Any]) -> Path:
-        """Leave ``values`` for a child in ``log/<name>.json``.
+    def ask[R](
+        self,
+        tool: str,
+        worker: str,
+        request: BaseModel,
+        result: type[R],
+        *,
+        log: str,
+        environment: Mapping[str, str] | None = None,
+    ) -> R:
+        """Run a worker, a module by name, and return its result (``messages``, ``run_python``).
 
-        Added to them: ``work``, and ``result``, the file for what ``read_result`` returns.
+        It is logged in ``log/<log>.log``; beside that is the request.
         """
-        places = {"work": str(self.work), "result": str(self.work / RESULT)}
-        spec = self.work / LOGS / f"{name}.json"
-        spec.write_text(json.dumps({**values, **places}, indent=1), encoding="utf-8")
-        return spec
-
-    def read_result(self) -> dict[str, Any]:
-        """What the child left."""
-        result: dict[str, Any] = json.loads((self.work / RESULT).read_text(encoding="utf-8"))
-        return result
+        file = self.work / LOGS / f"{log}.log"
+        found = run_python(
+            tool,
+            worker,
+            [leave_request(request, file)],
+            log=file,
+            timeout=self.timeout,
+            environment=environment,
+            on_progress=self.on_progress,
+        )
+        return TypeAdapter(result).validate_python(found)
 
 
 def nothing_outside(config: Any) -> Any:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from pydantic import TypeAdapter
 
-from mmdet2tflite.artifacts import Head, Passport, Preprocessing, Rotation, TfliteOutput
 from mmdet2tflite.convert.tflite_file import write_passport
+from mmdet2tflite.passport import Head, Passport, Preprocessing, Rotation, TfliteOutput
 from mmdet2tflite.tflite.flatbuffer import write_model
 from mmdet2tflite.tflite.padding_flag import write_flags
 from tests.tflite.tflite_writer import Writer
@@ -53,7 +54,7 @@ def passport(**changes: Any) -> Passport:
         "tools": {"hand": "1"},
         "ancestors": {"none": "0"},
     }
-    return Passport(**fields | changes)
+    return TypeAdapter(Passport).validate_python(fields | changes)
 
 
 def write_detector(

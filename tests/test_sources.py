@@ -179,6 +179,7 @@ def test_a_graph_is_rewritten_anew_when_what_compares_it_with_the_original_chang
     modules = (
         *("parity.parity", "parity.check", "runtime.runners", "runtime.images"),
         *("runtime.decode", "runtime.decode.nms", "graph.rewrite", "graph.rewrite_worker"),
+        "graph.rewrite_request",
         *("graph.strategies.mirror", "graph.passes.pads", "graph.rotation.rules_windows"),
     )
     config = RewriteConfig(padding="mirror", tolerance=1e-4)
@@ -214,7 +215,7 @@ def test_a_graph_is_converted_anew_when_what_finishes_and_checks_the_file_change
 
 def test_a_model_is_measured_anew_when_what_writes_its_report_changes(edit) -> None:
     modules = (
-        *("evaluate.evaluate", "evaluate.worker", "evaluate.spec", "evaluate.latency"),
+        *("evaluate.evaluate", "evaluate.worker", "evaluate.request", "evaluate.latency"),
         *("backends.keras_runner", "detector.torch_runner", "safe_text"),
     )
     check_each_changes(edit, EVALUATE, Evaluation(), *modules)

@@ -15,8 +15,8 @@ import numpy as np
 import onnx
 
 from mmdet2tflite.convert.converters.openvino import KERAS_2, SILENCE
+from mmdet2tflite.passport import Preprocessing
 from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY, run_python
-from mmdet2tflite.runtime.decode import PreprocessingValues
 from mmdet2tflite.runtime.images import input_tensor
 
 RecipeName = Literal[
@@ -44,7 +44,7 @@ class Making:
     """
 
     onnx: Path
-    preprocessing: PreprocessingValues
+    preprocessing: Preprocessing
     calibration: tuple[Path, ...]
     work: Path
     log: Path

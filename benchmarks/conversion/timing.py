@@ -1,6 +1,5 @@
 """Times all models of a benchmark in one child process that has the machine to itself."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +9,12 @@ from pydantic import Field
 from benchmarks.conversion.entry import Entry
 from mmdet2tflite.artifacts import Frozen
 from mmdet2tflite.processes import machine
-from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY, OnProgress, run_python
+from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY, OnProgress
 from mmdet2tflite.report.outcome import Measurable
+from mmdet2tflite.stage import Job
 from mmdet2tflite.store.store import Store
 
-type Rounds = dict[str, dict[str, list[float]]]
+Rounds = dict[str, dict[str, list[float]]]
 """Milliseconds of each round, by series and model."""
 
 
@@ -49,13 +49,12 @@ class Candidate(Frozen):
     folder: Path
 
 
-class TimingSpec(Frozen):
-    """What the child is told. It writes ``Rounds`` as JSON into ``result``."""
+class TimingRequest(Frozen):
+    """What the child is asked. It returns ``Rounds``."""
 
     candidates: dict[str, Candidate]
     image: Path
     protocol: Protocol
-    result: Path
 
 
 def time_entries(
@@ -77,8 +76,7 @@ def time_entries(
         ToolFailed: the child failed or ran into its time-out.
     """
     work = (store.work / "benchmark").resolve()
-    work.mkdir(parents=True, exist_ok=True)
-    spec = TimingSpec(
+    request = TimingRequest(
         candidates={
             entry.name: Candidate(model=entry.model, folder=store.path(entry.model).resolve())
             for entry in entries
@@ -86,19 +84,13 @@ def time_entries(
         },
         image=image,
         protocol=protocol,
-        result=work / "rounds.json",
     )
-    spec_file = work / "timing.json"
-    spec_file.write_text(spec.model_dump_json(indent=1), encoding="utf-8")
     with machine.alone():
-        run_python(
+        return Job(store, work, timeout, on_progress).ask(
             "ai-edge-litert",
             "benchmarks.conversion.timing_worker",
-            [spec_file],
-            log=work / "timing.log",
-            timeout=timeout,
+            request,
+            Rounds,
+            log="timing",
             environment=WITHOUT_TELEMETRY,
-            on_progress=on_progress,
         )
-    rounds: Rounds = json.loads(spec.result.read_text(encoding="utf-8"))
-    return rounds

@@ -1,43 +1,34 @@
-"""Child process: all models of a benchmark in one process, taking turns.
+"""Child process: all models of a benchmark in one process, taking turns."""
 
-Argument: a JSON file with a ``TimingSpec``.
-"""
-
-import json
-import sys
-from pathlib import Path
-
-from benchmarks.conversion.timing import SERIES, Rounds, Series, TimingSpec
+from benchmarks.conversion.timing import SERIES, Rounds, Series, TimingRequest
 from benchmarks.conversion.turns import take_turns
 from mmdet2tflite.backends.table import BACKENDS
-from mmdet2tflite.processes.toolchain import progress
+from mmdet2tflite.processes.messages import answer, progress
 from mmdet2tflite.runtime.images import input_tensor
 
 BUILTIN = "builtin"
 """LiteRT's kernels without XNNPACK, as ``backends.table`` calls them."""
 
 
-def main() -> None:
-    """Time every series, and write the rounds. Raises DataError, ModelError."""
-    spec = TimingSpec.model_validate_json(Path(sys.argv[1]).read_bytes())
-    rounds: Rounds = {series.name: _time(spec, series) for series in SERIES}
-    spec.result.write_text(json.dumps(rounds), encoding="utf-8")
+def time_all(request: TimingRequest) -> Rounds:
+    """Time every series. Raises DataError, ModelError."""
+    return {series.name: _time(request, series) for series in SERIES}
 
 
-def _time(spec: TimingSpec, series: Series) -> dict[str, list[float]]:
+def _time(request: TimingRequest, series: Series) -> dict[str, list[float]]:
     candidates = {}
-    for name, candidate in spec.candidates.items():
+    for name, candidate in request.candidates.items():
         model, folder = candidate.model, candidate.folder
         kernel_set = choose_kernel_set(BACKENDS[model.kind].kernel_sets, builtin=series.builtin)
         if kernel_set is None:
             continue
-        tensor, _ = input_tensor(spec.image, model.preprocessing)
+        tensor, _ = input_tensor(request.image, model.preprocessing)
         runner = BACKENDS[model.kind].open(model, folder, kernel_set, series.threads)
         candidates[name] = runner.bind(tensor)
-    total = spec.protocol.rounds
+    total = request.protocol.rounds
     return take_turns(
         candidates,
-        **spec.protocol.model_dump(),
+        **request.protocol.model_dump(),
         on_round=lambda done: progress(completed=done, total=total, description=series.name),
     )
 
@@ -50,4 +41,4 @@ def choose_kernel_set(kernel_sets: tuple[str, ...], *, builtin: bool) -> str | N
 
 
 if __name__ == "__main__":
-    main()
+    answer(time_all, TimingRequest)

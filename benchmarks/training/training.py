@@ -6,42 +6,25 @@ apart; beside that, how far the stock losses are apart on another number of thre
 nothing but the order of additions.
 """
 
-import json
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, get_args
 
 import typer
 
 from benchmarks.conversion.ratios import spread
+from benchmarks.training.training_request import Trained, TrainingRequest, Way
 from mmdet2tflite.cli.command_line import ExperimentFile, Overrides, run_command
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.config.loading import load_experiment
-from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.data.prepare import DATASET
+from mmdet2tflite.detector.train import data_paths
 from mmdet2tflite.processes import machine
+from mmdet2tflite.processes.messages import leave_request
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.store.store import Store
-
-WARMUP = 5
-"""Iterations that do not count."""
-STOCK, OURS = "stock", "mmdet2tflite"
-
-
-@dataclass(frozen=True)
-class Trained:
-    """Seconds and loss of every iteration."""
-
-    seconds: Sequence[float]
-    loss: Sequence[float]
-
-    @property
-    def per_iteration(self) -> float:
-        """Median of seconds, without the first iterations."""
-        return statistics.median(self.seconds[WARMUP:])
 
 
 def measure(
@@ -56,14 +39,14 @@ def measure(
     cores = machine.cores()
     pairs = []
     for number in range(rounds):
-        stock, ours = (_train(experiment, way, cores) for way in (STOCK, OURS))
+        stock, ours = (_train(experiment, way, cores) for way in get_args(Way))
         pairs.append((stock, ours))
         print(
             f"round {number + 1}: {stock.per_iteration:.3f} s stock, {ours.per_iteration:.3f} s "
             f"here, {stock.per_iteration / ours.per_iteration:.2f} times as fast",
             flush=True,
         )
-    other = _train(experiment, STOCK, max(1, cores // 2))
+    other = _train(experiment, "stock", max(1, cores // 2))
     for line in describe(pairs, other):
         print(line)
 
@@ -88,33 +71,28 @@ def difference(one: Trained, other: Trained) -> float:
     return statistics.fmean(abs(a - b) / a for a, b in pairs)
 
 
-def _train(experiment: Experiment, way: str, threads: int) -> Trained:
+def _train(experiment: Experiment, way: Way, threads: int) -> Trained:
     store = Store(experiment.store)
     dataset = DATASET.build(store, experiment.dataset, timeout=experiment.timeouts.dataset)
     with tempfile.TemporaryDirectory() as folder, machine.alone():
         work = Path(folder)
-        spec: dict[str, Any] = {
-            "way": way,
-            "threads": threads,
-            "detector": experiment.detector.model_dump(mode="json"),
-            "training": experiment.training.model_dump(mode="json"),
-            "data": {
-                "classes": dataset.classes,
-                "train": [str(path) for path in split_paths(store, dataset, "train")],
-                "val": [str(path) for path in split_paths(store, dataset, "val")],
-            },
-            "work": folder,
-            "result": str(work / "result.json"),
-        }
-        (work / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-        run_python(
+        request = TrainingRequest(
+            way=way,
+            threads=threads,
+            detector=experiment.detector,
+            training=experiment.training,
+            data=data_paths(store, dataset),
+            work=work,
+        )
+        log = work / "train.log"
+        found = run_python(
             "mmdet",
             "benchmarks.training.training_worker",
-            [work / "spec.json"],
-            log=work / "train.log",
+            [leave_request(request, log)],
+            log=log,
             silence=experiment.timeouts.training_silence,
         )
-        return Trained(**json.loads((work / "result.json").read_text(encoding="utf-8")))
+        return Trained.model_validate(found)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,4 @@
-"""Child process: one short training, by mmdet's own ``tools/train.py`` or as this project trains.
-
-Argument: a JSON file with ``way``, ``threads``, ``detector``, ``training``, ``data``, ``work``,
-``result``. The result holds ``seconds`` and ``loss`` of every iteration.
-"""
+"""Child process: one short training, by mmdet's own ``tools/train.py`` or as in this project."""
 
 import json
 import runpy
@@ -11,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.training.training_request import Trained, TrainingRequest
 from mmdet2tflite.detector import compat
 
 compat.prepare()  # before anything imports mmdet
@@ -22,10 +19,10 @@ from mmengine.hooks import Hook  # noqa: E402
 from mmengine.registry import HOOKS  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
 
-from mmdet2tflite.config.experiment import DetectorConfig, Training  # noqa: E402
 from mmdet2tflite.detector import augment, cached_dataset, recorder  # noqa: E402, F401  (they register themselves)
-from mmdet2tflite.detector.mmdet_config import DataPaths, build_config  # noqa: E402
+from mmdet2tflite.detector.mmdet_config import build_config  # noqa: E402
 from mmdet2tflite.detector.speed import speed_up  # noqa: E402
+from mmdet2tflite.processes.messages import answer  # noqa: E402
 
 STOCK = Path(mmdet.__file__).parent / ".mim" / "tools" / "train.py"
 
@@ -58,24 +55,20 @@ class IterationRecorder(Hook):
         self._file.write_text(json.dumps(self._found), encoding="utf-8")
 
 
-def main() -> None:
+def train(request: TrainingRequest) -> Trained:
     """Train."""
-    spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    torch.set_num_threads(spec["threads"])
-    cfg = build_config(
-        DetectorConfig.model_validate(spec["detector"]),
-        Training.model_validate(spec["training"]),
-        DataPaths.model_validate(spec["data"]),
-        Path(spec["work"]) / "run",
-    )
-    cfg.custom_hooks.append(dict(type="IterationRecorder", file=spec["result"]))
+    torch.set_num_threads(request.threads)
+    work, recorded = request.work, request.work / "recorded.json"
+    cfg = build_config(request.detector, request.training, request.data, work / "run")
+    cfg.custom_hooks.append(dict(type="IterationRecorder", file=str(recorded)))
     cfg.train_cfg.val_interval = cfg.train_cfg.max_epochs + 1
-    if spec["way"] == "stock":
-        by_stock(cfg, Path(spec["work"]) / "config.py")
+    if request.way == "stock":
+        by_stock(cfg, work / "config.py")
     else:
         runner = Runner.from_cfg(cfg)
         speed_up(runner.model)
         runner.train()
+    return Trained.model_validate_json(recorded.read_bytes())
 
 
 def by_stock(cfg: Config, file: Path) -> None:
@@ -91,4 +84,4 @@ def by_stock(cfg: Config, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(train, TrainingRequest)

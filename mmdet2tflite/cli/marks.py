@@ -10,15 +10,20 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from pydantic import TypeAdapter
+
+from mmdet2tflite.cli.dataset import dataset_of
 from mmdet2tflite.config.experiment import Experiment, Timeouts
 from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.config.project import project_root
-from mmdet2tflite.data.prepare import DATASET
+from mmdet2tflite.detector.command_requests import Mark, MarksRequest
+from mmdet2tflite.detector.train import data_paths
+from mmdet2tflite.detector.train_request import Trainable
 from mmdet2tflite.errors import ConfigError, ToolFailed
+from mmdet2tflite.processes.messages import leave_request
 from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.report.terminal import progress_bar
 from mmdet2tflite.store.store import Store
@@ -26,23 +31,6 @@ from mmdet2tflite.store.store import Store
 CONFIG = "config.py"
 """The complete mmdet config beside the weights of a checkpoint of this project."""
 STORE = Experiment.model_fields["store"].default
-
-
-@dataclass(frozen=True)
-class Mark:
-    """One tensor at one mark. Where a mark has several, a cut takes them all.
-
-    Args:
-        mark: as a deploy config writes it, ``function:input`` or ``function[1]:output``.
-        tensor: its name in the graph that is cut there.
-        type: of the elements, as ONNX calls it.
-        shape: of the tensor, batch 1.
-    """
-
-    mark: str
-    tensor: str
-    type: str
-    shape: tuple[int, ...]
 
 
 def find_marks(
@@ -64,36 +52,30 @@ def find_marks(
         UserError: there is no such file, it is neither, its config is not to be trusted, or the
             network cannot be traced.
     """
+    network: Path | Trainable
     if source.suffix in (".yaml", ".yml"):
-        network = _of_experiment(source, overrides)
+        network, timeout = _of_experiment(source, overrides)
     elif overrides:
         raise ConfigError(
             f"--set for {source}", "an experiment file (.yaml): a checkpoint's settings are made"
         )
     else:
-        config = _config_of(source)
+        network, timeout = _config_of(source), Timeouts().export
         if not trust_config:
-            _check_origin(config)
-        network = {"config": str(config), "timeout": Timeouts().export}
-    return _trace(network)
+            _check_origin(network)
+    return _trace(network, timeout)
 
 
-def _of_experiment(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
+def _of_experiment(file: Path, overrides: Sequence[str]) -> tuple[Trainable, float]:
     experiment = load_experiment(file, overrides)
     os.chdir(project_root())  # relative paths of an experiment start there
-    with progress_bar("dataset") as on_progress:
-        dataset = DATASET.build(
-            Store(experiment.store),
-            experiment.dataset,
-            timeout=experiment.timeouts.dataset,
-            on_progress=on_progress,
-        )
-    return {
-        "detector": experiment.detector.model_dump(mode="json"),
-        "training": experiment.training.model_dump(mode="json"),
-        "classes": dataset.classes,
-        "timeout": experiment.timeouts.export,
-    }
+    store = Store(experiment.store)
+    network = Trainable(
+        detector=experiment.detector,
+        training=experiment.training,
+        data=data_paths(store, dataset_of(experiment, store)),
+    )
+    return network, experiment.timeouts.export
 
 
 def _config_of(checkpoint: Path) -> Path:
@@ -122,27 +104,25 @@ def _check_origin(config: Path) -> None:
         )
 
 
-def _trace(network: dict[str, Any]) -> list[Mark]:
+def _trace(network: Path | Trainable, timeout: float) -> list[Mark]:
     work = Path(tempfile.mkdtemp(prefix="mmdet2tflite-marks-"))
-    spec, result = work / "marks.json", work / "result.json"
-    values = {**network, "root": str(project_root()), "work": str(work), "result": str(result)}
-    spec.write_text(json.dumps(values), encoding="utf-8")
+    request = MarksRequest(network=network, root=project_root(), work=work)
+    log = work / "marks.log"
     with ExitStack() as leaving, progress_bar("trace") as on_progress:
         leaving.callback(shutil.rmtree, work)
         try:
-            run_python(
+            found = run_python(
                 "mmdeploy",
                 "mmdet2tflite.detector.marks_worker",
-                [spec],
-                log=work / "marks.log",
-                timeout=network["timeout"],
+                [leave_request(request, log)],
+                log=log,
+                timeout=timeout,
                 on_progress=on_progress,
             )
         except ToolFailed:
             leaving.pop_all()  # its message names the log in this folder
             raise
-        found = json.loads(result.read_text(encoding="utf-8"))
-    return [Mark(**{**mark, "shape": tuple(mark["shape"])}) for mark in found]
+    return TypeAdapter(list[Mark]).validate_python(found)
 
 
 def as_json(marks: Sequence[Mark]) -> str:

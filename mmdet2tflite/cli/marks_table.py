@@ -7,7 +7,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from mmdet2tflite.cli.marks import Mark
+from mmdet2tflite.detector.command_requests import Mark
 from mmdet2tflite.report.terminal import SafeConsole
 
 LOG_WIDTH = 120

@@ -10,20 +10,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mmdet2tflite.artifacts import Dataset
+from mmdet2tflite.cli.dataset import dataset_of
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.config.project import project_root
-from mmdet2tflite.data.files import split_paths
-from mmdet2tflite.data.prepare import DATASET
+from mmdet2tflite.detector.command_requests import PreviewRequest, PreviewResult
 from mmdet2tflite.detector.pipeline_checks import measured_cautions
+from mmdet2tflite.detector.train import data_paths
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.report.preview_page import draw_sheet, print_preview, render
 from mmdet2tflite.report.terminal import progress_bar
+from mmdet2tflite.stage import Job
+from mmdet2tflite.store.manifest import LOGS
 from mmdet2tflite.store.store import Store
 
 PAGE, SHEET, NUMBERS = "preview.html", "preview.png", "preview.json"
-LOGS = "log"
 
 
 def preview_and_print(
@@ -63,16 +65,16 @@ def preview(experiment: Experiment, out: Path, images: int, seed: int) -> dict[s
         )
     _make(out)
     with tempfile.TemporaryDirectory(prefix="mmdet2tflite-preview-") as work:
-        shown = _show(experiment, out, images, seed, Path(work))
+        dataset, shown = _show(experiment, out, images, seed, Path(work))
         size = experiment.detector.input_size
-        cautions = [*shown["cautions"], *map(asdict, measured_cautions(shown["phases"], size))]
+        cautions = [*shown.cautions, *measured_cautions(shown.phases, size)]
         values = {
             "experiment": experiment.name,
             "seed": seed,
             "input_size": list(size),
-            "classes": shown["classes"],
-            "cautions": cautions,
-            "phases": shown["phases"],
+            "classes": list(dataset.classes),
+            "cautions": list(map(asdict, cautions)),
+            "phases": shown.phases,
         }
         (out / PAGE).write_text(render(values), encoding="utf-8")
         (out / SHEET).write_bytes(draw_sheet(values))
@@ -92,41 +94,23 @@ def _make(out: Path) -> None:
         ) from None
 
 
-def _show(experiment: Experiment, out: Path, images: int, seed: int, work: Path) -> dict[str, Any]:
+def _show(
+    experiment: Experiment, out: Path, images: int, seed: int, work: Path
+) -> tuple[Dataset, PreviewResult]:
     store = Store(experiment.store)
-    with progress_bar("dataset") as on_progress:
-        dataset = DATASET.build(
-            store,
-            experiment.dataset,
-            timeout=experiment.timeouts.dataset,
-            on_progress=on_progress,
-        )
-    spec, result = out / LOGS / "preview.json", work / "result.json"
-    values = {
-        "detector": experiment.detector.model_dump(mode="json"),
-        "training": experiment.training.model_dump(mode="json"),
-        "data": {
-            "classes": dataset.classes,
-            "train": [str(path) for path in split_paths(store, dataset, "train")],
-            "val": [str(path) for path in split_paths(store, dataset, "val")],
-        },
-        "images": min(images, dataset.train.images),
-        "seed": seed,
-        "work": str(work),
-        "result": str(result),
-    }
-    spec.write_text(json.dumps(values, indent=1), encoding="utf-8")
+    dataset = dataset_of(experiment, store)
+    request = PreviewRequest(
+        detector=experiment.detector,
+        training=experiment.training,
+        data=data_paths(store, dataset),
+        images=min(images, dataset.train.images),
+        seed=seed,
+        work=work,
+    )
     with progress_bar("preview") as on_progress:
-        run_python(
-            "mmdet",
-            "mmdet2tflite.detector.preview_worker",
-            [spec],
-            log=out / LOGS / "preview.log",
-            timeout=experiment.timeouts.dataset,
-            on_progress=on_progress,
-        )
-    shown: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
-    return {**shown, "classes": list(dataset.classes)}
+        job = Job(store, out, experiment.timeouts.dataset, on_progress)
+        worker = "mmdet2tflite.detector.preview_worker"
+        return dataset, job.ask("mmdet", worker, request, PreviewResult, log="preview")
 
 
 def _without_files(values: dict[str, Any]) -> dict[str, Any]:

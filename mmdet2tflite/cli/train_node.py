@@ -3,18 +3,17 @@
 The first machine runs the experiment and keeps what comes out; this one only trains along.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet2tflite.cli.dataset import dataset_of
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.config.project import project_root
-from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.launch import run_worker
-from mmdet2tflite.detector.train import TRAIN, TrainConfig, spec_values
+from mmdet2tflite.detector.train import TRAIN, TrainConfig, train_request
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.report.terminal import progress_bar
 from mmdet2tflite.store.manifest import LOGS
@@ -48,22 +47,13 @@ def train_node(experiment: Experiment, node: int) -> None:
             "give the same --set training.machines=… as on the first machine, and another --node",
         )
     store = Store(experiment.store)
-    with progress_bar("dataset") as on_progress:
-        dataset = DATASET.build(
-            store, experiment.dataset, timeout=experiment.timeouts.dataset, on_progress=on_progress
-        )
+    dataset = dataset_of(experiment, store)
     config = TrainConfig(detector=experiment.detector, training=training)
     work = store.work / "train-node" / f"{TRAIN.key(config, dataset=dataset)}-{node}"
     shutil.rmtree(work, ignore_errors=True)
-    (work / LOGS).mkdir(parents=True)
-    spec = work / LOGS / "train.json"
-    places = {"work": str(work), "result": str(work / LOGS / "result.json")}
-    values = {**spec_values(store, config, dataset), **places}
-    spec.write_text(json.dumps(values, indent=1), encoding="utf-8")
     with progress_bar(f"machine {node}") as on_progress:
         run_worker(
-            training,
-            spec,
+            train_request(store, config, dataset, work),
             log=work / LOGS / "train.log",
             silence=experiment.timeouts.training_silence,
             on_progress=on_progress,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import version
@@ -37,9 +37,9 @@ from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.auto import rewritings
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.parity.check import check_parity, missed_outputs
+from mmdet2tflite.passport import Passport, Preprocessing, Tensor
 
 if TYPE_CHECKING:  # pydantic is slow to import: while the converter runs is early enough
-    from mmdet2tflite.artifacts import Passport, Preprocessing
     from mmdet2tflite.convert.finish_tflite import ExpectedTflite
 
 
@@ -56,7 +56,7 @@ class Network:
     """
 
     request: Request
-    preprocessing: "Preprocessing | None"
+    preprocessing: Preprocessing | None
     samples: Samples
     reference: "Future[Outputs]"
     model: ir.Model
@@ -166,7 +166,7 @@ def _compare_graphs(network: Network, step: Step) -> tuple[Outputs, dict[str, fl
 
 
 def _outputs(
-    network: Network, step: Step, file: Path, passport: "Passport", warm: WarmTools
+    network: Network, step: Step, file: Path, passport: Passport, warm: WarmTools
 ) -> Outputs:
     inputs = {str(value.name): value for value in step.rewriting.model.graph.inputs}
     rotated = passport.rotation.input
@@ -199,7 +199,6 @@ def _census(file: Path) -> dict[str, float]:
 
 
 def _expected_tflite(network: Network, step: Step, rewritten: Path) -> "ExpectedTflite":
-    from mmdet2tflite.artifacts import Rotation, Tensor
     from mmdet2tflite.convert.finish_tflite import ExpectedTflite
 
     rewriting, strategy = step.rewriting, STRATEGIES[step.strategy]
@@ -211,16 +210,14 @@ def _expected_tflite(network: Network, step: Step, rewritten: Path) -> "Expected
             Tensor(name=str(output.name), shape=shape_of(output)) for output in graph.outputs
         ),
         most_pads=rewriting.most_pads,
-        rotation=Rotation(**asdict(rewriting.rotation)),
+        rotation=rewriting.rotation,
         undo_rotation=not strategy.rotated_file,
         flags=true_pads(rewriting) if strategy.flagged else {},
         layout=network.request.output_layout,
     )
 
 
-def _passport(network: Network, step: Step) -> "Passport":
-    from mmdet2tflite.artifacts import Passport
-
+def _passport(network: Network, step: Step) -> Passport:
     tools = (*CONVERTERS[step.converter].tools, "mmdet2tflite")
     return Passport(
         head=None,

@@ -13,10 +13,10 @@ from mmdet2tflite.graph.edit import constant, is_op, readers
 from mmdet2tflite.graph.rewriting import NOT_ROTATED
 from mmdet2tflite.graph.verify import RewrittenRunner
 from mmdet2tflite.parity.check import missed_outputs
+from mmdet2tflite.passport import Passport
 from mmdet2tflite.processes.toolchain import WarmPython, run_python
 
 if TYPE_CHECKING:
-    from mmdet2tflite.artifacts import Passport
     from mmdet2tflite.convert.tflite_file import AxisOrder
 
 type Outputs = dict[str, Array]
@@ -46,7 +46,7 @@ def run_graph(runner: Runs, samples: Samples) -> Outputs:
 
 def run_file(
     file: Path,
-    passport: "Passport",
+    passport: Passport,
     feeds: Sequence[Feed],
     *,
     work: Path,
@@ -114,7 +114,7 @@ def _next_to(random: np.random.Generator, values: Array) -> Array:
     return np.where(values == 0, values, np.nextafter(values, upwards))
 
 
-def as_onnx(passport: "Passport", outputs: Outputs) -> Outputs:
+def as_onnx(passport: Passport, outputs: Outputs) -> Outputs:
     """A file's outputs as the ONNX has them."""
     rotated = passport.rotation.outputs
     found = {}

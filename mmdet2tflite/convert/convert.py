@@ -5,13 +5,7 @@ from importlib.metadata import version
 
 import onnx_ir as ir
 
-from mmdet2tflite.artifacts import (
-    Dataset,
-    OnnxModel,
-    Passport,
-    RewrittenModel,
-    TfliteModel,
-)
+from mmdet2tflite.artifacts import Dataset, OnnxModel, RewrittenModel, TfliteModel
 from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.config.names import ConverterName
 from mmdet2tflite.convert.check import check_conversion
@@ -19,10 +13,12 @@ from mmdet2tflite.convert.conversion import convert_graph
 from mmdet2tflite.convert.converters.converter import ToolRun
 from mmdet2tflite.convert.converters.table import CONVERTERS
 from mmdet2tflite.convert.finish_tflite import ExpectedTflite, finish_tflite
+from mmdet2tflite.passport import Passport
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store.manifest import LOGS
 
 FILE = TfliteModel.model_fields["file"].default
+FROM_PASSPORT = ("outputs", "rotation", "strategy", "exact", "converter", "precision")
 
 
 class ConvertConfig(ConfigSection):
@@ -77,10 +73,11 @@ def convert(
     for folder in job.work.glob(f"{scratch.name}*"):
         shutil.rmtree(folder)
     result = TfliteModel(
-        **model.model_dump(include={"head", "preprocessing", "strategy", "exact"}),
-        **finished.model_dump(include={"outputs", "rotation", "converter", "precision"}),
+        head=model.head,
+        preprocessing=model.preprocessing,
+        **{name: getattr(finished, name) for name in FROM_PASSPORT},
     )
-    metrics = check_conversion(
+    return check_conversion(
         job,
         result,
         model=model,
@@ -88,7 +85,6 @@ def convert(
         dataset=dataset,
         tolerance=config.tolerance,
     )
-    return result.model_copy(update={"metrics": metrics})
 
 
 def _tools(config: ConvertConfig) -> tuple[str, ...]:

@@ -1,14 +1,13 @@
 """Finishes a converter's file: names, layouts, padding flags, rotation, passport."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from mmdet2tflite.artifacts import Passport, Rotation, Tensor, TfliteOutput
 from mmdet2tflite.config.names import OutputLayout
 from mmdet2tflite.convert.locate import locate_convolutions
 from mmdet2tflite.convert.spelling import Spelling
@@ -23,6 +22,7 @@ from mmdet2tflite.convert.tflite_file import (
     write_passport,
 )
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport import Passport, Rotation, Tensor, TfliteOutput
 from mmdet2tflite.tflite.census import PADS, custom_ops, operators
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
 from mmdet2tflite.tflite.outputs import is_turned_last, remove_marker, transpose_output
@@ -99,7 +99,7 @@ def finish_tflite(
     if expected.undo_rotation and rotation.input:
         rotate_io(model, inputs=True, outputs=_spatial_axes(outputs, rotation.outputs))
         rotation = Rotation()
-    passport = passport.model_copy(update={"outputs": outputs, "rotation": rotation})
+    passport = replace(passport, outputs=outputs, rotation=rotation)
     write_passport(model, passport)
     write_model(model, target)
     return passport

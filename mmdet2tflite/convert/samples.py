@@ -13,7 +13,7 @@ from mmdet2tflite.errors import DataError, ModelError
 from mmdet2tflite.graph.edit import constant, integer, is_op, readers, shape_of
 from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.parity.check import PARITY_IMAGES
-from mmdet2tflite.runtime.decode import PreprocessingValues
+from mmdet2tflite.passport import Preprocessing
 from mmdet2tflite.runtime.images import images_in, input_tensor
 
 type Array = NDArray[Any]
@@ -68,7 +68,7 @@ def _lengths(value: ir.Value) -> Iterator[int]:
                 yield table.shape[integer(node, "axis", 0)]
 
 
-def images(folder: Path, preprocessing: PreprocessingValues, inputs: Sequence[ir.Value]) -> Samples:
+def images(folder: Path, preprocessing: Preprocessing, inputs: Sequence[ir.Value]) -> Samples:
     """The first images of a folder in the order of their names, letterboxed.
 
     Raises:

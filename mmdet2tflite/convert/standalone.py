@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
@@ -31,9 +30,7 @@ from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.graph.model_file import load_model
-
-if TYPE_CHECKING:  # pydantic is slow to import: while the converter runs is early enough
-    from mmdet2tflite.artifacts import Preprocessing
+from mmdet2tflite.passport import Preprocessing
 
 THREADS = 1
 """The converter runs beside the comparison of the graphs."""
@@ -113,11 +110,9 @@ def _work_folder() -> Iterator[Path]:
 
 def _preprocessing(
     normalisation: Normalisation | None, inputs: list[ir.Value]
-) -> "Preprocessing | None":
+) -> Preprocessing | None:
     if normalisation is None:
         return None
-    from mmdet2tflite.artifacts import Preprocessing
-
     size = _image_size(inputs)
     if size is None:
         raise ModelError(
@@ -136,12 +131,10 @@ def _preprocessing(
 
 
 def _samples(
-    request: Request, preprocessing: "Preprocessing | None", inputs: list[ir.Value]
+    request: Request, preprocessing: Preprocessing | None, inputs: list[ir.Value]
 ) -> Samples:
     if request.calibration is None:
         return samples.noise(inputs)
-    from mmdet2tflite.artifacts import Preprocessing
-
     width, height = _image_size(inputs) or (1, 1)
     default = Preprocessing(width=width, height=height)
     return samples.images(request.calibration, preprocessing or default, inputs)

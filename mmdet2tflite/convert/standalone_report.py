@@ -6,16 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mmdet2tflite.convert.request import Request
 from mmdet2tflite.errors import UserError, one_line
 from mmdet2tflite.graph.canonical import Change
 from mmdet2tflite.graph.plan import describe_rewriting
 from mmdet2tflite.graph.rewriting import Rewriting
-
-if TYPE_CHECKING:
-    from mmdet2tflite.artifacts import Passport
+from mmdet2tflite.passport import Passport
 
 PLAN, PARITY, PASSPORT = "plan.json", "parity.json", "passport.json"
 SCRIPT, LOG = "reproduce.sh", "converter.log"
@@ -43,7 +40,7 @@ class Conversion:
     """
 
     file: Path
-    passport: "Passport"
+    passport: Passport
     rewriting: Rewriting
     samples: str
     metrics: Mapping[str, float]
@@ -54,6 +51,8 @@ def write_reports(
     folder: Path, request: Request, conversion: Conversion, changes: Sequence[Change]
 ) -> None:
     """Write plan.json, parity.json, passport.json and reproduce.sh."""
+    from mmdet2tflite.convert.tflite_file import passport_json  # slow: see attempt.py
+
     rewriting, passport = conversion.rewriting, conversion.passport
     plan = describe_rewriting(rewriting.chosen or request.padding, rewriting, changes)
     plan["converter"] = passport.converter
@@ -66,8 +65,7 @@ def write_reports(
     }
     for name, values in ((PLAN, plan), (PARITY, parity)):
         (folder / name).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    text = passport.model_dump_json(indent=1) + "\n"
-    (folder / PASSPORT).write_text(text, encoding="utf-8")
+    (folder / PASSPORT).write_bytes(passport_json(passport, indent=1) + b"\n")
     script = folder / SCRIPT
     script.write_text(
         "#!/bin/sh\n"

@@ -5,15 +5,17 @@ from itertools import permutations
 from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
+from pydantic import TypeAdapter
 
-from mmdet2tflite.artifacts import Passport, Tensor, TfliteOutput
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport import Passport, Tensor, TfliteOutput
 from mmdet2tflite.runtime.passport import PASSPORT
 from mmdet2tflite.tflite.flatbuffer import read_metadata, read_model, write_metadata
 
 type AxisOrder = tuple[int, ...]
 
 LARGEST_RANK = 6
+_PASSPORT = TypeAdapter(Passport)
 
 
 def output_tensors(model: schema.ModelT) -> list[Tensor]:
@@ -114,7 +116,12 @@ def rename_outputs(model: schema.ModelT, names: Mapping[str, str]) -> None:
 
 def write_passport(model: schema.ModelT, passport: Passport) -> None:
     """Put the passport into the metadata, in place of an earlier one."""
-    write_metadata(model, PASSPORT, passport.model_dump_json().encode())
+    write_metadata(model, PASSPORT, passport_json(passport))
+
+
+def passport_json(passport: Passport, indent: int | None = None) -> bytes:
+    """The text that a file, or what lies beside it, has of its passport."""
+    return _PASSPORT.dump_json(_PASSPORT.validate_python(passport), indent=indent)
 
 
 def read_passport(path: Path) -> Passport:
@@ -124,4 +131,4 @@ def read_passport(path: Path) -> Passport:
         raise ModelError(
             f"{path} has no passport", "a file that mmdet2tflite made", "convert the model again"
         )
-    return Passport.model_validate_json(content)
+    return _PASSPORT.validate_json(content)

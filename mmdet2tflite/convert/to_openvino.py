@@ -2,11 +2,11 @@
 
 from mmdet2tflite.artifacts import Dataset, OnnxModel, OpenvinoModel
 from mmdet2tflite.config.base import ConfigSection
+from mmdet2tflite.convert.requests import OpenvinoRequest
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.parity.check import PARITY_IMAGES
-from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY, run_python
+from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store.manifest import LOGS
 
 
 class OpenvinoConfig(ConfigSection):
@@ -24,28 +24,19 @@ def to_openvino(
         ParityError: an output misses ``config.tolerance``.
         ModelError: OpenVINO does not take the graph.
     """
-    result = OpenvinoModel(
-        head=model.head, preprocessing=model.preprocessing, outputs=model.outputs
+    request = OpenvinoRequest(
+        onnx=job.store.path(model, model.file),
+        model=OpenvinoModel(
+            head=model.head, preprocessing=model.preprocessing, outputs=model.outputs
+        ),
+        images=image_files(job.store, dataset, "val")[:PARITY_IMAGES],
+        tolerance=config.tolerance,
+        work=job.work,
     )
-    images = image_files(job.store, dataset, "val")[:PARITY_IMAGES]
-    spec = job.write_spec(
-        "openvino",
-        {
-            "onnx": str(job.store.path(model, model.file)),
-            "model": result.model_dump(mode="json"),
-            "images": [str(image) for image in images],
-            "tolerance": config.tolerance,
-        },
+    worker, environment = "mmdet2tflite.convert.to_openvino_worker", WITHOUT_TELEMETRY
+    return job.ask(
+        "openvino", worker, request, OpenvinoModel, log="openvino", environment=environment
     )
-    run_python(
-        "openvino",
-        "mmdet2tflite.convert.to_openvino_worker",
-        [spec],
-        log=job.work / LOGS / "openvino.log",
-        timeout=job.timeout,
-        environment=WITHOUT_TELEMETRY,
-    )
-    return result.model_copy(update={"metrics": job.read_result()})
 
 
 OPENVINO: Stage[OpenvinoModel] = Stage(

@@ -6,12 +6,11 @@ from mmdet2tflite.artifacts import Checkpoint, Dataset, OnnxModel
 from mmdet2tflite.config.experiment import Export
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.config_file import config_digests
+from mmdet2tflite.detector.export_request import ExportRequest
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.parity.check import PARITY_IMAGES
-from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.runtime.decode import FAMILIES
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store.manifest import LOGS
 
 DEPLOY_CONFIGS = {family: Path("configs/deploy", f"{family}.py") for family in FAMILIES}
 """Where each family is cut, if ``export.deploy_config`` does not say it."""
@@ -25,34 +24,17 @@ def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset
         ParityError: an output misses ``config.tolerance`` against PyTorch.
         UserError: anything else that went wrong in the child.
     """
-    images = image_files(job.store, dataset, "val")[:PARITY_IMAGES]
-    spec = job.write_spec(
-        "export",
-        {
-            "export": with_deploy_config(config, checkpoint.head.family).model_dump(mode="json"),
-            "head": checkpoint.head.model_dump(mode="json"),
-            "preprocessing": checkpoint.preprocessing.model_dump(mode="json"),
-            "weights": str(job.store.path(checkpoint, checkpoint.weights)),
-            "config": str(job.store.path(checkpoint, checkpoint.config)),
-            "images": [str(image) for image in images],
-        },
-    )
-    run_python(
-        "mmdeploy",
-        "mmdet2tflite.detector.export_worker",
-        [spec],
-        log=job.work / LOGS / "export.log",
-        timeout=job.timeout,
-        on_progress=job.on_progress,
-    )
-    result = job.read_result()
-    return OnnxModel(
-        head=checkpoint.head.model_copy(update={"family": result["family"]}),
+    request = ExportRequest(
+        export=with_deploy_config(config, checkpoint.head.family),
+        head=checkpoint.head,
         preprocessing=checkpoint.preprocessing,
-        opset=config.opset,
-        outputs=result["outputs"],
-        metrics=result["metrics"],
+        weights=job.store.path(checkpoint, checkpoint.weights),
+        config=job.store.path(checkpoint, checkpoint.config),
+        images=image_files(job.store, dataset, "val")[:PARITY_IMAGES],
+        work=job.work,
     )
+    worker = "mmdet2tflite.detector.export_worker"
+    return job.ask("mmdeploy", worker, request, OnnxModel, log="export")
 
 
 def with_deploy_config(config: Export, family: str | None) -> Export:

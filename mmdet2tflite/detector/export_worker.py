@@ -1,14 +1,8 @@
-"""Child process: checkpoint → ONNX by mmdeploy, cut at the marks, folded, outputs named.
+"""Child process: checkpoint → ONNX by mmdeploy, cut at the marks, folded, outputs named."""
 
-Argument: a JSON file with ``export``, ``head``, ``preprocessing``, ``weights``, ``config``,
-``images`` (files), ``work``, ``result``.
-"""
-
-import json
-import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mmdet2tflite.detector import compat
 
@@ -22,28 +16,28 @@ from mmdeploy.apis import extract_model, torch2onnx  # noqa: E402
 from mmdeploy.apis.core.pipeline_manager import no_mp  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
-from mmdet2tflite.artifacts import Head, Preprocessing  # noqa: E402
+from mmdet2tflite.artifacts import OnnxModel  # noqa: E402
 from mmdet2tflite.config.experiment import Export  # noqa: E402
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
+from mmdet2tflite.detector.export_request import ExportRequest  # noqa: E402
 from mmdet2tflite.detector.mark_runner import MarkRunner  # noqa: E402
 from mmdet2tflite.detector.torch_runner import TorchRunner  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
 from mmdet2tflite.graph.verify import open_reference  # noqa: E402
 from mmdet2tflite.parity.check import Infers, check_parity, run_on_images  # noqa: E402
+from mmdet2tflite.passport import Head, Preprocessing, Tensor  # noqa: E402
+from mmdet2tflite.processes.messages import answer  # noqa: E402
 from mmdet2tflite.runtime.decode import FAMILIES  # noqa: E402
 
-UNCUT, CUT, MODEL = "end2end.onnx", "cut.onnx", "model.onnx"
+UNCUT, CUT = "end2end.onnx", "cut.onnx"
+MODEL = OnnxModel.model_fields["file"].default
 
 
-def main() -> None:
-    """Export, then write ``model.onnx`` and the result; intermediate files go."""
-    spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    work = Path(spec["work"])
-    export = Export.model_validate(spec["export"])
-    head = Head.model_validate(spec["head"])
-    preprocessing = Preprocessing.model_validate(spec["preprocessing"])
-    deploy = read_deploy_config(export, preprocessing)
-    trace(spec, deploy, work)
+def export(request: ExportRequest) -> OnnxModel:
+    """Write the ONNX file; intermediate files go."""
+    work, head, preprocessing = request.work, request.head, request.preprocessing
+    deploy = read_deploy_config(request.export, preprocessing)
+    trace(request, deploy)
     cut(deploy, work)
     model = onnx_ir.from_proto(fold(onnx.load(work / CUT)))
     meanings = dict(deploy.output_meaning)
@@ -53,20 +47,21 @@ def main() -> None:
     proto = onnx_ir.to_proto(model)
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, work / MODEL)
-    weights, config = Path(spec["weights"]), Path(spec["config"])
     pytorch = (
-        TorchRunner(weights, config, head, threads=2)
+        TorchRunner(request.weights, request.config, head, threads=2)
         if family
-        else MarkRunner(weights, config, deploy, names)
+        else MarkRunner(request.weights, request.config, deploy, names)
     )
-    metrics = compare_with_pytorch(
-        pytorch, spec["images"], preprocessing, work / MODEL, export.tolerance
-    )
-    outputs = [{"name": o.name, "shape": _static(o)} for o in model.graph.outputs]
-    result = {"outputs": outputs, "metrics": metrics, "family": family}
-    Path(spec["result"]).write_text(json.dumps(result), encoding="utf-8")
+    metrics = compare_with_pytorch(request, pytorch)
     for name in (UNCUT, CUT):
         (work / name).unlink()
+    return OnnxModel(
+        head=replace(head, family=family),
+        preprocessing=preprocessing,
+        outputs=tuple(Tensor(name=str(o.name), shape=_static(o)) for o in model.graph.outputs),
+        opset=request.export.opset,
+        metrics=metrics,
+    )
 
 
 def read_deploy_config(export: Export, preprocessing: Preprocessing) -> Config:
@@ -90,15 +85,15 @@ def read_deploy_config(export: Export, preprocessing: Preprocessing) -> Config:
     return deploy
 
 
-def trace(spec: dict[str, Any], deploy: Config, work: Path) -> None:
+def trace(request: ExportRequest, deploy: Config) -> None:
     """The whole network with its marks, as mmdeploy writes it."""
     torch2onnx(
-        spec["images"][0],
-        str(work),
+        str(request.images[0]),
+        str(request.work),
         UNCUT,
         deploy,
-        spec["config"],
-        spec["weights"],
+        str(request.config),
+        str(request.weights),
         device="cpu",
     )
 
@@ -179,19 +174,13 @@ def check_input(model: onnx_ir.Model, preprocessing: Preprocessing) -> None:
         )
 
 
-def compare_with_pytorch(
-    pytorch: Infers,
-    files: Sequence[str],
-    preprocessing: Preprocessing,
-    onnx_file: Path,
-    tolerance: float,
-) -> dict[str, float]:
+def compare_with_pytorch(request: ExportRequest, pytorch: Infers) -> dict[str, float]:
     """ONNX Runtime against PyTorch on real images. Raises ParityError."""
-    images = [Path(file) for file in files]
+    images, preprocessing = request.images, request.preprocessing
     return check_parity(
         run_on_images(pytorch, images, preprocessing),
-        run_on_images(open_reference(onnx_file, threads=2), images, preprocessing),
-        tolerance,
+        run_on_images(open_reference(request.work / MODEL, threads=2), images, preprocessing),
+        request.export.tolerance,
         "the exported ONNX against PyTorch",
     )
 
@@ -204,4 +193,4 @@ def _static(value: onnx_ir.Value) -> tuple[int, ...]:
 
 
 if __name__ == "__main__":
-    main()
+    answer(export, ExportRequest)

@@ -9,33 +9,39 @@ parent, and the parent of a rank is torchrun, which dies with the flow.
 import os
 from pathlib import Path
 
+from mmdet2tflite.artifacts import Checkpoint
 from mmdet2tflite.config.experiment import Training
+from mmdet2tflite.detector.train_request import TrainRequest
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.processes.machine import cores
+from mmdet2tflite.processes.messages import leave_request
 from mmdet2tflite.processes.toolchain import OnProgress, run_python
 
 WORKER = "mmdet2tflite.detector.train_worker"
 
 
 def run_worker(
-    training: Training,
-    spec: Path,
+    request: TrainRequest,
     *,
     log: Path,
     silence: float,
     on_progress: OnProgress,
     node: int = 0,
-) -> None:
+) -> Checkpoint | None:
     """Run the training child, or this machine's ranks of it, to the end.
 
     Args:
-        silence: seconds without a line after which it is stopped.
+        silence: seconds without a line or a message after which it is stopped.
         node: number of this machine; 0 is the one that ``training.rendezvous`` names.
+
+    Returns:
+        What rank 0 sent; None on another machine than its own.
 
     Raises:
         UserError: as ``toolchain.run_python``; several machines without a rendezvous.
     """
-    module, words = WORKER, [str(spec)]
+    training = request.training
+    module, words = WORKER, [str(leave_request(request, log))]
     if training.ranks > 1 and training.epochs:
         words = [
             *_torchrun(training, node),
@@ -45,7 +51,7 @@ def run_worker(
             *words,
         ]
         module = "torch.distributed.run"
-    run_python(
+    result = run_python(
         "mmdet",
         module,
         words,
@@ -54,6 +60,7 @@ def run_worker(
         environment=_environment(training),
         on_progress=on_progress,
     )
+    return result and Checkpoint.model_validate(result)
 
 
 def _torchrun(training: Training, node: int) -> list[str]:

@@ -11,11 +11,12 @@ from typing import Any
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
-from mmdet2tflite.artifacts import Frozen, Head, Preprocessing
 from mmdet2tflite.config.experiment import DetectorConfig, Training
 from mmdet2tflite.detector.pipelines import PAD_VALUE, letterbox, test_pipeline, train_pipeline
 from mmdet2tflite.detector.schedule import set_hooks, set_schedule
+from mmdet2tflite.detector.train_request import DataPaths
 from mmdet2tflite.errors import ConfigError
+from mmdet2tflite.passport import Head, Preprocessing
 from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.runtime.decode import FAMILIES
 
@@ -32,14 +33,6 @@ ACTIVATIONS = {"silu": "SiLU", "relu": "ReLU", "relu6": "ReLU6", "hardswish": "H
 
 WITH_STEM = {"CSPNeXt": "CSPNeXtSame"}
 """Backbones that keep ``conv_cfg`` from their stem → ours that do not (layers.py)."""
-
-
-class DataPaths(Frozen):
-    """A checked data set as absolute paths: COCO json and image folder of each split."""
-
-    classes: tuple[str, ...]
-    train: tuple[Path, Path]
-    val: tuple[Path, Path]
 
 
 def build_config(

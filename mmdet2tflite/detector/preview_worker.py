@@ -1,15 +1,8 @@
-"""Child process: images as a training would see them, and what each transform did to their boxes.
-
-Argument: a JSON file with ``detector``, ``training``, ``data``, ``images``, ``seed``, ``work``,
-``result``. Pictures are written into ``work`` as PNG.
-"""
+"""Child process: images as a training would see them, and what transforms did to their boxes."""
 
 import itertools
-import json
 import random
-import sys
 import traceback
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,35 +15,30 @@ import numpy as np  # noqa: E402
 from mmdet.registry import DATASETS  # noqa: E402
 from mmdet.utils import register_all_modules  # noqa: E402
 
-from mmdet2tflite.config.experiment import DetectorConfig, Training  # noqa: E402
 from mmdet2tflite.detector import augment, cached_dataset  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.box_fates import COUNTS, TRAIL, Seen, Watched, watch  # noqa: E402
-from mmdet2tflite.detector.mmdet_config import DataPaths, build_config  # noqa: E402
+from mmdet2tflite.detector.command_requests import PreviewRequest, PreviewResult  # noqa: E402
+from mmdet2tflite.detector.mmdet_config import build_config  # noqa: E402
 from mmdet2tflite.detector.phases import Phase, phases  # noqa: E402
 from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
 from mmdet2tflite.errors import ConfigError  # noqa: E402
-from mmdet2tflite.processes.toolchain import progress  # noqa: E402
+from mmdet2tflite.processes.messages import answer, progress  # noqa: E402
 
 
-def main() -> None:
-    """Show every phase, then write the result."""
-    spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    work = Path(spec["work"])
-    detector = DetectorConfig.model_validate(spec["detector"])
-    training = Training.model_validate(spec["training"])
-    data = DataPaths.model_validate(spec["data"])
-    config = build_config(detector, training, data, work).to_dict()
+def preview(request: PreviewRequest) -> PreviewResult:
+    """Show every phase. Pictures are written as PNG."""
+    work = request.work
+    config = build_config(request.detector, request.training, request.data, work).to_dict()
     register_all_modules(init_default_scope=True)
     _forget_images(config)
     found = phases(config)
-    total = len(found) * spec["images"]
+    images, seed = request.images, request.seed
+    total = len(found) * images
     shown = [
-        show_phase(phase, work / f"phase-{i}", spec, (i * spec["images"], total))
+        show_phase(phase, work / f"phase-{i}", images, seed, (i * images, total))
         for i, phase in enumerate(found)
     ]
-    cautions = [asdict(caution) for caution in pipeline_cautions(config)]
-    result = json.dumps({"phases": shown, "cautions": cautions})
-    Path(spec["result"]).write_text(result, encoding="utf-8")
+    return PreviewResult(phases=shown, cautions=pipeline_cautions(config))
 
 
 def _forget_images(config: dict[str, Any]) -> None:
@@ -61,13 +49,13 @@ def _forget_images(config: dict[str, Any]) -> None:
 
 
 def show_phase(
-    phase: Phase, folder: Path, spec: dict[str, Any], done: tuple[int, int]
+    phase: Phase, folder: Path, images: int, seed: int, done: tuple[int, int]
 ) -> dict[str, Any]:
     """Send a seeded sample of images through a phase's pipeline, and draw up the account.
 
     Args:
         folder: for the pictures.
-        spec: ``images`` and ``seed``.
+        images: how many.
         done: images that were shown before, and all there are to show, for the progress bar.
 
     Raises:
@@ -77,8 +65,8 @@ def show_phase(
     dataset = _build(phase)
     steps = watch(dataset)
     pictures, story = [], []
-    for number, index in enumerate(choose(len(dataset), spec["images"], spec["seed"])):
-        seed_all(spec["seed"], index)
+    for number, index in enumerate(choose(len(dataset), images, seed)):
+        seed_all(seed, index)
         trail = _draw(dataset, index, steps)
         file = Path(dataset.get_data_info(index)["img_path"]).name
         pictures.append(_write(trail[-1], folder / f"{number}.png") | {"file": file})
@@ -162,4 +150,4 @@ def _write(seen: Seen, path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    answer(preview, PreviewRequest)

@@ -15,6 +15,7 @@ All of it does nothing in a training by a single process.
 import copy
 import itertools
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from mmdet2tflite.detector.speed import speed_up
 from mmdet2tflite.errors import ConfigError
 
 
-def join(training: Training, origin: dict[str, Any]) -> bool:
+def join(training: Training, origin: Mapping[str, Any]) -> bool:
     """Meet the other ranks, and check rule 1.
 
     Args:
@@ -79,7 +80,7 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
-def check_agreement(origin: dict[str, Any]) -> None:
+def check_agreement(origin: Mapping[str, Any]) -> None:
     """Rule 1. Raises ConfigError on every rank."""
     first, *others = all_gather_object(origin)
     different = sorted(name for name in first if any(each[name] != first[name] for each in others))

@@ -12,7 +12,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmdet2tflite.detector import ranks
-from mmdet2tflite.processes.toolchain import progress
+from mmdet2tflite.processes.messages import progress
 
 CURVES = "curves.jsonl"
 BEST = "best.pth"
@@ -138,3 +138,19 @@ def read_curves(folder: Path) -> list[dict[str, float]]:
             continue
         by_epoch[line["epoch"], "map" in line] = line
     return [by_epoch[key] for key in sorted(by_epoch)]
+
+
+def curve_metrics(curves: list[dict[str, float]]) -> dict[str, float]:
+    """Of the best validation, and of the weights that the training started from."""
+    scored = [line for line in curves if "map" in line]
+    if not scored:
+        return {}
+    lines = {"val": max(scored, key=lambda line: line["map"])}
+    if scored[0]["epoch"] == 0:
+        lines["start"] = scored[0]
+    return {
+        f"{which}.{name}": value
+        for which, line in lines.items()
+        for name, value in line.items()
+        if name.startswith("map")
+    }

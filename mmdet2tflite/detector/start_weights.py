@@ -5,17 +5,17 @@ weights may be of other classes: the layers that know of classes start anew then
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
 
-from mmdet2tflite.artifacts import Preprocessing
 from mmdet2tflite.detector.checkpoint_file import load_checkpoint
 from mmdet2tflite.detector.mmdet_config import head_of
 from mmdet2tflite.detector.onnx_weights import OnnxWeights, take_over
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport import Preprocessing
 from mmdet2tflite.runtime.images import input_tensor
 
 
@@ -57,7 +57,7 @@ def read_onnx(
     classes = weights.classes()
     model = _build(cfg, classes)
     *_, height, width = weights.input_shape
-    sized = preprocessing.model_copy(update={"height": height, "width": width})
+    sized = replace(preprocessing, height=height, width=width)
     take_over(model, weights, [input_tensor(image, sized)[0] for image in images])
     return Start(path, model.state_dict(), 0, None, classes)
 

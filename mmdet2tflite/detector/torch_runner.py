@@ -11,8 +11,8 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from mmdet.apis import inference_detector, init_detector  # noqa: E402
 
-from mmdet2tflite.artifacts import Head  # noqa: E402
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
+from mmdet2tflite.passport import Head  # noqa: E402
 from mmdet2tflite.runtime.decode import FAMILIES, Detections, Floats  # noqa: E402
 
 

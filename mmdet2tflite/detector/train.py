@@ -10,12 +10,11 @@ from mmdet2tflite.config.experiment import DetectorConfig, Training
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.detector.config_file import config_digests
 from mmdet2tflite.detector.launch import run_worker
+from mmdet2tflite.detector.train_request import CURVES, DataPaths, TrainRequest
 from mmdet2tflite.files.digest import file_sha256
 from mmdet2tflite.stage import Job, Stage
 from mmdet2tflite.store.manifest import LOGS
 from mmdet2tflite.store.store import Store
-
-CURVES = f"{LOGS}/curves.json"
 
 
 class TrainConfig(ConfigSection):
@@ -27,53 +26,38 @@ class TrainConfig(ConfigSection):
 
 def train(job: Job, config: TrainConfig, *, dataset: Dataset) -> Checkpoint:
     """Train, and keep the weights of the best validation. Raises UserError."""
-    run_worker(
-        config.training,
-        job.write_spec("train", spec_values(job.store, config, dataset)),
+    checkpoint = run_worker(
+        train_request(job.store, config, dataset, job.work),
         log=job.work / LOGS / "train.log",
         silence=job.timeout,
         on_progress=job.on_progress,
     )
-    result = job.read_result()
-    curves = result.pop("curves")
-    (job.work / CURVES).write_text(json.dumps(curves), encoding="utf-8")
+    assert checkpoint is not None  # rank 0 is on this machine
     shutil.rmtree(job.work / "run", ignore_errors=True)  # what only an interrupted run needs
-    return Checkpoint.model_validate({**result, "metrics": _metrics(curves)})
+    return checkpoint
 
 
-def spec_values(store: Store, config: TrainConfig, dataset: Dataset) -> dict[str, object]:
-    """What the training child is told, on each machine: all but where to write."""
-    return {
-        "detector": config.detector.model_dump(mode="json"),
-        "training": config.training.model_dump(mode="json"),
-        "data": {
-            "classes": dataset.classes,
-            "train": [str(path) for path in split_paths(store, dataset, "train")],
-            "val": [str(path) for path in split_paths(store, dataset, "val")],
-        },
-        "origin": TRAIN.origin(config, {"dataset": dataset}),
-    }
+def train_request(store: Store, config: TrainConfig, dataset: Dataset, work: Path) -> TrainRequest:
+    """What the training child is asked, on each machine."""
+    return TrainRequest(
+        detector=config.detector,
+        training=config.training,
+        data=data_paths(store, dataset),
+        origin=TRAIN.origin(config, {"dataset": dataset}),
+        work=work,
+    )
+
+
+def data_paths(store: Store, dataset: Dataset) -> DataPaths:
+    """Where the files of a data set are."""
+    train, val = (split_paths(store, dataset, name) for name in ("train", "val"))
+    return DataPaths(classes=dataset.classes, train=train, val=val)
 
 
 def read_curves(store: Store, checkpoint: Checkpoint) -> list[dict[str, float]]:
-    """One record per epoch and one per validation: ``epoch``, ``iteration``, named values."""
+    """The content of ``CURVES``."""
     curves: list[dict[str, float]] = json.loads(store.path(checkpoint, CURVES).read_text())
     return curves
-
-
-def _metrics(curves: list[dict[str, float]]) -> dict[str, float]:
-    scored = [line for line in curves if "map" in line]
-    if not scored:
-        return {}
-    lines = {"val": max(scored, key=lambda line: line["map"])}
-    if scored[0]["epoch"] == 0:  # what the weights were worth that the training started from
-        lines["start"] = scored[0]
-    return {
-        f"{which}.{name}": value
-        for which, line in lines.items()
-        for name, value in line.items()
-        if name.startswith("map")
-    }
 
 
 def _files(config: TrainConfig) -> dict[str, object]:

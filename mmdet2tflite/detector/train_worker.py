@@ -1,11 +1,7 @@
-"""Child process: trains with mmdet's Runner, maybe as one of several, or takes a given checkpoint.
-
-Argument: a JSON file with ``detector``, ``training``, ``data``, ``origin``, ``work``, ``result``.
-"""
+"""Child process: trains with mmdet's Runner, maybe as one of several, or takes a checkpoint."""
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 from mmdet2tflite.detector import compat
@@ -19,10 +15,10 @@ from mmengine.runner import Runner  # noqa: E402
 from mmengine.runner.checkpoint import _load_checkpoint  # noqa: E402
 from torch.distributed.elastic.multiprocessing.errors import record  # noqa: E402
 
+from mmdet2tflite.artifacts import Checkpoint  # noqa: E402
 from mmdet2tflite.config.experiment import DetectorConfig, Training  # noqa: E402
 from mmdet2tflite.detector import augment, cached_dataset, layers, ranks, recorder  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
-    DataPaths,
     build_config,
     describe_head,
     describe_preprocessing,
@@ -37,36 +33,35 @@ from mmdet2tflite.detector.start_weights import (  # noqa: E402
     read_checkpoint,
     read_onnx,
 )
+from mmdet2tflite.detector.train_request import CURVES, DataPaths, TrainRequest  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ToolKilled  # noqa: E402
-from mmdet2tflite.processes.toolchain import progress  # noqa: E402
+from mmdet2tflite.processes.messages import answer, progress  # noqa: E402
 
 RUN = "run"
 LOADER_KILLED = "is killed by signal: Killed"
 """Of PyTorch's message: mostly a kernel that was out of memory."""
-WEIGHTS, CONFIG, START = "weights.pth", "config.py", "start.pth"
+WEIGHTS, CONFIG = (Checkpoint.model_fields[name].default for name in ("weights", "config"))
+START = "start.pth"
 STATISTICS_IMAGES = 16
 """That the statistics of batch norms are taken from, where the weights come without."""
 
 
 @record  # for torchrun's report on a rank that failed
-def main() -> None:
-    """Train or adopt, then write ``weights.pth``, ``config.py`` and the result: rank 0 does."""
-    spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    work = Path(spec["work"])
-    detector = DetectorConfig.model_validate(spec["detector"])
-    training = Training.model_validate(spec["training"])
-    data = DataPaths.model_validate(spec["data"])
+def train(request: TrainRequest) -> Checkpoint | None:
+    """Train or adopt, then write ``weights.pth`` and ``config.py``: rank 0 does, others: None."""
+    work, data = request.work, request.data
+    detector, training = request.detector, request.training
     _check_device(training.device)
     cfg = build_config(detector, training, data, work / RUN)
     start = load_start(training, detector, cfg, data)
     if training.epochs:
-        writes = ranks.join(training, spec["origin"])
+        writes = ranks.join(training, request.origin)
         if writes:
             _tell_cautions(cfg)
         _train(ranks.distribute(cfg, training), start, detector)
         ranks.leave()
         if not writes:
-            return
+            return None
         epoch = recorder.best_epoch(work / RUN)
         shutil.copyfile(work / RUN / recorder.BEST, work / WEIGHTS)
     else:
@@ -77,13 +72,14 @@ def main() -> None:
         _check_layers(model, detector)
         recorder.save_weights(work / WEIGHTS, model, metainfo, epoch)
     _dump(cfg, data, work)
-    result = {
-        "head": describe_head(cfg, data.classes).model_dump(mode="json"),
-        "preprocessing": describe_preprocessing(detector, cfg).model_dump(mode="json"),
-        "epoch": epoch,
-        "curves": recorder.read_curves(work / RUN),
-    }
-    Path(spec["result"]).write_text(json.dumps(result), encoding="utf-8")
+    curves = recorder.read_curves(work / RUN)
+    (work / CURVES).write_text(json.dumps(curves), encoding="utf-8")
+    return Checkpoint(
+        head=describe_head(cfg, data.classes),
+        preprocessing=describe_preprocessing(detector, cfg),
+        epoch=epoch,
+        metrics=recorder.curve_metrics(curves),
+    )
 
 
 def _dump(cfg: Config, data: DataPaths, work: Path) -> None:
@@ -177,4 +173,4 @@ def latest_readable(folder: Path) -> Path | None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(train, TrainRequest)

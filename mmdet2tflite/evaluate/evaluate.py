@@ -13,13 +13,12 @@ from mmdet2tflite.evaluate.analysis import ANALYSIS, analyse, analysis_metrics
 from mmdet2tflite.evaluate.error_sheet import draw_analysis
 from mmdet2tflite.evaluate.image_score import score_all
 from mmdet2tflite.evaluate.pictures import draw_comparison
+from mmdet2tflite.evaluate.request import EvaluateRequest
 from mmdet2tflite.evaluate.results import Evaluated
-from mmdet2tflite.evaluate.spec import REPORT, Spec
 from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.processes import machine
-from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY, run_python
+from mmdet2tflite.processes.toolchain import WITHOUT_TELEMETRY
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store.manifest import LOGS
 
 PICTURE, PICTURED = "detections.png", 6
 """Ground truth beside the detections of the first so many images."""
@@ -50,7 +49,7 @@ def evaluate(
         ToolFailed: the child failed or ran into its time-out.
     """
     annotations = job.store.path(dataset, dataset.val.annotations).resolve()
-    spec = Spec(
+    request = EvaluateRequest(
         model=model,
         model_folder=job.store.path(model).resolve(),
         annotations=annotations,
@@ -59,51 +58,46 @@ def evaluate(
         config=config,
         work=job.work.resolve(),
     )
-    spec_file = job.work / LOGS / "evaluate.json"
-    spec_file.write_text(spec.model_dump_json(indent=1), encoding="utf-8")
     backend = BACKENDS[model.kind]
     # Not only the timing: another model's pass over the images would disturb it just as much, and
     # a pass uses all cores anyway. Waiting does not count as the child's time.
     with machine.alone():
-        run_python(
+        metrics = job.ask(
             backend.tool,
             "mmdet2tflite.evaluate.worker",
-            [spec_file],
-            log=job.work / LOGS / "evaluate.log",
-            timeout=job.timeout,
+            request,
+            dict[str, float],
+            log="evaluate",
             environment=WITHOUT_TELEMETRY,
-            on_progress=job.on_progress,
         )
-    details = json.loads((job.work / REPORT).read_text(encoding="utf-8"))
-    metrics = {**details["metrics"], **leave_analysis(spec)}
     return Report(
         runtime=backend.name,
         variant=backend.label(model),
         model=model.digest,
         compared_with=reference.digest if reference else "",
-        metrics=metrics,
+        metrics={**metrics, **leave_analysis(request)},
     )
 
 
-def leave_analysis(spec: Spec) -> dict[str, float]:
+def leave_analysis(request: EvaluateRequest) -> dict[str, float]:
     """Leave the analysis and pictures beside the report; nothing of a model without a decoder."""
-    if spec.model.head.family is None:
+    if request.model.head.family is None:
         return {}
-    classes = spec.model.head.classes
-    truth = Truth.load(spec.annotations, spec.images)
-    annotations = json.loads(spec.annotations.read_text(encoding="utf-8"))
-    evaluated = Evaluated.load(spec.work)
+    classes = request.model.head.classes
+    truth = Truth.load(request.annotations, request.images)
+    annotations = json.loads(request.annotations.read_text(encoding="utf-8"))
+    evaluated = Evaluated.load(request.work)
     analysis = analyse(annotations, truth, evaluated, classes)
     text = json.dumps(analysis, indent=1, allow_nan=False)
-    (spec.work / ANALYSIS).write_text(text, encoding="utf-8")
+    (request.work / ANALYSIS).write_text(text, encoding="utf-8")
     scores = score_all(truth, evaluated.detections)
     shown = {
         PICTURE: [(truth.files[i].name, i) for i in list(scores)[:PICTURED]],
         MISTAKES: [(f"{name}, {e['file']}", e["image"]) for name, e in analysis["chosen"].items()],
     }
     for file, rows in shown.items():
-        cv2.imwrite(str(spec.work / file), draw_comparison(rows, truth.files, scores, classes))
-    draw_analysis(analysis, spec.work / SHEET)
+        cv2.imwrite(str(request.work / file), draw_comparison(rows, truth.files, scores, classes))
+    draw_analysis(analysis, request.work / SHEET)
     return analysis_metrics(analysis)
 
 

@@ -1,12 +1,10 @@
 """Child process: runs one model over the validation images and measures everything.
 
-Argument: a JSON file with a ``Spec``. Leaves ``detections.json`` and ``outputs.npz`` (see
-``results.py``), ``report.json`` with the metrics and all details, and of a TFLite file
-``operators.json``.
+Leaves ``detections.json`` and ``outputs.npz`` (see ``results.py``), ``report.json`` with the
+metrics and all details, and of a TFLite file ``operators.json``.
 """
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -21,11 +19,11 @@ from mmdet2tflite.config.experiment import Latency
 from mmdet2tflite.errors import ConfigError, ModelError
 from mmdet2tflite.evaluate import latency
 from mmdet2tflite.evaluate.accuracy import accuracy
+from mmdet2tflite.evaluate.request import OPERATORS, REPORT, EvaluateRequest
 from mmdet2tflite.evaluate.results import Evaluated
-from mmdet2tflite.evaluate.spec import OPERATORS, REPORT, Spec
 from mmdet2tflite.parity import parity
 from mmdet2tflite.processes import machine
-from mmdet2tflite.processes.toolchain import progress
+from mmdet2tflite.processes.messages import answer, progress
 from mmdet2tflite.runtime.decode import Detections, Floats, decode
 from mmdet2tflite.runtime.images import input_tensor
 from mmdet2tflite.runtime.runners import Runner, RunnerWithDecoder
@@ -36,21 +34,16 @@ IMAGES_PER_PROGRESS_LINE = 10
 NOTHING = Detections(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64))
 
 
-def main() -> None:
-    """Evaluate the model that the file named on the command line describes."""
-    measure(Spec.model_validate_json(Path(sys.argv[1]).read_bytes()))
-
-
-def measure(spec: Spec) -> None:
+def measure(request: EvaluateRequest) -> dict[str, float]:
     """Accuracy, parity, census and latency of one model. Raises UserError."""
     load_before = machine.load()
-    annotations = json.loads(spec.annotations.read_text(encoding="utf-8"))
+    annotations = json.loads(request.annotations.read_text(encoding="utf-8"))
     images = {
-        entry["id"]: spec.images / entry["file_name"]
-        for entry in annotations["images"][: spec.config.images]
+        entry["id"]: request.images / entry["file_name"]
+        for entry in annotations["images"][: request.config.images]
     }
-    evaluated = run_images(spec, images)
-    evaluated.save(spec.work)
+    evaluated = run_images(request, images)
+    evaluated.save(request.work)
     metrics: dict[str, float] = {}
     details: dict[str, Any] = {"images": len(images), "average_precision": {}}
     if evaluated.decoded:
@@ -58,15 +51,15 @@ def measure(spec: Spec) -> None:
             annotations, evaluated.coco_results(), list(images)
         )
     for measured, section in (
-        _parity(spec),
-        _census(spec.model, spec.model_folder),
-        _latency(spec, next(iter(images.values()))),
+        _parity(request),
+        _census(request.model, request.model_folder),
+        _latency(request, next(iter(images.values()))),
     ):
         metrics |= measured
         details |= section
-    backend = BACKENDS[spec.model.kind]
-    if isinstance(spec.model, TfliteModel):
-        _operator_times(spec.model_folder / spec.model.file, spec.work / OPERATORS)
+    backend = BACKENDS[request.model.kind]
+    if isinstance(request.model, TfliteModel):
+        _operator_times(request.model_folder / request.model.file, request.work / OPERATORS)
     details["machine"] = {
         "cpu": machine.cpu_model(),
         "cores": machine.cores(),
@@ -74,25 +67,26 @@ def measure(spec: Spec) -> None:
         backend.tool: version(backend.tool),
     }
     text = json.dumps({"metrics": metrics, **details}, indent=1, allow_nan=False)
-    (spec.work / REPORT).write_text(text, encoding="utf-8")
+    (request.work / REPORT).write_text(text, encoding="utf-8")
+    return metrics
 
 
-def run_images(spec: Spec, images: Mapping[int, Path]) -> Evaluated:
+def run_images(request: EvaluateRequest, images: Mapping[int, Path]) -> Evaluated:
     """Detections of all images, raw outputs of the first few."""
-    backend = BACKENDS[spec.model.kind]
-    runner = backend.open(spec.model, spec.model_folder, backend.kernel_sets[0], machine.cores())
+    model, backend = request.model, BACKENDS[request.model.kind]
+    runner = backend.open(model, request.model_folder, backend.kernel_sets[0], machine.cores())
     detections: dict[int, Detections] = {}
     outputs: list[dict[str, Floats]] = []
     for done, (image_id, path) in enumerate(images.items()):
         if done % IMAGES_PER_PROGRESS_LINE == 0:
             progress(completed=done, total=len(images), description="evaluate")
-        wanted = done < spec.config.parity_images
-        detections[image_id], raw = detect(runner, spec.model, path, outputs_wanted=wanted)
+        wanted = done < request.config.parity_images
+        detections[image_id], raw = detect(runner, model, path, outputs_wanted=wanted)
         if wanted:
             outputs.append(_finite(raw, path))
     progress(completed=len(images), total=len(images), description="evaluate")
     stacked = {name: np.concatenate([raw[name] for raw in outputs]) for name in outputs[0]}
-    decoded = isinstance(runner, RunnerWithDecoder) or spec.model.head.family is not None
+    decoded = isinstance(runner, RunnerWithDecoder) or model.head.family is not None
     return Evaluated(detections, stacked, decoded)
 
 
@@ -125,14 +119,14 @@ def _finite(outputs: dict[str, Floats], path: Path) -> dict[str, Floats]:
     return outputs
 
 
-def _parity(spec: Spec) -> tuple[dict[str, float], dict[str, Any]]:
-    if spec.reference is None:
+def _parity(request: EvaluateRequest) -> tuple[dict[str, float], dict[str, Any]]:
+    if request.reference is None:
         return {}, {}
-    if spec.model.head.family is None and isinstance(spec.model, OnnxModel):
+    if request.model.head.family is None and isinstance(request.model, OnnxModel):
         # PyTorch's report is about mmdet's own outputs; the export compared those of the cut.
-        checked = spec.model.metrics.items()
+        checked = request.model.metrics.items()
         return {n.replace("check.", "parity."): v for n, v in checked if "check." in n}, {}
-    reference, candidate = Evaluated.load(spec.reference), Evaluated.load(spec.work)
+    reference, candidate = Evaluated.load(request.reference), Evaluated.load(request.work)
     counts = [
         f"{len(side.detections)} images, raw outputs of {len(next(iter(side.outputs.values())))}"
         for side in (reference, candidate)
@@ -168,15 +162,15 @@ def _operator_times(model: Path, target: Path) -> None:
     target.write_text(json.dumps(times, indent=1), encoding="utf-8")
 
 
-def _latency(spec: Spec, image: Path) -> tuple[dict[str, float], dict[str, Any]]:
-    tensor, _ = input_tensor(image, spec.model.preprocessing)
-    settings: Latency = spec.config.latency
-    backend = BACKENDS[spec.model.kind]
+def _latency(request: EvaluateRequest, image: Path) -> tuple[dict[str, float], dict[str, Any]]:
+    tensor, _ = input_tensor(image, request.model.preprocessing)
+    settings: Latency = request.config.latency
+    backend = BACKENDS[request.model.kind]
     if not backend.timed:
         return {}, {}
     candidates = {
         f"{kernel_set}.{threads}": backend.open(
-            spec.model, spec.model_folder, kernel_set, threads
+            request.model, request.model_folder, kernel_set, threads
         ).bind(tensor)
         for kernel_set in backend.kernel_sets
         for threads in latency.thread_counts(settings.threads)
@@ -187,4 +181,4 @@ def _latency(spec: Spec, image: Path) -> tuple[dict[str, float], dict[str, Any]]
 
 
 if __name__ == "__main__":
-    main()
+    answer(measure, EvaluateRequest)

@@ -10,7 +10,7 @@ from mmdet2tflite.config.names import PaddingName
 from mmdet2tflite.geometry import Widening
 from mmdet2tflite.graph.edit import integers, is_op, string
 from mmdet2tflite.graph.window_operators import WINDOW_OPERATORS, WindowOperator
-from mmdet2tflite.runtime.passport import Rotation
+from mmdet2tflite.passport import Rotation
 
 NOT_ROTATED = Rotation(input=False, outputs=())
 PAD_MODES = ("constant", "reflect")

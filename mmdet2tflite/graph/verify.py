@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
+from mmdet2tflite.passport import Rotation
 from mmdet2tflite.runtime.decode import Floats
-from mmdet2tflite.runtime.passport import Rotation
 from mmdet2tflite.runtime.runners import OnnxRunner, rotate_180
 
 RIGHT_POOLINGS, IR_OF_RIGHT_POOLINGS = 19, 9

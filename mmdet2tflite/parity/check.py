@@ -9,7 +9,8 @@ import numpy as np
 
 from mmdet2tflite.errors import ParityError
 from mmdet2tflite.parity.parity import TensorError, compare_outputs, worst
-from mmdet2tflite.runtime.decode import Floats, PreprocessingValues
+from mmdet2tflite.passport import Preprocessing
+from mmdet2tflite.runtime.decode import Floats
 from mmdet2tflite.runtime.images import input_tensor
 
 PARITY_IMAGES = 8
@@ -28,7 +29,7 @@ class Infers(Protocol):
 
 
 def run_on_images(
-    runner: Infers, images: Sequence[Path], preprocessing: PreprocessingValues
+    runner: Infers, images: Sequence[Path], preprocessing: Preprocessing
 ) -> dict[str, Floats]:
     """Raw outputs by name (images x C x H x W). Raises DataError for an unreadable image."""
     tensors = np.concatenate([input_tensor(path, preprocessing)[0] for path in images])

@@ -16,7 +16,8 @@ from typing import NoReturn
 
 from mmdet2tflite.errors import DISK_FULL, UserError, disk_full
 from mmdet2tflite.processes.exit_status import WRONG_INPUT
-from mmdet2tflite.processes.toolchain import USER_ERROR, WARM
+from mmdet2tflite.processes.messages import own_pipe, send
+from mmdet2tflite.processes.toolchain import WARM
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -33,6 +34,7 @@ def die_with_parent() -> None:
 def main() -> None:
     """Run the module named in the arguments as ``__main__``."""
     die_with_parent()
+    own_pipe()
     if sys.argv[1] == WARM:
         import_module(sys.argv[2])
         sys.argv[1:] = json.load(sys.stdin)
@@ -48,9 +50,7 @@ def main() -> None:
 
 
 def _hand_over(error: UserError) -> NoReturn:
-    fields = {"found": error.found, "expected": error.expected, "remedy": error.remedy}
-    line = USER_ERROR + json.dumps({"kind": type(error).__name__, **fields})
-    print(line + "\n", end="", flush=True)  # in one piece: ranks share the pipe
+    send("error", [type(error).__name__, error.found, error.expected, error.remedy])
     sys.exit(WRONG_INPUT)
 
 

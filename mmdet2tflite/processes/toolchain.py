@@ -1,8 +1,8 @@
 """Runs heavy or rude tools in a child process: log, progress, time-outs, ``reproduce.sh``.
 
 A child is ``python -m mmdet2tflite.processes.child MODULE ARGUMENTS``: that makes it die with
-its parent. What it prints goes to the log; a line that starts with ``PROGRESS`` also moves the
-progress bar.
+its parent. What it prints goes to the log, and nowhere else; what it has to say to its parent comes
+over another pipe (messages.py).
 """
 
 import json
@@ -23,9 +23,8 @@ from mmdet2tflite import errors
 from mmdet2tflite.errors import ToolFailed, ToolKilled, UserError
 from mmdet2tflite.processes.interruption import check_interruption
 from mmdet2tflite.processes.memory import Watch, bound, kill_first
+from mmdet2tflite.processes.messages import PIPE
 
-PROGRESS = "PROGRESS "
-USER_ERROR = "USER_ERROR "
 WARM = "--warm"
 WITHOUT_TELEMETRY = {"CI": "true"}
 """Environment of every child that imports openvino: it reports its use on import, asks nobody, and
@@ -37,7 +36,31 @@ SECONDS_TO_DIE = 5.0
 type OnProgress = Callable[[dict[str, Any]], None]
 
 
-class WarmPython:
+class Child(subprocess.Popen[str]):
+    """A child process; ``messages`` are its lines beside what it prints."""
+
+    def __init__(
+        self, words: Sequence[str], environment: Mapping[str, str], stdin: int = subprocess.DEVNULL
+    ) -> None:
+        receiver, sender = os.pipe()
+        self.messages = os.fdopen(receiver, encoding="utf-8")
+        pipe = {PIPE: f"/proc/self/fd/{sender}"}
+        with os.fdopen(sender, "wb"):  # afterwards it is the child's alone
+            super().__init__(
+                [sys.executable, "-m", "mmdet2tflite.processes.child", *words],
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env={**os.environ, **environment, **pipe, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+                pass_fds=[sender],
+            )
+        kill_first(self.pid)
+
+
+class WarmPython(Child):
     """A child that imports a module in advance and then waits to be told what to run.
 
     A tool's imports may take as long as what its caller has to do first. For one ``run_python``; at
@@ -45,22 +68,19 @@ class WarmPython:
     """
 
     def __init__(self, module: str, environment: Mapping[str, str] | None = None) -> None:
-        self._child = _start([WARM, module], environment or {}, stdin=subprocess.PIPE)
+        super().__init__([WARM, module], environment or {}, stdin=subprocess.PIPE)
 
-    def use(self, words: Sequence[str]) -> subprocess.Popen[str]:
+    def use(self, words: Sequence[str]) -> Child:
         """Let the child run ``words``: a module and its arguments."""
-        assert self._child.stdin is not None
-        with suppress(BrokenPipeError), self._child.stdin as pipe:
+        assert self.stdin is not None
+        with suppress(BrokenPipeError), self.stdin as pipe:
             pipe.write(json.dumps(words))  # a child that failed to import has closed the pipe
-        return self._child
-
-    def __enter__(self) -> "WarmPython":
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        if self._child.poll() is None:
-            _kill_group(self._child)
-            self._child.wait()
+    def __exit__(self, *exception: Any) -> None:
+        if self.poll() is None:
+            _kill_group(self)
+            self.wait()  # and no more: to close a pipe that a thread still reads would block
 
 
 def run_python(
@@ -74,7 +94,7 @@ def run_python(
     environment: Mapping[str, str] | None = None,
     on_progress: OnProgress = lambda message: None,
     warm: WarmPython | None = None,
-) -> None:
+) -> Any:
     """Run a Python module in a child process until it ends.
 
     Args:
@@ -82,10 +102,13 @@ def run_python(
         module: what ``python -m`` would run.
         log: file for everything the child prints; ``<log>.reproduce.sh`` is written beside it.
         timeout: seconds after which the child is stopped.
-        silence: seconds without a line after which the child is stopped.
+        silence: seconds without a line or a message after which the child is stopped.
         environment: variables to add.
         on_progress: called with each progress message.
         warm: a child to run it in, started with the same ``environment``.
+
+    Returns:
+        What the child sent as its result; None if it sent none.
 
     Raises:
         ToolFailed: the child ended with an error, was killed, or ran into a time-out or the limit
@@ -100,7 +123,7 @@ def run_python(
     log.parent.mkdir(parents=True, exist_ok=True)
     script = log.with_suffix(".reproduce.sh")
     _write_script(script, module, words, environment or {})
-    child = warm.use([module, *words]) if warm else _start([module, *words], environment or {})
+    child = warm.use([module, *words]) if warm else Child([module, *words], environment or {})
     reader, watch = _Reader(child, log, on_progress), Watch(child.pid, limit)
     try:
         reason = _wait(child, reader, watch, timeout, silence)
@@ -118,49 +141,34 @@ def run_python(
         what = reason or _describe_exit(child.returncode)
         killed = not reason and child.returncode == -signal.SIGKILL
         raise _failure(ToolKilled if killed else ToolFailed, tool, what, reader, log, script)
+    return reader.result
 
 
-def _start(
-    words: Sequence[str], environment: Mapping[str, str], stdin: int = subprocess.DEVNULL
-) -> subprocess.Popen[str]:
-    child = subprocess.Popen(
-        [sys.executable, "-m", "mmdet2tflite.processes.child", *words],
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,
-    )
-    kill_first(child.pid)
-    return child
+class _Reader:
+    """Copies the child's output to the log, keeps its last lines, and takes its messages."""
 
-
-def progress(**message: Any) -> None:
-    """Called in a child: tell the parent how far the work is.
-
-    ``completed`` and ``total`` move the bar, ``description`` names it; other keys are shown. A
-    message with ``caution`` is a sentence instead, which stays in the terminal.
-    """
-    print(PROGRESS + json.dumps(message) + "\n", end="", flush=True)  # in one piece
-
-
-class _Reader(threading.Thread):
-    """Copies the child's output to the log and keeps its last lines."""
-
-    def __init__(self, child: subprocess.Popen[str], log: Path, on_progress: OnProgress) -> None:
-        super().__init__(daemon=True)
+    def __init__(self, child: Child, log: Path, on_progress: OnProgress) -> None:
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self.user_error: dict[str, str] | None = None
+        self.user_error: list[str] = []
+        self.result: Any = None
         self.error: Exception | None = None
         self.last_line = time.monotonic()
         self._child, self._log, self._on_progress = child, log, on_progress
-        self.start()
+        self._threads = [
+            threading.Thread(target=self._read, args=[lines], daemon=True)
+            for lines in (self._copy, self._listen)
+        ]
+        for thread in self._threads:
+            thread.start()
 
-    def run(self) -> None:
+    def join(self, seconds: float) -> None:
+        """Wait for the end of both, for so long each."""
+        for thread in self._threads:
+            thread.join(seconds)
+
+    def _read(self, lines: Callable[[], None]) -> None:
         try:
-            self._copy()
+            lines()
         except Exception as error:  # a full disk, a faulty callback: the child would block for ever
             self.error = error
             _kill_group(self._child)
@@ -170,30 +178,27 @@ class _Reader(threading.Thread):
         with self._log.open("a", encoding="utf-8") as log:
             for line in self._child.stdout:
                 self.last_line = time.monotonic()
-                message = _message(line, PROGRESS)
-                if message is not None:
-                    self._on_progress(message)
-                    continue
-                self.user_error = _message(line, USER_ERROR) or self.user_error
                 log.write(line)
                 log.flush()
                 if line.strip():
                     self.tail.append(line.rstrip())
 
-
-def _message(line: str, prefix: str) -> dict[str, Any] | None:
-    """The JSON object behind ``prefix``; None for a tool's own line that only begins like it."""
-    if not line.startswith(prefix):
-        return None
-    try:
-        message = json.loads(line.removeprefix(prefix))
-    except ValueError:
-        return None
-    return message if isinstance(message, dict) else None
+    def _listen(self) -> None:
+        for line in self._child.messages:
+            self.last_line = time.monotonic()
+            if not line.endswith("\n"):  # a kill cut it short
+                continue
+            match json.loads(line):
+                case {"progress": message}:
+                    self._on_progress(message)
+                case {"error": error}:
+                    self.user_error = error
+                case {"result": result}:
+                    self.result = result
 
 
 def _wait(
-    child: subprocess.Popen[str],
+    child: Child,
     reader: _Reader,
     watch: Watch,
     timeout: float | None,
@@ -219,14 +224,14 @@ def _wait(
             return f"was stopped after {silence:g} s without a line of output"
 
 
-def _stop(child: subprocess.Popen[str]) -> None:
+def _stop(child: Child) -> None:
     """Ask the child and everything it started to end, and give it a moment to do so."""
     with suppress(ProcessLookupError, subprocess.TimeoutExpired):
         os.killpg(child.pid, signal.SIGTERM)
         child.wait(SECONDS_TO_DIE)
 
 
-def _kill_group(child: subprocess.Popen[str]) -> None:
+def _kill_group(child: Child) -> None:
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
 
@@ -242,9 +247,9 @@ def _failure(
     failed: type[ToolFailed], tool: str, what: str, reader: _Reader, log: Path, script: Path
 ) -> UserError:
     if reader.user_error:
-        kind: type[UserError] = getattr(errors, reader.user_error["kind"])
-        fields = (reader.user_error[name] for name in ("found", "expected", "remedy"))
-        return kind(*fields)
+        name, *texts = reader.user_error
+        error: UserError = getattr(errors, name)(*texts)
+        return error
     from importlib.metadata import PackageNotFoundError, version  # slow, in every child
 
     with suppress(PackageNotFoundError):

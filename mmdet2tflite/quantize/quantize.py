@@ -10,10 +10,9 @@ from mmdet2tflite.config.names import PrecisionName
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.errors import DataError, ModelError
 from mmdet2tflite.parity.check import PARITY_IMAGES
-from mmdet2tflite.processes.toolchain import run_python
 from mmdet2tflite.quantize.precisions import PRECISIONS
+from mmdet2tflite.quantize.quantize_request import QuantizeRequest
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store.manifest import LOGS
 
 SEED = 0
 
@@ -52,32 +51,16 @@ def quantize(
     if PRECISIONS[config.precision].calibrated:
         images = image_files(job.store, dataset, "train")
         calibration = choose(images, config.calibration_images)
-    result = model.model_copy(
-        update={"stage": "", "key": "", "digest": "", "precision": config.precision}
+    request = QuantizeRequest(
+        model=model,
+        file=job.store.path(model, model.file),
+        precision=config.precision,
+        target=job.work / model.file,
+        calibration=calibration,
+        images=image_files(job.store, dataset, "val")[:PARITY_IMAGES],
     )
-    spec = job.write_spec(
-        "quantize",
-        {
-            "model": model.model_dump(mode="json"),
-            "file": str(job.store.path(model, model.file)),
-            "digest": model.digest,
-            "precision": config.precision,
-            "target": str(job.work / result.file),
-            "calibration": [str(image) for image in calibration],
-            "images": [
-                str(image) for image in image_files(job.store, dataset, "val")[:PARITY_IMAGES]
-            ],
-        },
-    )
-    run_python(
-        "litert-quantizer",
-        "mmdet2tflite.quantize.quantize_worker",
-        [spec],
-        log=job.work / LOGS / "quantize.log",
-        timeout=job.timeout,
-        on_progress=job.on_progress,
-    )
-    return result.model_copy(update={"metrics": job.read_result()})
+    worker = "mmdet2tflite.quantize.quantize_worker"
+    return job.ask("litert-quantizer", worker, request, TfliteModel, log="quantize")
 
 
 def choose(images: Sequence[Path], count: int) -> list[Path]:

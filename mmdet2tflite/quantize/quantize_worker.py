@@ -1,15 +1,11 @@
 """Child process: a float32 TFLite file is quantised, and compared with itself on real images.
 
-Leaves the file, its metrics, and for a calibrated precision ``layers.json`` (``layer_table``).
-
-Argument: a JSON file with ``model`` (the float32 file's artefact) and ``file``, ``digest`` (of the
-artefact), ``precision``, ``target``, ``calibration`` and ``images`` (lists of files),
-``result``.
+Leaves the file, and for a calibrated precision ``layers.json`` (``layer_table``).
 """
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,11 +19,12 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.parity.check import check_parity, run_on_images
 from mmdet2tflite.parity.parity import compare_outputs
 from mmdet2tflite.processes.machine import cores
-from mmdet2tflite.processes.toolchain import progress
+from mmdet2tflite.processes.messages import answer, progress
 from mmdet2tflite.quantize.layer_errors import snr_by_tensor
 from mmdet2tflite.quantize.layer_table import LAYERS, layer_table
 from mmdet2tflite.quantize.precisions import PRECISIONS, Precision
 from mmdet2tflite.quantize.quantize_model import Quantised, quantise_model
+from mmdet2tflite.quantize.quantize_request import QuantizeRequest
 from mmdet2tflite.runtime.decode import Floats
 from mmdet2tflite.runtime.images import input_tensor
 from mmdet2tflite.runtime.runners import open_tflite, rotate_180
@@ -37,43 +34,40 @@ from mmdet2tflite.tflite.padding_flag import put_pads_back
 TOOLS = ("litert-quantizer", "ai-edge-litert")
 
 
-def main() -> None:
-    """Write the file, and its errors as metrics.
+def quantise(request: QuantizeRequest) -> TfliteModel:
+    """Write the file; its errors are its metrics.
 
     Raises:
         ModelError: the file cannot be quantised, or its outputs are not finite.
         ParityError: it misses the tolerance of its precision.
     """
-    spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    model = TfliteModel.model_validate(spec["model"])
-    source, target = Path(spec["file"]), Path(spec["target"])
-    name = spec["precision"]
-    precision = PRECISIONS[name]
-    calibration = [Path(image) for image in spec["calibration"]]
+    model, source, target = request.model, request.file, request.target
+    precision = PRECISIONS[request.precision]
     quantised = quantise_model(
         read_model(source),
         precision,
-        calibration_samples(model, calibration) if precision.calibrated else None,
+        calibration_samples(model, request.calibration) if precision.calibrated else None,
         on_layer=lambda done, total: progress(completed=done, total=total, description="layers"),
     )
     passport = read_passport(source)
-    updates = {
-        "precision": name,
-        "tools": passport.tools | {tool: version(tool) for tool in TOOLS},
-        "ancestors": passport.ancestors | {"float32": spec["digest"]},
-    }
-    write_passport(quantised.model, passport.model_copy(update=updates))
+    passport = replace(
+        passport,
+        precision=request.precision,
+        tools=passport.tools | {tool: version(tool) for tool in TOOLS},
+        ancestors=passport.ancestors | {"float32": model.digest},
+    )
+    write_passport(quantised.model, passport)
     write_model(quantised.model, target)
-    result = model.model_copy(update={"precision": name})
-    images = [Path(image) for image in spec["images"]]
-    metrics = {"calibration.images": float(len(calibration))} if precision.calibrated else {}
-    metrics |= compare((model, source), (result, target), precision, images)
+    changes = {"stage": "", "key": "", "digest": "", "precision": request.precision}
+    result = model.model_copy(update=changes)
+    metrics = compare((model, source), (result, target), precision, request.images)
     if precision.calibrated:
-        samples = [sample_of(model, image) for image in images]
+        metrics = {"calibration.images": float(len(request.calibration)), **metrics}
+        samples = [sample_of(model, image) for image in request.images]
         table = describe_layers(source, target, quantised, samples)
-        Path(spec["target"]).with_name(LAYERS).write_text(json.dumps(table, indent=1), "utf-8")
+        target.with_name(LAYERS).write_text(json.dumps(table, indent=1), "utf-8")
         metrics |= layer_metrics(quantised)
-    Path(spec["result"]).write_text(json.dumps(metrics), encoding="utf-8")
+    return result.model_copy(update={"metrics": metrics})
 
 
 def calibration_samples(
@@ -151,4 +145,4 @@ def check_finite(outputs: Mapping[str, Floats], what: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(quantise, QuantizeRequest)

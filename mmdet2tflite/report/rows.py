@@ -6,7 +6,7 @@ from typing import Any
 
 from mmdet2tflite.artifacts import Artifact, RewrittenModel, TfliteModel
 from mmdet2tflite.backends.table import BACKENDS
-from mmdet2tflite.evaluate.spec import OPERATORS, REPORT
+from mmdet2tflite.evaluate.request import OPERATORS, REPORT
 from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.quantize.precisions import is_calibrated
 from mmdet2tflite.report.outcome import Outcome

@@ -58,7 +58,7 @@ _bars_change = Lock()
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[OnProgress]:
-    """Show a stage's progress messages while it runs; see ``toolchain.progress``.
+    """Show a stage's progress messages while it runs; see ``messages.progress``.
 
     Stages that run at once, each in a thread, have their bars below each other.
     """

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ConfigError, DataError, ImageError, ModelError
 from mmdet2tflite.files.image_file import decode_image
+from mmdet2tflite.passport import Head, HowToRun, Preprocessing
 from mmdet2tflite.runtime.decode import FAMILIES, Detections, decode, letterbox
 from mmdet2tflite.runtime.images import read_image
-from mmdet2tflite.runtime.passport import Head, Passport, Preprocessing, load_passport
+from mmdet2tflite.runtime.passport import load_passport
 from mmdet2tflite.runtime.runners import open_tflite
 
 ColourOrder = Literal["bgr", "rgb"]
@@ -137,7 +138,7 @@ class Detector:
         return NamedDetections(found.boxes, found.scores, found.labels, self.classes)
 
 
-def _detector_parts(passport: Passport, path: Path) -> tuple[Head, Preprocessing]:
+def _detector_parts(passport: HowToRun, path: Path) -> tuple[Head, Preprocessing]:
     head, preprocessing = passport.head, passport.preprocessing
     if head is None or preprocessing is None:
         raise ModelError(

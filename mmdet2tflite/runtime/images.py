@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.files.image_file import SUFFIXES, decode_image, read_image_file
-from mmdet2tflite.runtime.decode import Floats, PreprocessingValues, letterbox
+from mmdet2tflite.passport import Preprocessing
+from mmdet2tflite.runtime.decode import Floats, letterbox
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -20,7 +21,7 @@ def images_in(folder: Path) -> list[Path]:
     return paths
 
 
-def input_tensor(path: Path, preprocessing: PreprocessingValues) -> tuple[Floats, float]:
+def input_tensor(path: Path, preprocessing: Preprocessing) -> tuple[Floats, float]:
     """The letterboxed image and its scale factor. Raises DataError, which names the file."""
     try:
         return letterbox(read_image(path), preprocessing)

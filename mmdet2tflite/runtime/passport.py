@@ -1,78 +1,23 @@
-"""The passport as the program that runs a file reads it: plain dataclasses, so without pydantic.
+"""The passport as the program that runs a file reads it: without pydantic.
 
-``artifacts.Passport`` is what writes it. Read here is what running a file takes; where it came
-from (tools, ancestors …) is left out. The fields of the parts are those of ``artifacts``.
+Read is what running a file takes; where it came from (tools, ancestors …) is left out.
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.files.regular_file import read_regular
+from mmdet2tflite.passport import Head, HowToRun, Preprocessing, Rotation, TfliteOutput
 from mmdet2tflite.runtime.passport_checks import check_outputs, check_part, shown, text
 
 PASSPORT = "mmdet2tflite"
 """Name of the metadata entry that holds the passport (JSON, UTF-8)."""
-VERSION = 1
 
 
-@dataclass(frozen=True)
-class Head:
-    """``artifacts.Head``."""
-
-    family: str | None
-    classes: tuple[str, ...]
-    strides: tuple[int, ...]
-    score_threshold: float
-    nms_iou: float
-    max_detections: int
-    max_candidates: int | None = None
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """``artifacts.Preprocessing``."""
-
-    width: int
-    height: int
-    colour_order: str
-    pad_value: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Output:
-    """``artifacts.TfliteOutput``."""
-
-    name: str
-    shape: tuple[int, ...]
-    layout: str
-
-
-@dataclass(frozen=True)
-class Rotation:
-    """``artifacts.Rotation``."""
-
-    input: bool
-    outputs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Passport:
-    """What of ``artifacts.Passport`` says how a file is run."""
-
-    head: Head | None
-    preprocessing: Preprocessing | None
-    outputs: tuple[Output, ...]
-    rotation: Rotation
-    strategy: str
-
-
-def load_passport(path: Path) -> Passport:
-    """The passport of a TFLite file, read without unpacking the network.
+def load_passport(path: Path) -> HowToRun:
+    """What the passport of a TFLite file says of running it, read without unpacking the network.
 
     Raises:
         ModelError: the file is missing, broken or no TFLite file; it has no passport, one of
@@ -96,26 +41,26 @@ def load_passport(path: Path) -> Passport:
         version = document["version"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _not_understood(path, error) from None
-    if version != VERSION:
+    if version != HowToRun.version:
         raise ModelError(
             f"{path} has a passport of version {shown(version)}",
-            f"version {VERSION}",
+            f"version {HowToRun.version}",
             "it was made by a newer mmdet2tflite: upgrade this one",
         )
     try:
-        return _passport(document)
+        return _how_to_run(document)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise _not_understood(path, error) from None
 
 
-def _passport(document: Any) -> Passport:
+def _how_to_run(document: Any) -> HowToRun:
     head, preprocessing = document["head"], document["preprocessing"]
-    outputs = tuple(_part(Output, output) for output in document["outputs"])
+    outputs = tuple(_part(TfliteOutput, output) for output in document["outputs"])
     rotation = _part(Rotation, document["rotation"])
     check_outputs([output.name for output in outputs], rotation.outputs)
     if not text(document["strategy"]):
         raise ValueError(f"strategy {shown(document['strategy'])}")
-    return Passport(
+    return HowToRun(
         head=None if head is None else _part(Head, head),
         preprocessing=None if preprocessing is None else _part(Preprocessing, preprocessing),
         outputs=outputs,

@@ -68,7 +68,7 @@ CHECKS: dict[str, dict[str, Check]] = {
         "mean": several(real(-LARGEST_NUMBER, LARGEST_NUMBER), 3, 3),
         "std": several(real(1 / LARGEST_NUMBER, LARGEST_NUMBER), 3, 3),
     },
-    "Output": {
+    "TfliteOutput": {
         "name": text,
         "shape": several(integer(1, 2**31 - 1), 0, 8),
         "layout": lambda value: value in ("nhwc", "onnx"),
@@ -79,12 +79,17 @@ CHECKS: dict[str, dict[str, Check]] = {
     },
 }
 """By part of the passport and field."""
+MISSING_IN_EARLIER_VERSIONS = ("max_candidates",)
 
 
 def check_part(part: str, fields: dict[str, Any]) -> None:
-    """Raises ValueError for the first field that cannot be."""
+    """Raises ValueError for the first field that cannot be, KeyError for one that is missing."""
     for name, check in CHECKS[part].items():
-        if name in fields and not check(fields[name]):
+        if name not in fields:
+            if name in MISSING_IN_EARLIER_VERSIONS:
+                continue
+            raise KeyError(name)
+        if not check(fields[name]):
             raise ValueError(f"{name} {shown(fields[name])}")
 
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport import HowToRun
 from mmdet2tflite.runtime.decode import Detections, Floats
 
 if TYPE_CHECKING:  # a child that only runs a file starts a second earlier without pydantic
     from mmdet2tflite import artifacts
-    from mmdet2tflite.runtime import passport
 
 
 class Runner(Protocol):
@@ -244,7 +244,7 @@ def _invoke(invoke: Callable[[], object], path: Path) -> None:
 
 
 def open_tflite(
-    model: "artifacts.TfliteModel | artifacts.Passport | passport.Passport",
+    model: "artifacts.TfliteModel | HowToRun",
     path: Path,
     threads: int,
     xnnpack: bool,

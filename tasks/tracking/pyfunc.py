@@ -18,13 +18,16 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
 import mmdet2tflite
-from mmdet2tflite.artifacts import Preprocessing
+from mmdet2tflite.passport import Preprocessing
 from mmdet2tflite.runtime.images import read_image
 
 NAME = "detector"
 """Of the model within its run: ``runs:/<run id>/detector``."""
 CODE = Path(__file__).with_name("pyfunc_model.py")
-RUNTIME = ("runtime", "tflite", "files", "errors.py", "geometry.py", "safe_text.py", "__init__.py")
+RUNTIME = (
+    *("runtime", "tflite", "files", "passport.py"),
+    *("errors.py", "geometry.py", "safe_text.py", "__init__.py"),
+)
 """What mmdet2tflite.runtime is made of (a contract of `make lint`)."""
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.binary, "image")]),

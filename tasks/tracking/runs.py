@@ -30,8 +30,8 @@ from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.train import read_curves
 from mmdet2tflite.evaluate.analysis import ANALYSIS
 from mmdet2tflite.evaluate.evaluate import MISTAKES, PICTURE, SHEET
+from mmdet2tflite.evaluate.request import REPORT
 from mmdet2tflite.evaluate.results import DETECTIONS
-from mmdet2tflite.evaluate.spec import REPORT
 from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.report.markdown import markdown, quoted
 from mmdet2tflite.report.outcome import Outcome

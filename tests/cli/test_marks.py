@@ -5,8 +5,9 @@ import json
 import pytest
 
 from mmdet2tflite.cli import marks
-from mmdet2tflite.cli.marks import Mark, as_json, find_marks
+from mmdet2tflite.cli.marks import as_json, find_marks
 from mmdet2tflite.cli.marks_table import print_marks
+from mmdet2tflite.detector.command_requests import Mark, MarksRequest
 from mmdet2tflite.errors import ConfigError, ToolFailed
 
 MARKS = [
@@ -18,17 +19,16 @@ MARKS = [
 
 @pytest.fixture
 def traced(monkeypatch):
-    """A child that finds ``MARKS``; the specs that it was given."""
-    specs = []
+    """A child that finds ``MARKS``; what it was asked."""
+    requests = []
 
-    def run(tool, module, arguments, **_):
+    def run(tool, worker, arguments, **_):
         (file,) = arguments
-        specs.append(json.loads(file.read_text(encoding="utf-8")))
-        with open(specs[-1]["result"], "w", encoding="utf-8") as result:
-            result.write(as_json(MARKS))
+        requests.append(MarksRequest.model_validate_json(file.read_bytes()))
+        return json.loads(as_json(MARKS))
 
     monkeypatch.setattr(marks, "run_python", run)
-    return specs
+    return requests
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def checkpoint(tmp_path):
 def test_a_checkpoint_is_its_weights_or_its_folder(traced, checkpoint):
     for source in (checkpoint, checkpoint / "weights.pth"):
         assert find_marks(source, trust_config=True) == MARKS
-    assert [spec["config"] for spec in traced] == [str(checkpoint / "config.py")] * 2
+    assert [request.network for request in traced] == [checkpoint / "config.py"] * 2
 
 
 def test_a_config_of_a_stranger_is_not_run(traced, checkpoint):

@@ -1,14 +1,6 @@
 import numpy as np
 import pytest
 
-from mmdet2tflite.artifacts import (
-    Head,
-    Passport,
-    Preprocessing,
-    Rotation,
-    Tensor,
-    TfliteOutput,
-)
 from mmdet2tflite.convert.tflite_file import (
     PASSPORT,
     describe_output,
@@ -19,6 +11,7 @@ from mmdet2tflite.convert.tflite_file import (
     write_passport,
 )
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport import Head, Passport, Preprocessing, Rotation, Tensor, TfliteOutput
 from mmdet2tflite.runtime.runners import TfliteRunner
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
 
@@ -62,7 +55,7 @@ def passport(**changes: str) -> Passport:
         "tools": {"onnx2tf": "2.6.9"},
         "ancestors": {"onnx": "0" * 64},
     }
-    return Passport.model_validate({**values, **changes})
+    return Passport(**{**values, **changes})
 
 
 def test_outputs_are_matched_by_name_whatever_their_order():

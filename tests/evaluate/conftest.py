@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmdet2tflite.evaluate.spec import Spec
+from mmdet2tflite.evaluate.request import EvaluateRequest
 from tests.evaluate.constant_network import QUICK, write_data
 
 
@@ -16,7 +16,7 @@ def make_spec(tmp_path):
     def spec(name, make, write, reference=None, config=QUICK, **network):
         folder = tmp_path / name
         (folder / "report").mkdir(parents=True)
-        return Spec(
+        return EvaluateRequest(
             model=make(write, folder, **network),
             model_folder=folder,
             annotations=data / "val.json",

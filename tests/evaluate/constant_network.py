@@ -6,17 +6,9 @@ from math import log
 import cv2
 import numpy as np
 
-from mmdet2tflite.artifacts import (
-    Dataset,
-    Head,
-    OnnxModel,
-    Preprocessing,
-    Split,
-    Tensor,
-    TfliteModel,
-    TfliteOutput,
-)
+from mmdet2tflite.artifacts import Dataset, OnnxModel, Split, TfliteModel
 from mmdet2tflite.config.experiment import Evaluation, Latency
+from mmdet2tflite.passport import Head, Preprocessing, Tensor, TfliteOutput
 
 SIDE = 32
 BOX = [8, 8, 16, 16]

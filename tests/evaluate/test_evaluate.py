@@ -1,14 +1,15 @@
 """The stage, on a network that sees one box in every image."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from mmdet2tflite.evaluate.analysis import read_analysis
 from mmdet2tflite.evaluate.causes import CAUSES
 from mmdet2tflite.evaluate.evaluate import EVALUATE, MISTAKES, PICTURE, SHEET, leave_analysis
+from mmdet2tflite.evaluate.request import REPORT
 from mmdet2tflite.evaluate.results import DETECTIONS, OUTPUTS
-from mmdet2tflite.evaluate.spec import REPORT
 from mmdet2tflite.processes import machine
 from mmdet2tflite.store.store import Store
 from tests.evaluate.constant_network import QUICK, onnx_model, tflite_model, write_data
@@ -56,7 +57,7 @@ def test_the_stage_evaluates_a_model_in_a_child_process_and_compares_it_with_its
 
 def test_of_a_model_without_a_decoder_nothing_is_analysed(make_spec, write_onnx):
     spec = make_spec("model", onnx_model, write_onnx)
-    head = spec.model.head.model_copy(update={"family": None})
+    head = replace(spec.model.head, family=None)
     model = spec.model.model_copy(update={"head": head})
     assert leave_analysis(spec.model_copy(update={"model": model})) == {}
     assert list(spec.work.iterdir()) == []

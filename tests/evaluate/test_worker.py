@@ -8,8 +8,8 @@ import pytest
 
 from mmdet2tflite.errors import ConfigError, DataError, ModelError
 from mmdet2tflite.evaluate import worker
+from mmdet2tflite.evaluate.request import REPORT
 from mmdet2tflite.evaluate.results import Evaluated
-from mmdet2tflite.evaluate.spec import REPORT
 from mmdet2tflite.runtime.decode import Detections
 from tests.evaluate.constant_network import QUICK, onnx_model, tflite_model
 

@@ -13,8 +13,6 @@ from mmdet2tflite.artifacts import (
     Checkpoint,
     Comparison,
     Dataset,
-    Head,
-    Preprocessing,
     Report,
     Split,
     TfliteModel,
@@ -22,6 +20,7 @@ from mmdet2tflite.artifacts import (
 from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.evaluate.accuracy import accuracy
 from mmdet2tflite.evaluate.results import Evaluated
+from mmdet2tflite.passport import Head, Preprocessing
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.runtime.decode import Detections
 from mmdet2tflite.store.store import Store

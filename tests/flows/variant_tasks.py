@@ -10,19 +10,17 @@ from prefect.exceptions import UpstreamTaskError
 
 from mmdet2tflite.artifacts import (
     Dataset,
-    Head,
     KerasModel,
     OnnxModel,
-    Preprocessing,
     Report,
     RewrittenModel,
-    Rotation,
     Split,
     TfliteModel,
 )
 from mmdet2tflite.config.dataset import DigitsData
 from mmdet2tflite.config.experiment import Experiment, Variants
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport import Head, Preprocessing, Rotation
 from mmdet2tflite.processes.interruption import check_interruption, interruptible
 
 STRATEGIES = ("widen", "explicit", "mirror")

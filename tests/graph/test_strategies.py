@@ -9,7 +9,7 @@ from mmdet2tflite.geometry import Widening
 from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.rewriting import PaddingMode, Rewriting, true_pads
 from mmdet2tflite.graph.strategies.table import STRATEGIES
-from mmdet2tflite.runtime.passport import Rotation
+from mmdet2tflite.passport import Rotation
 from tests.graph.passes.tiny import build, integers, node, run
 
 EVEN = (1, 2, 8, 12)

@@ -9,19 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet2tflite.artifacts import (
-    Dataset,
-    Head,
-    Passport,
-    Preprocessing,
-    Rotation,
-    Split,
-    TfliteModel,
-    TfliteOutput,
-)
+from mmdet2tflite.artifacts import Dataset, Split, TfliteModel
 from mmdet2tflite.config.names import PrecisionName
 from mmdet2tflite.convert.tflite_file import read_passport, write_passport
 from mmdet2tflite.errors import DataError, ModelError, ParityError
+from mmdet2tflite.passport import Head, Passport, Preprocessing, Rotation, TfliteOutput
 from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig, choose
@@ -66,9 +58,8 @@ def write_tflite(path: Path, seed: int = 0, bias_of_boxes: float = 0) -> TfliteM
         bias = writer.constant(f"{name}_b", bias)
         found[name] = writer.conv(image, taps, bias, writer.tensor(name, (1, 1, 1, count)))
     model = writer.finish({"image": image}, found)
-    described = MODEL.model_dump(
-        include={"head", "preprocessing", "outputs", "strategy", "exact", "converter", "precision"}
-    )
+    names = ("head", "preprocessing", "outputs", "strategy", "exact", "converter", "precision")
+    described = {name: getattr(MODEL, name) for name in names}
     tools, ancestors = {"onnx2tf": "1"}, {"onnx": "abc"}
     write_passport(model, Passport(**described, tools=tools, ancestors=ancestors))
     write_model(model, path)

@@ -13,12 +13,9 @@ from mmdet2tflite.artifacts import (
     Checkpoint,
     Comparison,
     Dataset,
-    Head,
     OnnxModel,
-    Preprocessing,
     Report,
     RewrittenModel,
-    Rotation,
     Split,
     TfliteModel,
 )
@@ -27,6 +24,7 @@ from mmdet2tflite.errors import ToolFailed
 from mmdet2tflite.evaluate.analysis import analyse
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.evaluate.truth import Truth
+from mmdet2tflite.passport import Head, Preprocessing, Rotation
 from mmdet2tflite.report.compare import COMPARE, compare_config, compare_inputs
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.runtime.decode import Detections

@@ -1,5 +1,6 @@
 """The decoder on cells that can be computed by hand. tests/toolchain holds it against mmdet."""
 
+from dataclasses import replace
 from fractions import Fraction
 from math import log
 
@@ -8,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmdet2tflite.artifacts import Head, Preprocessing
 from mmdet2tflite.errors import DataError, ModelError
+from mmdet2tflite.passport import Head, Preprocessing
 from mmdet2tflite.runtime.decode import Detections, class_aware_nms, decode, letterbox
 
 INPUT = Preprocessing(width=16, height=16)
@@ -68,7 +69,7 @@ def test_a_cell_yields_only_its_best_class():
 def test_a_score_equal_to_the_threshold_counts():
     outputs = silent_outputs()
     outputs["obj_16"][:] = 0  # score = 1/2 * 1/2
-    at, above = (HEAD.model_copy(update={"score_threshold": t}) for t in (0.25, 0.2500001))
+    at, above = (replace(HEAD, score_threshold=t) for t in (0.25, 0.2500001))
     assert len(decode(outputs, at, INPUT, 1.0)) == 1
     assert len(decode(outputs, above, INPUT, 1.0)) == 0
 
@@ -77,7 +78,7 @@ def test_detections_come_best_first_and_no_more_than_allowed():
     outputs = silent_outputs()
     outputs["obj_8"][0, 0] = [[0, 1], [2, 3]]
     outputs["box_8"][0, 2:] = log(0.5)  # small enough not to touch
-    two = HEAD.model_copy(update={"max_detections": 2})
+    two = replace(HEAD, max_detections=2)
     found = decode(outputs, two, INPUT, 1.0)
     # the two highest objectness logits are 3 at cell (1, 1) and 2 at cell (1, 0)
     np.testing.assert_allclose(found.boxes, [[6, 6, 10, 10], [-2, 6, 2, 10]], atol=1e-6)

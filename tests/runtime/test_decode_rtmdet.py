@@ -1,12 +1,13 @@
 """RTMDet's decoder on cells computed by hand. tests/toolchain holds it against mmdet."""
 
+from dataclasses import replace
 from math import log
 
 import numpy as np
 import pytest
 
-from mmdet2tflite.artifacts import Head, Preprocessing
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport import Head, Preprocessing
 from mmdet2tflite.runtime.decode import decode
 
 INPUT = Preprocessing(width=32, height=16)
@@ -56,7 +57,7 @@ def test_every_class_of_a_cell_above_the_threshold_is_found():
 def test_a_score_equal_to_the_threshold_does_not_count():
     outputs = silent_outputs()
     outputs["cls_16"][0, 0, 0, 1] = 0  # sigmoid(0) = 1/2
-    at, below = (HEAD.model_copy(update={"score_threshold": t}) for t in (0.5, 0.4999999))
+    at, below = (replace(HEAD, score_threshold=t) for t in (0.5, 0.4999999))
     assert len(decode(outputs, at, INPUT, 1.0)) == 0
     assert len(decode(outputs, below, INPUT, 1.0)) == 1
 
@@ -80,7 +81,7 @@ def test_only_the_best_candidates_of_each_map_are_taken():
     outputs = silent_outputs()
     outputs["cls_8"][0, 0, 1] = 3, 5, 4, 2
     outputs["cls_16"][0, 1, 0] = 1, 0
-    two = HEAD.model_copy(update={"max_candidates": 2})
+    two = replace(HEAD, max_candidates=2)
     found = decode(outputs, two, INPUT, 1.0)
     # x of stride 8: 0, 8, 16, 24; of stride 16: 0, 16
     assert [

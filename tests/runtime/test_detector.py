@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from mmdet2tflite.artifacts import Preprocessing, Rotation
 from mmdet2tflite.errors import ConfigError, ImageError, ModelError
+from mmdet2tflite.passport import Preprocessing, Rotation
 from mmdet2tflite.runtime import Detector
 from mmdet2tflite.runtime import detector as runtime
 from tests.corner_network import BRIGHT, CHANNELS, HEAD, RIGHT_CELL, picture, write_detector
@@ -122,7 +123,7 @@ def test_flags_are_honoured_if_the_strategy_is_engine(tmp_path, strategy, expect
     [(0.4, None, 1), (0.6, None, 0), (0.6, 0.4, 1), (0.4, 0.6, 0), (0.4, 0, 2), (0.4, 1, 0)],
 )
 def test_a_score_threshold_goes_before_the_passports(tmp_path, passports, given, found):
-    head = HEAD.model_copy(update={"score_threshold": passports})
+    head = replace(HEAD, score_threshold=passports)
     path = write_detector(tmp_path / "m.tflite", head=head)
     image = picture((20, 0, 0))  # sigmoid(0) = 0.5
     assert len(Detector(path, score_threshold=given)(image)) == found

@@ -18,13 +18,12 @@ from mmdet2tflite.artifacts import (
     KerasModel,
     OnnxModel,
     OpenvinoModel,
-    Preprocessing,
     RewrittenModel,
-    Rotation,
     Split,
     TfliteModel,
 )
 from mmdet2tflite.errors import StoreError
+from mmdet2tflite.passport import Preprocessing, Rotation
 from mmdet2tflite.store import manifest as manifest_module
 from mmdet2tflite.store.manifest import LOGS, MANIFEST
 from mmdet2tflite.store.store import Store

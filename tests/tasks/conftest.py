@@ -14,13 +14,13 @@ from mmdet2tflite.artifacts import (
     Dataset,
     OnnxModel,
     OpenvinoModel,
-    Preprocessing,
     Report,
     Split,
     TfliteModel,
 )
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.errors import ToolFailed
+from mmdet2tflite.passport import Preprocessing
 from mmdet2tflite.report.outcome import Measurable, Outcome
 from mmdet2tflite.store.store import Store
 from tasks.tracking.runs import tracked_run

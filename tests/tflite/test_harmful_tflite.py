@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmdet2tflite.convert.tflite_file import passport_json
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.report.inspection import inspect
 from mmdet2tflite.runtime import Detector
@@ -18,7 +19,7 @@ from mmdet2tflite.runtime.passport import PASSPORT
 from mmdet2tflite.tflite.flatbuffer import read_model, write_metadata, write_model
 from tests.corner_network import passport, picture, write_detector
 
-GOOD: dict[str, Any] = passport().model_dump(mode="json")
+GOOD: dict[str, Any] = json.loads(passport_json(passport()))
 OUTPUTS: list[dict[str, Any]] = GOOD["outputs"]
 
 

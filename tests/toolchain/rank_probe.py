@@ -16,6 +16,8 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import HOOKS
 
 from mmdet2tflite.detector import ranks
+from mmdet2tflite.detector.train_request import TrainRequest
+from mmdet2tflite.processes.messages import answer
 
 WORK = Path(json.loads(Path(sys.argv[1]).read_text())["work"])
 distribute = ranks.distribute
@@ -60,4 +62,4 @@ class Probe(Hook):
 
 if __name__ == "__main__":
     ranks.distribute = with_probe
-    train_worker.main()
+    answer(train_worker.train, TrainRequest)

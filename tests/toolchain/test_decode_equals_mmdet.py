@@ -1,9 +1,11 @@
 """Our letterbox and decoder against mmdet's own, on random images and random head outputs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mmdet2tflite.artifacts import Head, Preprocessing
+from mmdet2tflite.passport import Head, Preprocessing
 from mmdet2tflite.runtime.decode import decode, letterbox
 
 pytestmark = pytest.mark.toolchain
@@ -141,9 +143,7 @@ def test_decode_equals_mmdets_own_predict(mmdet, shift, scale_factor, seed):
     np.testing.assert_allclose(found.scores, expected.scores.numpy(), rtol=0, atol=1e-6)
     # Boxes reach a few hundred pixels, whose last float32 bit is 3e-5; times 1 / 0.3 rescaled.
     np.testing.assert_allclose(found.boxes, expected.bboxes.numpy(), rtol=1e-6, atol=1e-4)
-    best = decode(
-        outputs, head.model_copy(update={"max_detections": 5}), preprocessing, scale_factor
-    )
+    best = decode(outputs, replace(head, max_detections=5), preprocessing, scale_factor)
     np.testing.assert_array_equal(best.boxes, found.boxes[:5])
 
 

@@ -12,17 +12,9 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from pydantic import TypeAdapter
 
-from mmdet2tflite.artifacts import (
-    Dataset,
-    Head,
-    KerasModel,
-    OnnxModel,
-    Passport,
-    Preprocessing,
-    RewrittenModel,
-    Tensor,
-)
+from mmdet2tflite.artifacts import Dataset, KerasModel, OnnxModel, RewrittenModel
 from mmdet2tflite.backends.keras_runner import keras_ops
 from mmdet2tflite.config.names import FormatName, PaddingName
 from mmdet2tflite.convert.check import check_conversion
@@ -31,6 +23,7 @@ from mmdet2tflite.errors import ModelError, ParityError
 from mmdet2tflite.evaluate.evaluate import EVALUATE
 from mmdet2tflite.files.digest import file_sha256
 from mmdet2tflite.graph.rewrite import REWRITE, RewriteConfig
+from mmdet2tflite.passport import Head, Passport, Preprocessing, Tensor
 from mmdet2tflite.runtime.images import input_tensor
 from mmdet2tflite.runtime.runners import OnnxRunner
 from mmdet2tflite.stage import Job
@@ -225,7 +218,7 @@ def blocks(text: str) -> list[str]:
 
 def test_the_passport_beside_a_file_says_how_it_is_run(tiny, padded):
     text = tiny.store.path(padded, padded.passport).read_bytes()
-    passport = Passport.model_validate_json(text)
+    passport = TypeAdapter(Passport).validate_json(text)
     assert passport.outputs == padded.outputs
     assert {output.name: output.shape for output in passport.outputs} == {
         name: (1, 16, 32, channels) for name, channels in OUTPUTS.items()

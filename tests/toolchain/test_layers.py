@@ -238,7 +238,8 @@ def test_a_strided_pooling_that_pads_is_named():
 
 def test_a_part_that_takes_no_activation_is_refused_by_name(tmp_path):
     from mmdet2tflite.config.experiment import DetectorConfig, Training
-    from mmdet2tflite.detector.mmdet_config import DataPaths, build_config
+    from mmdet2tflite.detector.mmdet_config import build_config
+    from mmdet2tflite.detector.train_request import DataPaths
 
     file = tmp_path / "resnet.py"
     file.write_text(
@@ -267,7 +268,8 @@ def test_an_activation_replaces_that_of_backbone_neck_and_head(tmp_path, name, k
     from mmdet.utils import register_all_modules
 
     from mmdet2tflite.config.experiment import DetectorConfig, Training
-    from mmdet2tflite.detector.mmdet_config import DataPaths, build_config
+    from mmdet2tflite.detector.mmdet_config import build_config
+    from mmdet2tflite.detector.train_request import DataPaths
 
     register_all_modules(init_default_scope=True)
     paths = (tmp_path / "a.json", tmp_path)

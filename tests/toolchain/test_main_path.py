@@ -4,8 +4,8 @@ import numpy as np
 import onnx
 import pytest
 
-from mmdet2tflite.artifacts import Rotation
 from mmdet2tflite.convert.tflite_file import output_tensors, read_passport
+from mmdet2tflite.passport import Rotation
 from mmdet2tflite.tflite.census import onnx_ops, tflite_ops
 from mmdet2tflite.tflite.flatbuffer import read_model
 

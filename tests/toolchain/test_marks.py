@@ -3,7 +3,8 @@
 import pytest
 from onnx import TensorProto, helper
 
-from mmdet2tflite.cli.marks import Mark, find_marks
+from mmdet2tflite.cli.marks import find_marks
+from mmdet2tflite.detector.command_requests import Mark
 from tests.toolchain.golden import SIZE
 
 pytestmark = pytest.mark.toolchain
@@ -37,6 +38,4 @@ def test_a_second_call_of_a_function_has_its_number_in_the_mark():
     }
     node.attribute.extend(helper.make_attribute(name, value) for name, value in values.items())
     model = helper.make_model(helper.make_graph([node], "g", [], []))
-    assert list_marks(model) == [
-        {"mark": "nms[1]:output", "tensor": "dets.0", "type": "int64", "shape": [4]}
-    ]
+    assert list_marks(model) == [Mark("nms[1]:output", "dets.0", "int64", (4,))]

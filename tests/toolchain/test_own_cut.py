@@ -9,8 +9,8 @@ from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN, TrainConfig
 from mmdet2tflite.errors import ConfigError, ModelError
 from mmdet2tflite.evaluate.evaluate import EVALUATE
+from mmdet2tflite.evaluate.request import REPORT
 from mmdet2tflite.evaluate.results import DETECTIONS
-from mmdet2tflite.evaluate.spec import REPORT
 from mmdet2tflite.runtime import Detector
 from tests.toolchain.conftest import convert
 from tests.toolchain.golden import EVALUATION, GOLDEN, TIMEOUT, TOLERANCE

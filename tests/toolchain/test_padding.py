@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mmdet2tflite.artifacts import Rotation
 from mmdet2tflite.convert.tflite_file import read_passport
 from mmdet2tflite.evaluate.results import Evaluated
+from mmdet2tflite.passport import Rotation
 from mmdet2tflite.tflite.census import tflite_ops
 from mmdet2tflite.tflite.flatbuffer import read_model
 from mmdet2tflite.tflite.padding_flag import read_flags

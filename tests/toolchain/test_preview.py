@@ -174,7 +174,8 @@ def worker():
 def mosaic(worker, store, digits, tmp_path) -> dict:
     """mmdet's config of our training data set with mosaic."""
     from mmdet2tflite.data.files import split_paths
-    from mmdet2tflite.detector.mmdet_config import DataPaths, build_config
+    from mmdet2tflite.detector.mmdet_config import build_config
+    from mmdet2tflite.detector.train_request import DataPaths
 
     paths = {name: split_paths(store, digits, name) for name in ("train", "val")}
     data = DataPaths(classes=digits.classes, **paths)
@@ -206,17 +207,17 @@ def test_a_pipeline_that_fails_is_refused_with_image_and_reason(worker, mosaic, 
     misplaced = {**inner, "pipeline": [*inner["pipeline"], mosaic["pipeline"][0]]}
     phase = Phase("throughout", 1, 30, {**mosaic, "dataset": misplaced})
     with pytest.raises(ConfigError, match=r"fails on image .*\.png: AssertionError"):
-        worker.show_phase(phase, tmp_path / "shown", {"images": 1, "seed": 0}, (0, 1))
+        worker.show_phase(phase, tmp_path / "shown", 1, 0, (0, 1))
 
 
 def test_a_pipeline_that_cannot_be_built_is_refused_with_the_reason(worker, mosaic, tmp_path):
     phase = Phase("throughout", 1, 30, {**mosaic, "pipeline": [{"type": "Mozaic"}]})
     with pytest.raises(ConfigError, match=r"cannot build the training data set: KeyError.*Mozaic"):
-        worker.show_phase(phase, tmp_path / "shown", {"images": 1, "seed": 0}, (0, 1))
+        worker.show_phase(phase, tmp_path / "shown", 1, 0, (0, 1))
 
 
 def test_a_pipeline_that_refuses_every_image_is_refused(worker, mosaic, tmp_path):
     greedy = {"type": "FilterAnnotations", "min_gt_bbox_wh": (9999, 9999)}
     phase = Phase("throughout", 1, 30, {**mosaic, "pipeline": [greedy]})
     with pytest.raises(ConfigError, match="always return None"):
-        worker.show_phase(phase, tmp_path / "shown", {"images": 1, "seed": 0}, (0, 1))
+        worker.show_phase(phase, tmp_path / "shown", 1, 0, (0, 1))

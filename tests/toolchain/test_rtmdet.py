@@ -12,8 +12,8 @@ from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN, TrainConfig
 from mmdet2tflite.evaluate.accuracy import accuracy
+from mmdet2tflite.evaluate.request import EvaluateRequest
 from mmdet2tflite.evaluate.results import to_results
-from mmdet2tflite.evaluate.spec import Spec
 from mmdet2tflite.evaluate.worker import run_images
 from mmdet2tflite.parity.parity import compare_outputs, worst
 from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig
@@ -78,7 +78,7 @@ class Models:
 
     def evaluate(self, model):
         """What the evaluation's child finds, found in this process."""
-        spec = Spec(
+        spec = EvaluateRequest(
             model=model,
             model_folder=self.store.path(model),
             annotations=self.annotations,

@@ -1,7 +1,6 @@
 """The runtime that a user ships finds what the evaluation found, on the golden network's files."""
 
 import json
-import sys
 from itertools import product
 from typing import get_args
 
@@ -9,12 +8,13 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.config.names import PrecisionName
+from mmdet2tflite.evaluate.request import EvaluateRequest
 from mmdet2tflite.evaluate.results import Evaluated, to_results
-from mmdet2tflite.evaluate.spec import Spec
 from mmdet2tflite.evaluate.worker import run_images
-from mmdet2tflite.quantize import quantize, quantize_worker
+from mmdet2tflite.quantize import quantize_worker
 from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig
 from mmdet2tflite.runtime import Detector
+from mmdet2tflite.stage import Job
 from tests.toolchain.conftest import STRATEGIES, convert
 from tests.toolchain.golden import EVALUATION, TIMEOUT
 
@@ -46,11 +46,10 @@ def images(main_path):
 def quantise(main_path, monkeypatch):
     """Another precision of a file, made in this process: a child would only import the tools."""
 
-    def run(tool, module, arguments, **_):
-        monkeypatch.setattr(sys, "argv", [module, *map(str, arguments)])
-        quantize_worker.main()
+    def ask(job, tool, worker, request, result, **_):
+        return quantize_worker.quantise(request)
 
-    monkeypatch.setattr(quantize, "run_python", run)
+    monkeypatch.setattr(Job, "ask", ask)
 
     def build(tflite, precision):
         return QUANTIZE.build(
@@ -70,7 +69,7 @@ def evaluate(main_path, images, tmp_path):
 
     def detections(model):
         data = main_path.store.path(main_path.dataset, main_path.dataset.val.annotations)
-        spec = Spec(
+        spec = EvaluateRequest(
             model=model,
             model_folder=main_path.store.path(model),
             annotations=data,

@@ -115,8 +115,9 @@ def test_mmengines_history_is_allowed_its_statistics_and_not_getattr(load, tmp_p
 
 def test_building_the_network_leaves_its_config_as_it_is(load, tmp_path):
     """It is kept beside the weights, and a training that goes on does not build it first."""
-    from mmdet2tflite.detector.mmdet_config import DataPaths, build_config
+    from mmdet2tflite.detector.mmdet_config import build_config
     from mmdet2tflite.detector.start_weights import build_with
+    from mmdet2tflite.detector.train_request import DataPaths
 
     place = (tmp_path / "split.json", tmp_path)
     data = DataPaths(classes=tuple("0123456789"), train=place, val=place)

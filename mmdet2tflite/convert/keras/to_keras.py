@@ -1,23 +1,18 @@
 """Stage: rewritten ONNX → a Keras file or a SavedModel, by onnx2tf's TensorFlow back end."""
 
 import shutil
+from dataclasses import fields
 from importlib.metadata import version
 
-from mmdet2tflite.artifacts import (
-    Dataset,
-    KerasModel,
-    OnnxModel,
-    Passport,
-    RewrittenModel,
-    Rotation,
-)
+from mmdet2tflite.artifacts import Dataset, KerasModel, OnnxModel, RewrittenModel
 from mmdet2tflite.config.base import ConfigSection
 from mmdet2tflite.config.names import ConverterName, FormatName
 from mmdet2tflite.convert.check import check_conversion
+from mmdet2tflite.convert.requests import KerasRequest
+from mmdet2tflite.convert.tflite_file import passport_json
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.processes.toolchain import run_python
+from mmdet2tflite.passport import Passport, Rotation, TfliteOutput
 from mmdet2tflite.stage import Job, Stage
-from mmdet2tflite.store.manifest import LOGS
 
 CONVERTER: ConverterName = "onnx2tf"
 TOOLS = ("onnx2tf", "onnx", "onnx-ir", "tensorflow", "tf-keras")
@@ -56,35 +51,32 @@ def to_keras(
         )
     file, undo_rotation = FILES[config.format], model.upright
     scratch = job.work / "scratch"
-    spec = job.write_spec(
-        "keras",
-        {
-            "onnx": str(job.store.path(model, model.file)),
-            "file": file,
-            "scratch": str(scratch),
-            "outputs": [output.model_dump() for output in model.outputs],
-            "reversed": (model.rotation if undo_rotation else Rotation()).model_dump(),
-        },
+    request = KerasRequest(
+        onnx=job.store.path(model, model.file),
+        file=job.work / file,
+        scratch=scratch,
+        outputs=model.outputs,
+        undone=model.rotation if undo_rotation else Rotation(),
     )
-    run_python(
+    outputs = job.ask(
         "onnx2tf",
         "mmdet2tflite.convert.keras.to_keras_worker",
-        [spec],
-        log=job.work / LOGS / "onnx2tf.log",
-        timeout=job.timeout,
+        request,
+        tuple[TfliteOutput, ...],
+        log="onnx2tf",
         environment={"TQDM_DISABLE": "1"},
     )
     shutil.rmtree(scratch)
     result = KerasModel(
         file=file,
         **model.model_dump(include={"head", "preprocessing", "strategy", "exact"}),
-        outputs=job.read_result()["outputs"],
+        outputs=outputs,
         rotation=Rotation() if undo_rotation else model.rotation,
         converter=CONVERTER,
         format=config.format,
     )
     _write_passport(job, result, {"onnx": original.digest, "rewritten": model.digest})
-    metrics = check_conversion(
+    return check_conversion(
         job,
         result,
         model=model,
@@ -92,14 +84,14 @@ def to_keras(
         dataset=dataset,
         tolerance=config.tolerance,
     )
-    return result.model_copy(update={"metrics": metrics})
 
 
 def _write_passport(job: Job, result: KerasModel, ancestors: dict[str, str]) -> None:
-    fields = result.model_dump(include=set(Passport.model_fields) & set(KerasModel.model_fields))
+    common = {field.name for field in fields(Passport)} & set(KerasModel.model_fields)
     tools = {tool: version(tool) for tool in TOOLS}
-    passport = Passport(**fields, tools=tools, ancestors=ancestors)
-    (job.work / PASSPORT).write_text(passport.model_dump_json(indent=1), encoding="utf-8")
+    values = {name: getattr(result, name) for name in common}
+    passport = Passport(**values, tools=tools, ancestors=ancestors)
+    (job.work / PASSPORT).write_bytes(passport_json(passport, indent=1))
 
 
 KERAS: Stage[KerasModel] = Stage(

@@ -1,10 +1,9 @@
 """Child process: ONNX → a Keras file or a SavedModel by onnx2tf's TensorFlow back end.
 
-Argument: a JSON file with ``onnx``, ``file``, ``scratch``, ``outputs``, ``reversed``, ``work``,
-``result``. What onnx2tf returns is wrapped:
+What onnx2tf returns is wrapped:
 
-1. Where ``reversed`` says so, the input is rotated by 180° before the network and the maps behind
-   it. Rotations move values and compute nothing.
+1. Where ``undone`` says so, the input is rotated by 180° before the network and the maps behind it.
+   Rotations move values and compute nothing.
 2. Every output comes from a layer with the ONNX output's name, in the order of the ONNX.
 
 An ``.h5`` is a functional Keras 2 model. A SavedModel has one signature, ``serving_default``, that
@@ -13,8 +12,6 @@ takes the image by the input's name and returns the outputs by theirs.
 onnx2tf could save both itself: without the rotations, and with four TFLite files made on the way.
 """
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,38 +21,37 @@ import onnx_ir as ir
 import tensorflow as tf
 import tf_keras
 
-from mmdet2tflite.artifacts import Rotation, Tensor, TfliteOutput
 from mmdet2tflite.backends.keras_runner import SIGNATURE
 from mmdet2tflite.convert.keras.normalise import normalise_for_tensorflow
+from mmdet2tflite.convert.requests import KerasRequest
 from mmdet2tflite.convert.tflite_file import describe_output, match_outputs
+from mmdet2tflite.passport import Rotation, Tensor, TfliteOutput
+from mmdet2tflite.processes.messages import answer
 
 NHWC_AXES = (1, 2)
 AXES = {"nhwc": NHWC_AXES, "onnx": (2, 3)}
 """Height and width of an output."""
 
 
-def main() -> None:
-    """Write the file; the result names the outputs. Raises ModelError."""
-    spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    graph = ir.load(spec["onnx"])
+def convert(request: KerasRequest) -> list[TfliteOutput]:
+    """Write the file; return its outputs. Raises ModelError."""
+    graph = ir.load(request.onnx)
     normalise_for_tensorflow(graph)
-    scratch = Path(spec["scratch"])
-    scratch.mkdir()
-    ir.save(graph, scratch / "spelt.onnx")
+    request.scratch.mkdir()
+    normalised = request.scratch / "spelt.onnx"
+    ir.save(graph, normalised)
     network = onnx2tf.convert(
-        input_onnx_file_path=str(scratch / "spelt.onnx"),
-        output_folder_path=str(scratch),
+        input_onnx_file_path=str(normalised),
+        output_folder_path=str(request.scratch),
         tflite_backend="tf_converter",
         # The graph is canonical already, and optimisers undo padding strategies.
         not_use_onnxsim=True,
         disable_model_save=True,
         non_verbose=True,
     )
-    expected = [Tensor.model_validate(output) for output in spec["outputs"]]
-    model, outputs = wrap_network(network, expected, Rotation.model_validate(spec["reversed"]))
-    save(model, Path(spec["work"]) / spec["file"])
-    result = {"outputs": [output.model_dump() for output in outputs]}
-    Path(spec["result"]).write_text(json.dumps(result), encoding="utf-8")
+    model, outputs = wrap_network(network, request.outputs, request.undone)
+    save(model, request.file)
+    return outputs
 
 
 def wrap_network(
@@ -114,4 +110,4 @@ def save(model: Any, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(convert, KerasRequest)

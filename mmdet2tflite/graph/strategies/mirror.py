@@ -17,7 +17,7 @@ from mmdet2tflite.graph.padding_mode import choose_and_write, choose_widened
 from mmdet2tflite.graph.rewriting import Rewriting
 from mmdet2tflite.graph.rotation.rotate import rotate_graph
 from mmdet2tflite.graph.window_operators import find_window_operators
-from mmdet2tflite.runtime.passport import Rotation
+from mmdet2tflite.passport import Rotation
 
 
 def rewrite(model: ir.Model) -> Rewriting:

@@ -13,18 +13,14 @@ from mmdet2tflite.runtime.decode.preprocess import letterbox
 from mmdet2tflite.runtime.decode.types import (
     Detections,
     Floats,
-    HeadValues,
     Integers,
-    PreprocessingValues,
 )
 
 __all__ = [
     "FAMILIES",
     "Detections",
     "Floats",
-    "HeadValues",
     "Integers",
-    "PreprocessingValues",
     "class_aware_nms",
     "decode",
     "letterbox",

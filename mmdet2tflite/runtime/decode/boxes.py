@@ -5,20 +5,19 @@ from collections.abc import Mapping
 import numpy as np
 
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport import Head, Preprocessing
 from mmdet2tflite.runtime.decode.families import FAMILIES
 from mmdet2tflite.runtime.decode.nms import class_aware_nms
 from mmdet2tflite.runtime.decode.types import (
     Detections,
     Floats,
-    HeadValues,
-    PreprocessingValues,
 )
 
 
 def decode(
     outputs: Mapping[str, Floats],
-    head: HeadValues,
-    preprocessing: PreprocessingValues,
+    head: Head,
+    preprocessing: Preprocessing,
     scale_factor: float,
 ) -> Detections:
     """Turn a network's raw outputs for one image into detections.

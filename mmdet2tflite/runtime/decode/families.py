@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from mmdet2tflite.passport import Head, Preprocessing
 from mmdet2tflite.runtime.decode.rtmdet import rtmdet_candidates
 from mmdet2tflite.runtime.decode.types import (
     Detections,
     Floats,
-    HeadValues,
-    PreprocessingValues,
 )
 from mmdet2tflite.runtime.decode.yolox import yolox_candidates
 
@@ -25,7 +24,7 @@ class Family:
     """
 
     maps: tuple[str, ...]
-    candidates: Callable[[Mapping[str, Floats], HeadValues, PreprocessingValues], Detections]
+    candidates: Callable[[Mapping[str, Floats], Head, Preprocessing], Detections]
     head: str
 
 

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet2tflite.errors import DataError
-from mmdet2tflite.runtime.decode.types import Floats, PreprocessingValues
+from mmdet2tflite.passport import Preprocessing
+from mmdet2tflite.runtime.decode.types import Floats
 
 
-def letterbox(image: NDArray[Any], preprocessing: PreprocessingValues) -> tuple[Floats, float]:
+def letterbox(image: NDArray[Any], preprocessing: Preprocessing) -> tuple[Floats, float]:
     """Make the input tensor of an image (H x W x 3, uint8, BGR).
 
     1. The scale factor is the largest that fits the image into the input.

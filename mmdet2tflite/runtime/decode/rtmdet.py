@@ -4,17 +4,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mmdet2tflite.passport import Head, Preprocessing
 from mmdet2tflite.runtime.decode.maps import cells, concatenated, corners, sigmoid
 from mmdet2tflite.runtime.decode.types import (
     Detections,
     Floats,
-    HeadValues,
-    PreprocessingValues,
 )
 
 
 def rtmdet_candidates(
-    outputs: Mapping[str, Floats], head: HeadValues, preprocessing: PreprocessingValues
+    outputs: Mapping[str, Floats], head: Head, preprocessing: Preprocessing
 ) -> Detections:
     """RTMDet's candidates above the score threshold, in pixels of the input.
 
@@ -36,8 +35,8 @@ def rtmdet_candidates(
 def _rtmdet_level(
     outputs: Mapping[str, Floats],
     stride: int,
-    head: HeadValues,
-    preprocessing: PreprocessingValues,
+    head: Head,
+    preprocessing: Preprocessing,
 ) -> Detections:
     rows, columns = preprocessing.height // stride, preprocessing.width // stride
     classes, distances = (

@@ -14,13 +14,13 @@ from mmdet2tflite.artifacts import (
     OpenvinoModel,
     Report,
     RewrittenModel,
-    Rotation,
     Split,
     TfliteModel,
 )
 from mmdet2tflite.config.dataset import DigitsData
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.passport import Rotation
 from tests.evaluate.constant_network import HEAD, PREPROCESSING
 
 MODEL = {"head": HEAD, "preprocessing": PREPROCESSING, "outputs": ()}

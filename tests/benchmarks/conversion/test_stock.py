@@ -11,9 +11,10 @@ import pytest
 from benchmarks.conversion import stock
 from benchmarks.conversion.recipes import RECIPES, Making, Recipe, save_samples
 from benchmarks.conversion.stock import STOCK, StockConfig
-from mmdet2tflite.artifacts import Dataset, OnnxModel, Preprocessing, TfliteModel
+from mmdet2tflite.artifacts import Dataset, OnnxModel, TfliteModel
 from mmdet2tflite.convert.tflite_file import output_tensors
 from mmdet2tflite.errors import ModelError, ToolFailed
+from mmdet2tflite.passport import Preprocessing
 from mmdet2tflite.store.store import Store
 from mmdet2tflite.tflite.flatbuffer import read_model
 from tests.evaluate.constant_network import (

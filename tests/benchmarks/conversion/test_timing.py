@@ -1,16 +1,16 @@
 """The child that times: which model takes part in which series, and that all of them really run."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.conversion import timing_worker
 from benchmarks.conversion.entry import Entry
-from benchmarks.conversion.timing import SERIES, Protocol, Series, time_entries
+from benchmarks.conversion.timing import SERIES, Protocol, Rounds, Series, time_entries
 from benchmarks.conversion.timing_worker import choose_kernel_set
 from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.stage import Job
 from mmdet2tflite.store.store import Store
 from tests.evaluate.constant_network import onnx_model, tflite_model, write_data
 from tests.store.building import change
@@ -83,7 +83,7 @@ def test_threads_and_engine_are_those_of_the_series(store, entries, image, own_l
         def __init__(self, kernel_sets):
             self.kernel_sets, self.open = kernel_sets, open_model
 
-    monkeypatch.setattr("benchmarks.conversion.timing.run_python", run_here)
+    monkeypatch.setattr(Job, "ask", ask_here)
     stand_ins = {kind: Backend(backend.kernel_sets) for kind, backend in BACKENDS.items()}
     monkeypatch.setattr(timing_worker, "BACKENDS", stand_ins)
     time_entries(store, entries, image, QUICK, 1, lambda message: None)
@@ -105,10 +105,6 @@ def test_a_model_that_does_not_load_ends_the_benchmark_with_its_name(
         time_entries(store, entries, image, QUICK, 120, lambda message: None)
 
 
-def run_here(tool, module, arguments, **_: object) -> None:
+def ask_here(job, tool, worker, request, result, **_: object) -> Rounds:
     """The child's work in this process."""
-    before, sys.argv = sys.argv, ["", *map(str, arguments)]
-    try:
-        timing_worker.main()
-    finally:
-        sys.argv = before
+    return timing_worker.time_all(request)

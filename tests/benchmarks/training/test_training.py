@@ -2,13 +2,14 @@
 
 import pytest
 
-from benchmarks.training.training import WARMUP, Trained, describe, difference
+from benchmarks.training.training import describe, difference
+from benchmarks.training.training_request import WARMUP, Trained
 
 SLOW = [9.0] * WARMUP  # must not count
 
 
 def trained(seconds, *loss):
-    return Trained([*SLOW, *seconds], loss)
+    return Trained(seconds=[*SLOW, *seconds], loss=loss)
 
 
 def test_the_first_iterations_do_not_count_and_an_outlier_hardly():

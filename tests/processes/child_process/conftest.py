@@ -15,12 +15,12 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(tmp_path: Path, log: Path) -> Callable[..., None]:
+def run(tmp_path: Path, log: Path) -> Callable[..., Any]:
     """``run(source, **options)`` runs Python source as the module ``fake_tool``."""
 
-    def run_source(source: str, *arguments: str, tool: str = "fake", **options: Any) -> None:
+    def run_source(source: str, *arguments: str, tool: str = "fake", **options: Any) -> Any:
         (tmp_path / "fake_tool.py").write_text(source)
         environment = {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}", **options.pop("environment", {})}
-        run_python(tool, "fake_tool", arguments, log=log, environment=environment, **options)
+        return run_python(tool, "fake_tool", arguments, log=log, environment=environment, **options)
 
     return run_source

@@ -4,11 +4,10 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mmdet2tflite.errors import DataError, StoreError, ToolFailed, ToolKilled
+from mmdet2tflite.errors import StoreError, ToolFailed, ToolKilled
 
 
 def test_what_the_tool_prints_is_in_the_log_in_order(run: Callable[..., None], log: Path) -> None:
@@ -25,30 +24,6 @@ def test_a_second_attempt_is_appended_to_the_log(run: Callable[..., None], log: 
     run("print('first')")
     run("print('second')")
     assert log.read_text() == "first\nsecond\n"
-
-
-def test_progress_messages_arrive_and_stay_out_of_the_log(
-    run: Callable[..., None], log: Path
-) -> None:
-    messages: list[dict[str, Any]] = []
-    run(
-        "from mmdet2tflite.processes.toolchain import progress\n"
-        "progress(completed=1, total=2); print('work'); progress(completed=2, total=2, loss=0.5)",
-        on_progress=messages.append,
-    )
-    assert messages == [
-        {"completed": 1, "total": 2},
-        {"completed": 2, "total": 2, "loss": 0.5},
-    ]
-    assert log.read_text() == "work\n"
-
-
-@pytest.mark.parametrize("line", ["PROGRESS 10 %", "PROGRESS 10", "USER_ERROR oh"])
-def test_a_line_of_the_tool_that_only_looks_like_a_message_is_logged(
-    run: Callable[..., None], log: Path, line: str
-) -> None:
-    run(f"print({line!r})")
-    assert log.read_text() == f"{line}\n"
 
 
 def test_a_tool_that_dies_is_reported_with_the_last_15_lines_of_its_log(
@@ -97,22 +72,6 @@ def test_a_crash_is_reported_with_its_signal(run: Callable[..., None]) -> None:
     with pytest.raises(ToolFailed, match="killed by SIGSEGV") as caught:
         run("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     assert caught.type is not ToolKilled
-
-
-def test_a_mistake_of_the_user_found_in_the_child_arrives_as_the_same_error(
-    run: Callable[..., None],
-) -> None:
-    with pytest.raises(DataError) as caught:
-        run(
-            "from mmdet2tflite.errors import DataError\n"
-            "raise DataError('box 7', 'a positive area', 'fix: [zero_area]')"
-        )
-    error = caught.value
-    assert (error.found, error.expected, error.remedy) == (
-        "box 7",
-        "a positive area",
-        "fix: [zero_area]",
-    )
 
 
 def test_a_disk_that_is_full_for_the_child_is_the_stores_error(run: Callable[..., None]) -> None:

@@ -1,4 +1,4 @@
-"""What the parent tells the child that evaluates a model."""
+"""What the child is asked that evaluates a model. It returns the metrics."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +16,12 @@ from mmdet2tflite.artifacts import (
 from mmdet2tflite.config.experiment import Evaluation
 
 REPORT = "report.json"
-"""Metrics and all details, left in ``Spec.work``."""
+"""Metrics and all details, left in ``EvaluateRequest.work``."""
 OPERATORS = "operators.json"
 """The time of each operator of a TFLite file, left beside it."""
 
 
-class Spec(Frozen):
+class EvaluateRequest(Frozen):
     """What to evaluate.
 
     ``model_folder`` is the model's artefact, ``reference`` that of the report to compare with.

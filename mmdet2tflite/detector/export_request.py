@@ -1,0 +1,20 @@
+"""What the child is asked that exports a network. It returns the ``OnnxModel``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet2tflite.artifacts import Frozen
+from mmdet2tflite.config.experiment import Export
+from mmdet2tflite.passport import Head, Preprocessing
+
+
+class ExportRequest(Frozen):
+    """``weights`` and ``config`` are a checkpoint's files; the ONNX goes into ``work``."""
+
+    export: Export
+    head: Head
+    preprocessing: Preprocessing
+    weights: Path
+    config: Path
+    images: Sequence[Path]
+    work: Path
