@@ -1,9 +1,14 @@
 """The command ``mmdet2tflite convert``: a few lines in the terminal about what came out."""
 
-from mmdet2tflite.convert.request import Request
-from mmdet2tflite.convert.standalone import convert_file
-from mmdet2tflite.convert.standalone_report import Conversion
-from mmdet2tflite.convert.warm import WarmTools
+from typing import TYPE_CHECKING
+
+from mmdet2tflite.standalone.convert_file import convert_file
+from mmdet2tflite.standalone.reports import Conversion
+from mmdet2tflite.standalone.request import Request
+from mmdet2tflite.standalone.warm import WarmTools
+
+if TYPE_CHECKING:
+    from mmdet2tflite.quantize.file_request import FileResult
 
 
 def convert_and_print(request: Request, warm: WarmTools) -> None:
@@ -37,6 +42,23 @@ def _lines(conversion: Conversion) -> list[str]:
         lines.append(
             "the file takes its input rotated by 180° and gives rotated maps: see passport"
         )
+    for name, result in conversion.quantised.items():
+        lines += _lines_of_precision(name, result)
     lines += [f"tried before: {each.sentence}" for each in conversion.tried]
     lines += [f"auto looked at {reason}" for reason in rewriting.reasons]
     return lines + [f"flipped inside: {sentence}" for sentence in rewriting.inner_flips]
+
+
+def _lines_of_precision(name: str, result: "FileResult") -> list[str]:
+    prefix = "check.snr_db."
+    outputs = {
+        key.removeprefix(prefix): value
+        for key, value in result.metrics.items()
+        if key.startswith(prefix)
+    }
+    shown = ", ".join(f"{output} {value:.0f} dB" for output, value in outputs.items())
+    lines = [f"{name}: {result.metrics['size_mb']:.2f} MB; signal to noise: {shown}"]
+    if result.losing:
+        layers = ", ".join(f"{each.layer} {each.snr_db:.0f} dB" for each in result.losing)
+        lines.append(f"{name} loses most in {layers}")
+    return lines

@@ -226,8 +226,16 @@ def convert(
     output_layout: Annotated[
         OutputLayout, typer.Option(help="Axes of maps; auto: as the converter leaves them.")
     ] = "auto",
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="float16|int8_dynamic|int8|…",
+            help="A file of this precision, too; those of integers need --calibration.",
+        ),
+    ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="Folder of images to compare on; without: seeded noise.")
+        Path | None,
+        typer.Option(help="Images (a folder) or inputs (.npy) to compare on; else seeded noise."),
     ] = None,
     colours: Annotated[
         Literal["bgr", "rgb"] | None, typer.Option(help="Order of the input's channels.")
@@ -243,8 +251,13 @@ def convert(
 
     Writes MODEL.tflite, passport.json, parity.json, plan.json and reproduce.sh.
     """
-    from mmdet2tflite.convert.request import Normalisation, Request, parse_input_shapes
-    from mmdet2tflite.convert.warm import warm_tools
+    from mmdet2tflite.standalone.request import (
+        Normalisation,
+        Request,
+        parse_input_shapes,
+        parse_precisions,
+    )
+    from mmdet2tflite.standalone.warm import warm_tools
 
     normalisation = Normalisation.from_options(colours, mean, std)
     request = Request(
@@ -256,6 +269,7 @@ def convert(
         batch=batch,
         input_shapes=parse_input_shapes(input_shape or ()),
         cut=tuple(cut or ()),
+        precisions=parse_precisions(precision or ()),
         output_layout=output_layout,
         calibration=calibration,
         normalisation=normalisation,
@@ -282,10 +296,10 @@ def plan(
 ) -> None:
     """Show, convolution by convolution, what each padding strategy would do."""
     from mmdet2tflite.cli.plan_table import print_plan
-    from mmdet2tflite.convert.request import parse_input_shapes
     from mmdet2tflite.graph.canonical import canonicalise
     from mmdet2tflite.graph.model_file import load_model
     from mmdet2tflite.graph.plan import describe_plan, make_plan
+    from mmdet2tflite.standalone.request import parse_input_shapes
 
     graph = load_model(model, input_size, batch, parse_input_shapes(input_shape or ()), cut or ())
     canonicalise(graph)

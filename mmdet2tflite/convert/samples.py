@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mmdet2tflite.errors import DataError, ModelError
 from mmdet2tflite.graph.edit import constant, integer, is_op, readers, shape_of
 from mmdet2tflite.graph.inputs import spatial_axes
-from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.passport import Preprocessing
 from mmdet2tflite.runtime.images import images_in, input_tensor
 
@@ -68,13 +67,49 @@ def _lengths(value: ir.Value) -> Iterator[int]:
                 yield table.shape[integer(node, "axis", 0)]
 
 
-def images(folder: Path, preprocessing: Preprocessing, inputs: Sequence[ir.Value]) -> Samples:
-    """The first images of a folder in the order of their names, letterboxed.
+def given(
+    source: Path, preprocessing: Preprocessing, inputs: Sequence[ir.Value], count: int
+) -> Samples:
+    """The first images of a folder, letterboxed, or the first inputs of an ``.npy`` file.
+
+    Args:
+        count: how many at most.
 
     Raises:
-        DataError: no such folder, no images in it, or one that cannot be read.
-        ModelError: the network does not take one colour image.
+        DataError: no such folder or file, no images in it, or something that cannot be read.
+        ModelError: the network does not take one colour image, or inputs of that shape.
     """
+    return (_arrays if source.suffix == ".npy" else _images)(source, preprocessing, inputs, count)
+
+
+def _arrays(
+    file: Path, preprocessing: Preprocessing, inputs: Sequence[ir.Value], count: int
+) -> Samples:
+    try:
+        arrays = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file} cannot be read: {error}", "an .npy file of numbers") from None
+    value, *others = inputs
+    shape = shape_of(value)
+    if others or arrays.ndim != len(shape) or arrays.shape[1:] != shape[1:] or not len(arrays):
+        described = ", ".join(f"{value.name} {list(shape_of(value))}" for value in inputs)
+        raise ModelError(
+            f"{file} has the shape {list(arrays.shape)}",
+            f"samples for {described}",
+            "give as many axes as the one input has, the first of them the samples",
+        )
+    assert value.dtype is not None
+    step, most = shape[0], min(count * shape[0], len(arrays) // shape[0] * shape[0])
+    feeds = [
+        {str(value.name): np.asarray(arrays[start : start + step], value.dtype.numpy())}
+        for start in range(0, most, step)
+    ]
+    return Samples(feeds, f"{len(feeds)} inputs of {file}")
+
+
+def _images(
+    folder: Path, preprocessing: Preprocessing, inputs: Sequence[ir.Value], count: int
+) -> Samples:
     image, *others = inputs
     axes, shape = spatial_axes(image), shape_of(image)
     is_float = image.dtype == ir.DataType.FLOAT
@@ -86,7 +121,7 @@ def images(folder: Path, preprocessing: Preprocessing, inputs: Sequence[ir.Value
         )
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder", "a folder of images", "check --calibration")
-    paths = images_in(folder)[:PARITY_IMAGES]
+    paths = images_in(folder)[:count]
     feeds = []
     for path in paths:
         tensor = input_tensor(path, preprocessing)[0]

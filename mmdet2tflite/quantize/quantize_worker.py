@@ -4,32 +4,29 @@ Leaves the file, and for a calibrated precision ``layers.json`` (``layer_table``
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from importlib.metadata import version
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdet2tflite.artifacts import TfliteModel
-from mmdet2tflite.convert.tflite_file import read_passport, write_passport
-from mmdet2tflite.errors import ModelError
 from mmdet2tflite.parity.check import check_parity, run_on_images
 from mmdet2tflite.parity.parity import compare_outputs
 from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.processes.messages import answer, progress
-from mmdet2tflite.quantize.layer_errors import snr_by_tensor
-from mmdet2tflite.quantize.layer_table import LAYERS, layer_table
+from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.quantize.precisions import PRECISIONS, Precision
-from mmdet2tflite.quantize.quantize_model import Quantised, quantise_model
+from mmdet2tflite.quantize.quantise_file import (
+    check_finite,
+    describe_layers,
+    layer_metrics,
+    quantise_file,
+)
 from mmdet2tflite.quantize.quantize_request import QuantizeRequest
 from mmdet2tflite.runtime.decode import Floats
 from mmdet2tflite.runtime.images import input_tensor
 from mmdet2tflite.runtime.runners import open_tflite, rotate_180
-from mmdet2tflite.tflite.flatbuffer import read_model, write_model
-from mmdet2tflite.tflite.padding_flag import put_pads_back
 
 TOOLS = ("litert-quantizer", "ai-edge-litert")
 
@@ -43,21 +40,8 @@ def quantise(request: QuantizeRequest) -> TfliteModel:
     """
     model, source, target = request.model, request.file, request.target
     precision = PRECISIONS[request.precision]
-    quantised = quantise_model(
-        read_model(source),
-        precision,
-        calibration_samples(model, request.calibration) if precision.calibrated else None,
-        on_layer=lambda done, total: progress(completed=done, total=total, description="layers"),
-    )
-    passport = read_passport(source)
-    passport = replace(
-        passport,
-        precision=request.precision,
-        tools=passport.tools | {tool: version(tool) for tool in TOOLS},
-        ancestors=passport.ancestors | {"float32": model.digest},
-    )
-    write_passport(quantised.model, passport)
-    write_model(quantised.model, target)
+    calibration = calibration_samples(model, request.calibration) if precision.calibrated else None
+    quantised = quantise_file(source, target, request.precision, calibration, model.digest)
     changes = {"stage": "", "key": "", "digest": "", "precision": request.precision}
     result = model.model_copy(update=changes)
     metrics = compare((model, source), (result, target), precision, request.images)
@@ -85,31 +69,6 @@ def sample_of(model: TfliteModel, image: Path) -> Floats:
     return (rotate_180(tensor) if model.rotation.input else tensor).transpose(0, 2, 3, 1)
 
 
-def describe_layers(
-    source: Path, target: Path, quantised: Quantised, samples: Sequence[Floats]
-) -> dict[str, Any]:
-    """The content of ``layers.json``; both files as the reference backend computes them."""
-    reference, candidate = (read_model(path) for path in (source, target))
-    for model in (reference, candidate):
-        put_pads_back(model)
-    layers, mix = quantised.layers, quantised.mix
-    names = dict.fromkeys(n for layer in layers for n in (*layer.sources, layer.output))
-    snr = snr_by_tensor(reference, candidate, list(names), samples)
-    shares, real = (mix.shares, mix.real) if mix else ({}, ())
-    return layer_table(layers, snr, shares, real, len(samples))
-
-
-def layer_metrics(quantised: Quantised) -> dict[str, float]:
-    """Of a mixed precision: how many layers are float32, and how much of the noise is left."""
-    if quantised.mix is None:
-        return {}
-    return {
-        "layers.total": float(len(quantised.layers)),
-        "layers.float32": float(len(quantised.mix.real)),
-        "layers.noise_left": quantised.mix.noise_left,
-    }
-
-
 def compare(
     source: tuple[TfliteModel, Path],
     result: tuple[TfliteModel, Path],
@@ -131,17 +90,6 @@ def compare(
     metrics = check_parity(reference, candidate, precision.tolerance, what)
     errors = compare_outputs(reference, candidate)
     return metrics | {f"check.snr_db.{name}": error.snr_db for name, error in errors.items()}
-
-
-def check_finite(outputs: Mapping[str, Floats], what: str) -> None:
-    """An infinite tolerance lets NaN pass. Raises ModelError."""
-    wrong = [name for name, value in outputs.items() if not np.isfinite(value).all()]
-    if wrong:
-        raise ModelError(
-            f"{what}: the outputs {', '.join(wrong)} hold NaN or infinity",
-            "finite numbers",
-            "leave this precision out; float16 ends at 65504, which the network's maps may exceed",
-        )
 
 
 if __name__ == "__main__":

@@ -179,7 +179,7 @@ class TfliteRunner:
 def run_tflite(
     path: Path, inputs: Mapping[str, NDArray[Any]], threads: int, honour_flags: bool = False
 ) -> dict[str, NDArray[Any]]:
-    """Run any TFLite file on a number of samples.
+    """Run any TFLite file on a number of samples. What is quantised is given and returned as reals.
 
     Args:
         inputs: samples x shape of each input, by name, as the file has it. Of one input, whatever
@@ -192,7 +192,7 @@ def run_tflite(
         ModelError: the file does not load or run, or has other inputs.
     """
     interpreter = _interpreter(path, threads, True, honour_flags)
-    details = {detail["name"]: detail["index"] for detail in interpreter.get_input_details()}
+    details = {detail["name"]: detail for detail in interpreter.get_input_details()}
     if len(details) == len(inputs) == 1:
         details = dict(zip(inputs, details.values(), strict=True))
     if set(details) != set(inputs):
@@ -203,7 +203,10 @@ def run_tflite(
     for feed in zip(*inputs.values(), strict=True):
         for name, value in zip(inputs, feed, strict=True):
             try:
-                interpreter.set_tensor(details[name], value)
+                given = (
+                    quantise(value, details[name]) if details[name]["quantization"][0] else value
+                )
+                interpreter.set_tensor(details[name]["index"], given)
             except ValueError as error:
                 raise ModelError(
                     f"{path} takes no {name} of {value.dtype} {list(value.shape)}: {error}",
@@ -211,7 +214,7 @@ def run_tflite(
                 ) from error
         _invoke(interpreter.invoke, path)
         for detail in interpreter.get_output_details():
-            output = interpreter.get_tensor(detail["index"])
+            output = dequantise(interpreter.get_tensor(detail["index"]), detail)
             found.setdefault(detail["name"], []).append(output)
     return {name: np.stack(values) for name, values in found.items()}
 

@@ -15,7 +15,6 @@ from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
 from mmdet2tflite.cli.main import app
-from mmdet2tflite.convert import standalone
 from mmdet2tflite.convert.converters.converter import Converter, ToolRun
 from mmdet2tflite.convert.converters.table import CONVERTERS
 from mmdet2tflite.errors import (
@@ -26,6 +25,7 @@ from mmdet2tflite.errors import (
     StoreError,
     UserError,
 )
+from mmdet2tflite.standalone import convert_file as standalone
 from tests.toolchain.usual_networks import NETWORKS, Network
 
 type Make = Callable[[Path], object]
@@ -117,6 +117,19 @@ REFUSED: dict[str, tuple[Make, list[str], type[UserError], str]] = {
         ModelError,
         "--input-shape x",
     ),
+    "integers without images": (
+        small,
+        ["--precision", "int8"],
+        ConfigError,
+        "--precision int8 without --calibration",
+    ),
+    "no precision": (small, ["--precision", "float17"], ConfigError, "--precision float17"),
+    "inputs of another shape": (
+        small,
+        ["--calibration", "inputs.npy"],
+        ModelError,
+        r"inputs.npy has the shape \[2, 3, 8, 8\]",
+    ),
     "no shape": (small, ["--input-shape", "image=1,three"], ConfigError, "--input-shape image"),
     "padding as TensorFlow": (
         small,
@@ -151,6 +164,7 @@ def test_what_cannot_be_converted_is_refused_before_anything_is_written(
     Path("empty").mkdir()
     Path("images").mkdir()
     cv2.imwrite("images/1.png", np.zeros((16, 16, 3), np.uint8))
+    np.save("inputs.npy", np.zeros((2, 3, 8, 8), np.float32))
     make(Path("model.onnx"))
     with pytest.raises(kind, match=f"{found}") as caught:
         invoke("convert", "model.onnx", "--out", "out", *options)

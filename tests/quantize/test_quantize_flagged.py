@@ -6,8 +6,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.parity.parity import tensor_error
 from mmdet2tflite.quantize.precisions import PRECISIONS
+from mmdet2tflite.quantize.quantise_file import describe_layers
 from mmdet2tflite.quantize.quantize_model import quantise_model
-from mmdet2tflite.quantize.quantize_worker import describe_layers
 from mmdet2tflite.tflite.flatbuffer import parse_model, serialise, write_model
 from mmdet2tflite.tflite.padding_flag import put_pads_back, read_flags, write_flags
 from tests.quantize.quantized_networks import (

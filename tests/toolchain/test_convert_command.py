@@ -253,3 +253,26 @@ def test_an_operator_that_stops_the_converter_leaves_the_log_that_the_message_na
     assert f"read {folder}/converter.log, or run it again by hand: " in message
     assert "MaxPool dilations" in (folder / "converter.log").read_text()
     assert (folder / "converter.reproduce.sh").exists()
+
+
+def test_other_precisions_stand_beside_the_float32_file_each_with_its_losses(
+    tmp_path: Path,
+) -> None:
+    model, out = write("mobile_classifier", tmp_path / "models"), tmp_path / "out"
+    samples = tmp_path / "samples.npy"
+    np.save(samples, np.concatenate([noise(model) for _ in range(4)]))
+    options = ["--precision", "int8", "--precision", "float16", "--calibration", str(samples)]
+    printed, _ = finish(start(model, out, *options))
+    told = json.loads((out / "parity.json").read_text())["precisions"]
+    assert list(told) == ["int8", "float16"]
+    image = noise(model)
+    (wanted,) = run_onnx(model, image).values()
+    for name, least in (("int8", 15), ("float16", 40)):
+        (found,) = run_tflite(out / f"mobile_classifier_{name}.tflite", image).values()
+        snr = 10 * np.log10((wanted**2).sum() / ((found - wanted) ** 2).sum())
+        assert snr > least
+        (claimed,) = (v for k, v in told[name]["metrics"].items() if k.startswith("check.snr_db."))
+        assert claimed == pytest.approx(snr, abs=6)  # the claim is the worst of four samples
+        assert f"{name}: " in printed
+    layers = json.loads((out / "mobile_classifier_int8_layers.json").read_text())["layers"]
+    assert told["int8"]["losing"][0]["snr_db"] == min(layer["snr_db"] for layer in layers)

@@ -5,10 +5,10 @@ import pytest
 
 from mmdet2tflite.config.experiment import Latency
 from mmdet2tflite.convert.convert import CONVERT
-from mmdet2tflite.convert.request import Request
-from mmdet2tflite.convert.standalone import convert_file
 from mmdet2tflite.convert.to_openvino import OPENVINO, OpenvinoConfig
 from mmdet2tflite.evaluate.evaluate import EVALUATE
+from mmdet2tflite.standalone.convert_file import convert_file
+from mmdet2tflite.standalone.request import Request
 from mmdet2tflite.tflite.census import PADS, tflite_ops
 from tests.toolchain.conftest import Variant, convert
 from tests.toolchain.golden import EVALUATION, TIMEOUT, TOLERANCE

@@ -3,16 +3,20 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmdet2tflite.convert.request import Request
 from mmdet2tflite.errors import UserError, one_line
 from mmdet2tflite.graph.canonical import Change
 from mmdet2tflite.graph.plan import describe_rewriting
 from mmdet2tflite.graph.rewriting import Rewriting
 from mmdet2tflite.passport import Passport
+from mmdet2tflite.standalone.request import Request
+
+if TYPE_CHECKING:  # pydantic is slow to import, and not needed for float32
+    from mmdet2tflite.quantize.file_request import FileResult
 
 PLAN, PARITY, PASSPORT = "plan.json", "parity.json", "passport.json"
 SCRIPT, LOG = "reproduce.sh", "converter.log"
@@ -36,7 +40,8 @@ class Tried:
 class Conversion:
     """What came out: the file, and errors and numbers of operators by name.
 
-    ``samples`` says what the errors were measured on, ``tried`` which attempts failed before.
+    ``samples`` says what the errors were measured on, ``tried`` which attempts failed before,
+    ``quantised`` what became of the other precisions.
     """
 
     file: Path
@@ -45,6 +50,7 @@ class Conversion:
     samples: str
     metrics: Mapping[str, float]
     tried: tuple[Tried, ...] = ()
+    quantised: Mapping[str, "FileResult"] = field(default_factory=dict)
 
 
 def write_reports(
@@ -63,6 +69,10 @@ def write_reports(
         "compared_with": str(request.model),
         "metrics": dict(conversion.metrics),
     }
+    if conversion.quantised:
+        parity["precisions"] = {
+            name: result.model_dump() for name, result in conversion.quantised.items()
+        }
     for name, values in ((PLAN, plan), (PARITY, parity)):
         (folder / name).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     (folder / PASSPORT).write_bytes(passport_json(passport, indent=1) + b"\n")

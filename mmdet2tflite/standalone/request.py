@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from mmdet2tflite.config.names import ConverterChoice, OutputLayout, PaddingName
+from mmdet2tflite.config.names import ConverterChoice, OutputLayout, PaddingName, PrecisionName
 from mmdet2tflite.errors import ConfigError
 
 type Triple = tuple[float, float, float]
@@ -50,7 +50,9 @@ class Request:
         input_size: width, height, where the model leaves them open.
         batch, input_shapes, cut: as ``load_model``.
         output_layout: of outputs that are maps.
-        calibration: a folder of images to compare on; by default seeded noise.
+        calibration: a folder of images, or an ``.npy`` file of inputs (samples x the input's shape
+            without its batch), to compare on and to calibrate integers; by default seeded noise.
+        precisions: files to make beside the one of float32; entries of PRECISIONS.
         normalisation: goes into the passport; None if nothing is known of it.
         tolerance: largest error against the ONNX, relative to the tensor's range.
         timeout: of each tool, in seconds.
@@ -69,6 +71,7 @@ class Request:
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     output_layout: OutputLayout = "auto"
     cut: tuple[str, ...] = ()
+    precisions: tuple[PrecisionName, ...] = ()
 
     @property
     def changes_network(self) -> bool:
@@ -86,6 +89,8 @@ class Request:
             words += ["--batch", str(self.batch)]
         for name, sides in self.input_shapes.items():
             words += ["--input-shape", f"{name}={','.join(str(side) for side in sides)}"]
+        for precision in self.precisions:
+            words += ["--precision", precision]
         for name in self.cut:
             words += ["--cut", name]
         if self.output_layout != "auto":
@@ -107,3 +112,12 @@ def parse_input_shapes(words: Sequence[str]) -> dict[str, tuple[int, ...]]:
         if not name:
             raise ConfigError(f"--input-shape {word}", "NAME=1,3,64,64: a name and whole numbers")
     return shapes
+
+
+def parse_precisions(words: Sequence[str]) -> tuple[PrecisionName, ...]:
+    """Each once, without float32, which is always made. Raises ConfigError."""
+    known = {name: name for name in get_args(PrecisionName)}
+    for word in words:
+        if word not in known:
+            raise ConfigError(f"--precision {word}", f"one of {', '.join(known)}")
+    return tuple(known[word] for word in dict.fromkeys(words) if word != "float32")

@@ -12,12 +12,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from mmdet2tflite.convert import samples
-from mmdet2tflite.convert.attempt import Network, attempt, steps
-from mmdet2tflite.convert.comparison import run_graph
-from mmdet2tflite.convert.request import Normalisation, Request
 from mmdet2tflite.convert.samples import Samples
-from mmdet2tflite.convert.standalone_report import LOG, Conversion, Tried, write_reports
-from mmdet2tflite.convert.warm import NOT_WARM, WarmTools
 from mmdet2tflite.errors import (
     ConfigError,
     ModelError,
@@ -30,10 +25,19 @@ from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.graph.model_file import load_model
+from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.passport import Preprocessing
+from mmdet2tflite.standalone.attempt import Network, attempt, steps
+from mmdet2tflite.standalone.comparison import run_graph
+from mmdet2tflite.standalone.quantise_results import check_precisions, quantise_results
+from mmdet2tflite.standalone.reports import LOG, Conversion, Tried, write_reports
+from mmdet2tflite.standalone.request import Normalisation, Request
+from mmdet2tflite.standalone.warm import NOT_WARM, WarmTools
 
 THREADS = 1
 """The converter runs beside the comparison of the graphs."""
+CALIBRATION_SAMPLES = 300
+"""At most: more change the ranges of activations by little (docs/quantisation.md)."""
 
 
 def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
@@ -50,6 +54,7 @@ def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
     """
     if request.out.exists() and not request.out.is_dir():
         raise ConfigError(f"{request.out} is a file", "a folder for the results", "check --out")
+    check_precisions(request)
     with _work_folder() as work, ThreadPoolExecutor(1) as pool:
         model = load_model(
             request.model, request.input_size, request.batch, request.input_shapes, request.cut
@@ -58,29 +63,39 @@ def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
         changes = canonicalise(model)
         inputs = list(model.graph.inputs)
         preprocessing = _preprocessing(request.normalisation, inputs)
-        compared = _samples(request, preprocessing, inputs)
+        compared = _samples(request, preprocessing, inputs, PARITY_IMAGES)
         from mmdet2tflite.graph.verify import open_reference
 
-        reference = pool.submit(
-            run_graph, open_reference(content or request.model, THREADS), compared
-        )
+        runner = open_reference(content or request.model, THREADS)
+        reference = pool.submit(run_graph, runner, compared)
         network = Network(request, preprocessing, compared, reference, model)
-        tried: list[Tried] = []
-        for number, step in enumerate(steps(request, model)):
-            folder = work / str(number)
-            try:
-                conversion = attempt(network, step, folder, pool, NOT_WARM if tried else warm)
-            except (ModelError, ParityError, ToolFailed) as error:
-                reference.result()  # without it no attempt is worth its time
-                tried.append(Tried(step.strategy, step.converter, error))
-                continue
-            conversion = replace(conversion, tried=tuple(tried))
-            results = folder / "results"
-            write_reports(results, request, conversion, changes)
-            shutil.copy(folder / LOG, results / LOG)
-            _publish(results, request.out)
-            return conversion
-        raise _none_right(tried)
+        conversion, folder = _first_right(network, work, pool, warm)
+        results = folder / "results"
+        if request.precisions:
+            calibration = _samples(request, preprocessing, inputs, CALIBRATION_SAMPLES)
+            quantised = quantise_results(conversion, network, results, inputs, calibration)
+            conversion = replace(conversion, quantised=quantised)
+        write_reports(results, request, conversion, changes)
+        shutil.copy(folder / LOG, results / LOG)
+        _publish(results, request.out)
+    return conversion
+
+
+def _first_right(
+    network: Network, work: Path, pool: ThreadPoolExecutor, warm: WarmTools
+) -> tuple[Conversion, Path]:
+    """The first attempt that gives the right file, and its folder. Raises what all died of."""
+    tried: list[Tried] = []
+    for number, step in enumerate(steps(network.request, network.model)):
+        folder = work / str(number)
+        try:
+            conversion = attempt(network, step, folder, pool, NOT_WARM if tried else warm)
+        except (ModelError, ParityError, ToolFailed) as error:
+            network.reference.result()  # without it no attempt is worth its time
+            tried.append(Tried(step.strategy, step.converter, error))
+        else:
+            return replace(conversion, tried=tuple(tried)), folder
+    raise _none_right(tried)
 
 
 def _none_right(tried: list[Tried]) -> UserError:
@@ -131,13 +146,13 @@ def _preprocessing(
 
 
 def _samples(
-    request: Request, preprocessing: Preprocessing | None, inputs: list[ir.Value]
+    request: Request, preprocessing: Preprocessing | None, inputs: list[ir.Value], count: int
 ) -> Samples:
     if request.calibration is None:
         return samples.noise(inputs)
     width, height = _image_size(inputs) or (1, 1)
     default = Preprocessing(width=width, height=height)
-    return samples.images(request.calibration, preprocessing or default, inputs)
+    return samples.given(request.calibration, preprocessing or default, inputs, count)
 
 
 def _image_size(inputs: list[ir.Value]) -> tuple[int, int] | None:

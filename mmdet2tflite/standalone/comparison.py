@@ -8,13 +8,13 @@ import numpy as np
 import onnx_ir as ir
 
 from mmdet2tflite.convert.samples import SEED, Array, Feed, Samples
-from mmdet2tflite.convert.warm import RUN_WORKER
 from mmdet2tflite.graph.edit import constant, is_op, readers
 from mmdet2tflite.graph.rewriting import NOT_ROTATED
 from mmdet2tflite.graph.verify import RewrittenRunner
 from mmdet2tflite.parity.check import missed_outputs
 from mmdet2tflite.passport import Passport
 from mmdet2tflite.processes.toolchain import WarmPython, run_python
+from mmdet2tflite.standalone.warm import RUN_WORKER
 
 if TYPE_CHECKING:
     from mmdet2tflite.convert.tflite_file import AxisOrder

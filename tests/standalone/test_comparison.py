@@ -4,8 +4,8 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from mmdet2tflite.convert.comparison import better_orders, rounding_noise
 from mmdet2tflite.convert.samples import Samples, noise
+from mmdet2tflite.standalone.comparison import better_orders, rounding_noise
 from tests.graph.passes.tiny import build, node
 
 RANDOM = np.random.default_rng(0)

@@ -1,6 +1,6 @@
 """One attempt of a stand-alone conversion: one padding strategy, one converter, checked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,22 +13,11 @@ import numpy as np
 import onnx_ir as ir
 
 from mmdet2tflite.config.names import ConverterName, PaddingName
-from mmdet2tflite.convert.comparison import (
-    Outputs,
-    as_onnx,
-    better_orders,
-    rounding_noise,
-    run_file,
-    run_graph,
-)
 from mmdet2tflite.convert.conversion import convert_graph
 from mmdet2tflite.convert.converters.converter import ToolRun
 from mmdet2tflite.convert.converters.table import CONVERTERS
-from mmdet2tflite.convert.request import Request
 from mmdet2tflite.convert.samples import Array, Feed, Samples
 from mmdet2tflite.convert.spelling import CHANNELS_LAST_RANKS
-from mmdet2tflite.convert.standalone_report import LOG, Conversion
-from mmdet2tflite.convert.warm import NOT_WARM, WarmTools
 from mmdet2tflite.files.digest import file_sha256
 from mmdet2tflite.graph.edit import shape_of
 from mmdet2tflite.graph.inputs import is_channels_last, spatial_axes
@@ -38,6 +27,17 @@ from mmdet2tflite.graph.strategies.auto import rewritings
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.parity.check import check_parity, missed_outputs
 from mmdet2tflite.passport import Passport, Preprocessing, Tensor
+from mmdet2tflite.standalone.comparison import (
+    Outputs,
+    as_onnx,
+    better_orders,
+    rounding_noise,
+    run_file,
+    run_graph,
+)
+from mmdet2tflite.standalone.reports import LOG, Conversion
+from mmdet2tflite.standalone.request import Request
+from mmdet2tflite.standalone.warm import NOT_WARM, WarmTools
 
 if TYPE_CHECKING:  # pydantic is slow to import: while the converter runs is early enough
     from mmdet2tflite.convert.finish_tflite import ExpectedTflite
@@ -166,14 +166,12 @@ def _compare_graphs(network: Network, step: Step) -> tuple[Outputs, dict[str, fl
 
 
 def _outputs(
-    network: Network, step: Step, file: Path, passport: Passport, warm: WarmTools
+    network: Network, step: Step, file: Path, passport: "Passport", warm: WarmTools
 ) -> Outputs:
-    inputs = {str(value.name): value for value in step.rewriting.model.graph.inputs}
-    rotated = passport.rotation.input
     found = run_file(
         file,
         passport,
-        [_as_file(feed, inputs, rotated) for feed in network.samples.feeds],
+        as_file(network.samples, step.rewriting.model.graph.inputs, passport),
         work=file.parent.parent,
         timeout=network.request.timeout,
         warm=warm.litert,
@@ -181,15 +179,23 @@ def _outputs(
     return as_onnx(passport, found)
 
 
-def _as_file(feed: Feed, inputs: Mapping[str, ir.Value], rotated: bool) -> Feed:
-    """The inputs as the file takes them: rotated, channels last."""
-    found: dict[str, Array] = {}
-    for name, value in feed.items():
-        axes = spatial_axes(inputs[name])
-        given = np.flip(value, axes) if rotated and axes else value
-        last = value.ndim in CHANNELS_LAST_RANKS and not is_channels_last(inputs[name])
-        found[name] = np.moveaxis(given, 1, -1) if last else given
-    return found
+def as_file(samples: Samples, inputs: Sequence[ir.Value], passport: "Passport") -> list[Feed]:
+    """The feeds as a file takes them: rotated, if it says so; channels last."""
+    values = {str(value.name): value for value in inputs}
+    return [
+        {
+            name: _input_of_file(value, values[name], passport.rotation.input)
+            for name, value in feed.items()
+        }
+        for feed in samples.feeds
+    ]
+
+
+def _input_of_file(value: Array, described: ir.Value, rotated: bool) -> Array:
+    axes = spatial_axes(described)
+    given = np.flip(value, axes) if rotated and axes else value
+    last = value.ndim in CHANNELS_LAST_RANKS and not is_channels_last(described)
+    return np.moveaxis(given, 1, -1) if last else given
 
 
 def _census(file: Path) -> dict[str, float]:

@@ -1,0 +1,94 @@
+"""A float32 file of this project becomes one of another precision, and what its layers lose."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet2tflite.config.names import PrecisionName
+from mmdet2tflite.convert.tflite_file import read_passport, write_passport
+from mmdet2tflite.errors import ModelError
+from mmdet2tflite.processes.messages import progress
+from mmdet2tflite.quantize.layer_errors import snr_by_tensor
+from mmdet2tflite.quantize.layer_table import layer_table
+from mmdet2tflite.quantize.precisions import PRECISIONS
+from mmdet2tflite.quantize.quantize_model import Quantised, quantise_model
+from mmdet2tflite.runtime.decode import Floats
+from mmdet2tflite.tflite.flatbuffer import read_model, write_model
+from mmdet2tflite.tflite.padding_flag import put_pads_back
+
+TOOLS = ("litert-quantizer", "ai-edge-litert")
+
+
+def quantise_file(
+    source: Path,
+    target: Path,
+    name: PrecisionName,
+    calibration: Iterable[NDArray[np.float32]] | None,
+    digest: str,
+) -> Quantised:
+    """Write ``target``, with the passport of ``source`` brought up to date.
+
+    Args:
+        calibration: inputs as the file wants them; None if the precision takes none.
+        digest: of ``source``; goes into the passport.
+
+    Raises:
+        ModelError: the file cannot be quantised.
+    """
+    quantised = quantise_model(
+        read_model(source),
+        PRECISIONS[name],
+        calibration,
+        on_layer=lambda done, total: progress(completed=done, total=total, description="layers"),
+    )
+    passport = read_passport(source)
+    passport = replace(
+        passport,
+        precision=name,
+        tools=passport.tools | {tool: version(tool) for tool in TOOLS},
+        ancestors=passport.ancestors | {"float32": digest},
+    )
+    write_passport(quantised.model, passport)
+    write_model(quantised.model, target)
+    return quantised
+
+
+def describe_layers(
+    source: Path, target: Path, quantised: Quantised, samples: Sequence[Floats]
+) -> dict[str, Any]:
+    """The content of ``layers.json``; both files as the reference backend computes them."""
+    reference, candidate = (read_model(path) for path in (source, target))
+    for model in (reference, candidate):
+        put_pads_back(model)
+    layers, mix = quantised.layers, quantised.mix
+    names = dict.fromkeys(n for layer in layers for n in (*layer.sources, layer.output))
+    snr = snr_by_tensor(reference, candidate, list(names), samples)
+    shares, real = (mix.shares, mix.real) if mix else ({}, ())
+    return layer_table(layers, snr, shares, real, len(samples))
+
+
+def layer_metrics(quantised: Quantised) -> dict[str, float]:
+    """Of a mixed precision: how many layers are float32, and how much of the noise is left."""
+    if quantised.mix is None:
+        return {}
+    return {
+        "layers.total": float(len(quantised.layers)),
+        "layers.float32": float(len(quantised.mix.real)),
+        "layers.noise_left": quantised.mix.noise_left,
+    }
+
+
+def check_finite(outputs: Mapping[str, Floats], what: str) -> None:
+    """An infinite tolerance lets NaN pass. Raises ModelError."""
+    wrong = [name for name, value in outputs.items() if not np.isfinite(value).all()]
+    if wrong:
+        raise ModelError(
+            f"{what}: the outputs {', '.join(wrong)} hold NaN or infinity",
+            "finite numbers",
+            "leave this precision out; float16 ends at 65504, which the network's maps may exceed",
+        )
