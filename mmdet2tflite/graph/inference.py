@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from math import prod
 
+import numpy as np
 import onnx
 import onnx.checker
 import onnx.defs
@@ -128,7 +129,8 @@ def evaluate(
             arrays = _by_onnxruntime(model, inputs)
             if arrays is not None:
                 return arrays
-        return list(ReferenceEvaluator(model).run(None, inputs))
+        with np.errstate(all="ignore"):  # infinities are constants like any other
+            return list(ReferenceEvaluator(model).run(None, inputs))
     except MemoryError:
         raise
     except Exception as error:  # the implementation is numpy code: it can raise anything

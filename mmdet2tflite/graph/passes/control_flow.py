@@ -17,7 +17,7 @@ from mmdet2tflite.graph.edit import (
     shape_of,
 )
 
-MOST_UNROLLED = 20_000
+MOST_UNROLLED = 5_000
 """Nodes that the loops of one model may become. A loop of a few bytes can ask for any number."""
 
 
@@ -73,9 +73,10 @@ class ControlFlow:
             self._finish(node, nodes, [*carried, *(value for _, value in stacked)])
             return done
         self._count(node, body)
-        number = new_constant(self._graph, f"{node.name}_iteration", np.array(done, np.int64))
-        true = new_constant(self._graph, f"{node.name}_condition", np.array(True))
-        copy = _copy(body, f"{node.name}_{done}")
+        name = f"{node.name}_{done}"
+        number = new_constant(self._graph, f"{name}_iteration", np.array(done, np.int64))
+        true = new_constant(self._graph, f"{name}_condition", np.array(True))
+        copy = _copy(body, name)
         nodes, (condition, *results) = self._written(copy, [number, true, *carried])
         for values, result in zip(progress.stacked, results[len(carried) :], strict=True):
             values.append(result)
@@ -143,6 +144,7 @@ class ControlFlow:
         return int(array.item())
 
     def _count(self, node: ir.Node, body: ir.Graph) -> None:
+        """One iteration. A Loop may name any number of them and end early: see its condition."""
         self._unrolled += len(body) + 1
         if self._unrolled > MOST_UNROLLED:
             raise refusal(node, f"loops of at most {MOST_UNROLLED:,} operators in all")

@@ -8,15 +8,20 @@ from mmdet2tflite.graph.edit import (
     gives_more,
     is_op,
     redirect,
+    static_shape,
 )
 from mmdet2tflite.graph.passes.reporting import ReportingPass
+
+NEUTRAL = {"Add": 0, "Sub": 0, "Mul": 1, "Div": 1}
+"""The second operand that changes nothing; the first one, too, of the sum and the product."""
 
 
 class RemoveIdentities(ReportingPass):
     """A node that gives what it gets goes, and its readers read what it read.
 
     1. ``Identity``; ``Dropout`` outside training, whose mask nothing reads; ``Cast`` to the type
-       that the value has; ``Concat`` of one input; ``Pad`` by nothing.
+       that the value has; ``Concat`` of one input; ``Pad`` by nothing; ``Add`` and ``Sub`` of 0,
+       ``Mul`` and ``Div`` by 1, where the constant enlarges nothing (HRNet begins its sums with 0).
     2. Where the output is a graph output, what was read takes over its name.
     3. The node stays where the graph would lose a name: between a graph input or a constant and a
        graph output, and between two graph outputs.
@@ -27,7 +32,7 @@ class RemoveIdentities(ReportingPass):
         for node in model.graph:
             if not _changes_nothing(node):
                 continue
-            value, output = node.inputs[0], node.outputs[0]
+            value, output = node.inputs[_kept(node)], node.outputs[0]
             assert value is not None
             if output.is_graph_output() and (value.producer() is None or value.is_graph_output()):
                 continue
@@ -49,4 +54,15 @@ def _changes_nothing(node: ir.Node) -> bool:
     if is_op(node, "Pad"):
         pads = constant(node.inputs[1])
         return pads is not None and not pads.any()
+    if is_op(node, *NEUTRAL):
+        kept, operand = node.inputs[_kept(node)], constant(node.inputs[1 - _kept(node)])
+        if kept is None or operand is None or (operand != NEUTRAL[node.op_type]).any():
+            return False
+        shape = static_shape(kept)
+        return shape is not None and shape == static_shape(output)
     return is_op(node, "Identity")
+
+
+def _kept(node: ir.Node) -> int:
+    """Which input the output is: of a sum or a product, the one that is not constant."""
+    return int(is_op(node, "Add", "Mul") and constant(node.inputs[0]) is not None)

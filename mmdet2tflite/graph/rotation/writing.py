@@ -7,8 +7,10 @@ from mmdet2tflite.graph.edit import (
     BEFORE_THE_FIRST,
     FROM_THE_LAST,
     constant,
+    is_op,
     new_constant,
     new_node,
+    readers,
     shape_of,
 )
 from mmdet2tflite.graph.rotation.rotation_plan import Copy, RotationPlan, Step
@@ -66,7 +68,7 @@ class RotationWriter:
 
     def _flip_copy(self, copy: Copy) -> ir.Value:
         flip = self._plan.flips[copy]
-        source = self._value(flip.source)
+        source = self._computed_again(self._value(flip.source))
         held = "_".join(["reversed", *map(str, sorted(copy.axes))]) if copy.axes else "upright"
         numbers = (FROM_THE_LAST, BEFORE_THE_FIRST, flip.axis, FROM_THE_LAST)
         node = new_node(
@@ -82,6 +84,26 @@ class RotationWriter:
         else:
             self._graph.insert_after(producer, node)
         return node.outputs[0]
+
+    def _computed_again(self, value: ir.Value) -> ir.Value:
+        """A sum that others read, too, is computed once more for its flip.
+
+        onnx2tf 2.6.9 forgets to write the N x C x H x W form of a sum that a reversal and a
+        convolution read: LiteRT finds a tensor that "lacks data".
+        """
+        node = value.producer()
+        if not is_op(node, "Add") or len(list(readers(value))) + value.is_graph_output() < 2:
+            return value
+        assert node is not None
+        again = new_node(
+            "Add",
+            node.inputs,
+            name=self._free_name(f"{node.name}_again"),
+            like=value,
+            shape=shape_of(value),
+        )
+        self._graph.insert_after(node, again)
+        return again.outputs[0]
 
     def _slice_operand(self, number: int) -> ir.Value:
         """Starts, ends, axes or steps of a Slice along one axis."""

@@ -81,7 +81,9 @@ def test_a_loop_is_its_body_as_often_as_it_says(trips: int) -> None:
     assert_same(model, done.model, relative=ROUNDING)
 
 
-@pytest.mark.parametrize(("trips", "until", "times"), [(9, 2, 3), (3, 7, 3), (None, 5, 6)])
+@pytest.mark.parametrize(
+    ("trips", "until", "times"), [(9, 2, 3), (3, 7, 3), (None, 5, 6), (2**63 - 1, 5, 6)]
+)
 def test_a_loop_ends_where_its_condition_does(trips: int | None, until: int, times: int) -> None:
     # Iteration i is followed by another while i < until: the last is that of i = until.
     model = build(

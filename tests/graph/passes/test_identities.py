@@ -12,6 +12,9 @@ CONSTANTS = {
     "no": np.array(False),
     "yes": np.array(True),
     "nothing": np.zeros(8, np.int64),
+    "zero": np.float32(0),
+    "ones": np.ones((2, 1, 1), np.float32),
+    "zeros": np.zeros((3, 1, 1, 1), np.float32),
     "something": np.array([0, 0, 1, 0, 0, 0, -1, 0]),
 }
 
@@ -26,8 +29,13 @@ CONSTANTS = {
         node("Cast", ["a"], ["b"], name="idle", to=1),
         node("Concat", ["a"], ["b"], name="idle", axis=1),
         node("Pad", ["a", "nothing"], ["b"], name="idle", mode="edge"),
+        node("Add", ["a", "zero"], ["b"], name="idle"),
+        node("Add", ["zero", "a"], ["b"], name="idle"),
+        node("Sub", ["a", "zero"], ["b"], name="idle"),
+        node("Mul", ["ones", "a"], ["b"], name="idle"),
+        node("Div", ["a", "ones"], ["b"], name="idle"),
     ],
-    ids=lambda idle: f"{idle.op_type}{len(idle.input)}",
+    ids=lambda idle: f"{idle.op_type} of {' '.join(idle.input)}",
 )
 @pytest.mark.parametrize("is_last", [False, True])
 def test_it_goes(idle: NodeProto, is_last: bool) -> None:
@@ -63,8 +71,13 @@ def test_it_stays_where_a_name_would_be_lost(nodes: list[NodeProto], outputs: di
         node("Cast", ["x"], ["a"], to=11),
         node("Concat", ["x", "x"], ["a"], axis=1),
         node("Pad", ["x", "something"], ["a"]),
+        node("Add", ["x", "half"], ["a"]),
+        node("Add", ["x", "zeros"], ["a"]),
+        node("Sub", ["zero", "x"], ["a"]),
+        node("Div", ["ones", "x"], ["a"]),
+        node("Mul", ["x", "zero"], ["a"]),
     ],
-    ids=lambda busy: busy.op_type,
+    ids=lambda busy: f"{busy.op_type} of {' '.join(busy.input)}",
 )
 def test_what_changes_something_stays(busy: NodeProto) -> None:
     model = build([busy, node("Neg", ["a"], ["y"])], CONSTANTS)

@@ -1,6 +1,7 @@
 """Operands that are flipped along different axes meet: the fewest are flipped."""
 
 import numpy as np
+import pytest
 
 from tests.graph.rotation.nets import Net, check, count
 
@@ -83,3 +84,18 @@ def test_a_map_of_one_pixel_that_is_expanded_has_any_direction() -> None:
     tiled = net.op("Tile", net.op("ReduceMax", x, np.array([2])), np.array([1, 1, 6, 1]))
     lower = net.op("Expand", net.op("Squeeze", net.constant([[3.0]])), np.array([6, 5]))
     assert check_slices(net, net.op("Sum", wide, x, tiled, lower), wide)[0] == ()
+
+
+@pytest.mark.parametrize(("is_read_elsewhere", "expected"), [(True, 2), (False, 1)])
+def test_a_sum_that_others_read_is_computed_again_for_its_flip(
+    is_read_elsewhere: bool, expected: int
+) -> None:
+    net = Net(1, 2, 6, 5)
+    x = net.stem()
+    total = net.op("Add", x, net.op("Relu", x))
+    outputs = [unrotated(net, total)]
+    if is_read_elsewhere:
+        outputs.append(net.conv(total, 4, 2, (1, 1)))
+    sums: list[int] = []
+    check(net.model(*outputs), look=lambda after: sums.append(count(after, "Add")))
+    assert sums == [expected]
