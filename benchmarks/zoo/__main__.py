@@ -5,12 +5,14 @@ Goes on where it was interrupted. Ends with status 1 if a file of ours is wrong,
 
 import argparse
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from benchmarks.zoo.catalogue import CATALOGUE, choose
+from benchmarks.zoo.children import end_all
 from benchmarks.zoo.conversion import TIMEOUT, Place, measure
 from benchmarks.zoo.latency import time_files
 from benchmarks.zoo.record import TOOLS, Record, Tool, load_record
@@ -32,6 +34,8 @@ def main() -> int:
     if arguments.list:
         print("\n".join(specimen.name for specimen in specimens))
         return 0
+    for number in (signal.SIGINT, signal.SIGTERM):  # which `nohup … &` lets be ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         return _run(specimens, arguments)
     except KeyboardInterrupt:
@@ -85,8 +89,11 @@ def _convert_all(
         futures = [pool.submit(measure, specimen, place, again) for specimen in specimens]
         for number, future in enumerate(as_completed(futures), 1):
             print(f"[{number}/{len(futures)}] {line(future.result())}", flush=True)
+    except BaseException:
+        end_all()  # what the threads wait for
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def _time_all(specimens: Sequence[Specimen], place: Place) -> None:

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,25 @@ from mmdet2tflite.errors import QUOTED
 TRACEBACK = re.compile(r"^(?P<before>.*)Traceback \(most recent call last\)", re.MULTILINE)
 LINE = 240
 """Characters of a reason."""
+
+_running: set[int] = set()
+_ended = threading.Event()
+
+
+class Interrupted(Exception):
+    """A child was ended with all the others; what became of it means nothing."""
+
+
+def end_all() -> None:
+    """End the children of all threads, and let none begin."""
+    _ended.set()
+    for group in list(_running):
+        _kill(group)
+
+
+def _kill(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -67,12 +87,15 @@ def run_child(
     Args:
         log: gets all that it prints.
         paths: packages beside those of this environment.
+
+    Raises:
+        Interrupted: ``end_all`` was called.
     """
     root = project_root()
     started = time.monotonic()
     with log.open("w", encoding="utf-8") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", *(str(word) for word in words)],
+            [sys.executable, "-m", "mmdet2tflite.processes.child", *(str(word) for word in words)],
             cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -88,13 +111,16 @@ def run_child(
                 **(environment or {}),
             },
         )
+        _running.add(child.pid)
         try:
-            status = child.wait(timeout)
+            status = None if _ended.is_set() else child.wait(timeout)
         except subprocess.TimeoutExpired:
             status = None
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+            _kill(child.pid)
             child.wait()
+            _running.discard(child.pid)
+    if _ended.is_set():
+        raise Interrupted(f"{words[0]} was ended")
     seconds = round(time.monotonic() - started, 1)
     return Ended(status, seconds, log.read_text(encoding="utf-8", errors="replace"))
