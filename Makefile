@@ -37,6 +37,10 @@ bench: install ## against other tools' own files, on a quiet machine; EXPERIMENT
 chaos: install ## runs killed, starved and crowded, as root for its small disks (an hour); CHAOS="--only …"
 	$(PYTHON) -m benchmarks.chaos $(CHAOS)
 
+.PHONY: zoo
+zoo: install ## networks of torchvision, mmdet and timm, by plain onnx2tf and by us (hours); ZOO="--only …"
+	$(PYTHON) -m benchmarks.zoo $(ZOO)
+
 .PHONY: test
 test: install ## the main path with the real tools and Prefect, and all that is quick (a quarter of an hour)
 	@mkdir -p $(dir $(TOOLS_LOG))
