@@ -105,7 +105,8 @@ class Passport(HowToRun):
 
     ``exact``: its padding strategy keeps the network's numbers, on the reference backend if the
     strategy is ``engine`` (docs/engine-flag.md). ``tools`` are versions, ``ancestors`` digests of
-    the artefacts that the file was made of.
+    the artefacts that the file was made of. ``inputs`` as the file takes them; not written where
+    ``preprocessing`` says all, of a detector's one picture.
     """
 
     exact: bool
@@ -113,3 +114,4 @@ class Passport(HowToRun):
     precision: str
     tools: dict[str, str]
     ancestors: dict[str, str]
+    inputs: tuple[TfliteOutput, ...] = ()

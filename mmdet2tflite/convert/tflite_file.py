@@ -121,7 +121,8 @@ def write_passport(model: schema.ModelT, passport: Passport) -> None:
 
 def passport_json(passport: Passport, indent: int | None = None) -> bytes:
     """The text that a file, or what lies beside it, has of its passport."""
-    return _PASSPORT.dump_json(_PASSPORT.validate_python(passport), indent=indent)
+    left_out = None if passport.inputs else {"inputs"}
+    return _PASSPORT.dump_json(_PASSPORT.validate_python(passport), indent=indent, exclude=left_out)
 
 
 def read_passport(path: Path) -> Passport:

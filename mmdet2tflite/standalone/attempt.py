@@ -26,7 +26,7 @@ from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.auto import rewritings
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.parity.check import check_parity, missed_outputs
-from mmdet2tflite.passport import Passport, Preprocessing, Tensor
+from mmdet2tflite.passport import Passport, Preprocessing, Tensor, TfliteOutput
 from mmdet2tflite.standalone.comparison import (
     Outputs,
     as_onnx,
@@ -235,4 +235,13 @@ def _passport(network: Network, step: Step) -> Passport:
         precision="float32",
         tools={tool: version(tool) for tool in tools},
         ancestors={"onnx": file_sha256(network.request.model)},
+        inputs=tuple(_described(value) for value in step.rewriting.model.graph.inputs),
     )
+
+
+def _described(value: ir.Value) -> TfliteOutput:
+    """An input as the file takes it."""
+    shape = shape_of(value)
+    if len(shape) not in CHANNELS_LAST_RANKS or is_channels_last(value):
+        return TfliteOutput(str(value.name), shape, "onnx")
+    return TfliteOutput(str(value.name), (shape[0], *shape[2:], shape[1]), "nhwc")
