@@ -25,10 +25,19 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.passport import Passport, Rotation, Tensor, TfliteOutput
 from mmdet2tflite.tflite.census import PADS, custom_ops, operators
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
-from mmdet2tflite.tflite.outputs import is_turned_last, remove_marker, transpose_output
+from mmdet2tflite.tflite.outputs import (
+    cast_output,
+    is_turned_last,
+    remove_marker,
+    transpose_output,
+)
 from mmdet2tflite.tflite.padding_flag import Pads, write_flags
 from mmdet2tflite.tflite.rotation import rotate_io
 from mmdet2tflite.tflite.transposes import move_transposes
+
+
+TYPES = {"int32": schema.TensorType.INT32, "int64": schema.TensorType.INT64}
+"""Of whole numbers that converters write as one another."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,7 @@ class ExpectedTflite:
         layout: of the outputs that are maps.
         orders: of outputs whose shape does not tell how the converter left their axes: how they
             stand, once they were put as the shape suggests (``comparison.better_orders``).
+        integers: types of the outputs that are whole numbers, by name (``TYPES``).
     """
 
     onnx: Path
@@ -57,6 +67,7 @@ class ExpectedTflite:
     flags: Mapping[str, Pads]
     layout: OutputLayout = "auto"
     orders: Mapping[str, AxisOrder] = field(default_factory=dict)
+    integers: Mapping[str, str] = field(default_factory=dict)
 
 
 def finish_tflite(
@@ -72,7 +83,8 @@ def finish_tflite(
     2. Convolutions are flagged; a rotation of the graph is undone, where that is wanted.
     3. TRANSPOSEs that meet their opposites are taken away.
     4. A map may stay as the converter computes it, with channels last or as in the ONNX; ``layout``
-       demands one of both. Every other output is as in the ONNX: a TRANSPOSE puts it right.
+       demands one of both. Every other output is as in the ONNX: a TRANSPOSE puts it right, and a
+       CAST one of whole numbers that has another of ``TYPES``.
 
     Args:
         passport: all but its ``outputs`` and ``rotation``, which are found out here.
@@ -88,6 +100,7 @@ def finish_tflite(
     check_operators(model, expected.most_pads)
     _name_inputs_and_outputs(model, expected, spelling)
     move_transposes(model, outputs_turned=expected.layout == "onnx")
+    _cast_integers(model, expected)
     outputs = tuple(
         _put_in_order(model, index, output, expected)
         for index, output in enumerate(expected.outputs)
@@ -128,6 +141,16 @@ def _name_inputs_and_outputs(
         if number is not None and number not in new_names:
             new_names[number] = own
     rename_tensors(model, new_names)
+
+
+def _cast_integers(model: schema.ModelT, expected: ExpectedTflite) -> None:
+    """Rule 4."""
+    graph = model.subgraphs[0]
+    for index, output in enumerate(expected.outputs):
+        kind = TYPES.get(expected.integers.get(output.name, ""))
+        found = graph.tensors[graph.outputs[index]].type
+        if kind is not None and found != kind and found in TYPES.values():
+            cast_output(model, index, kind)
 
 
 def _put_in_order(

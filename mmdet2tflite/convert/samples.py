@@ -40,7 +40,10 @@ def noise(inputs: Sequence[ir.Value], count: int = NOISE_SAMPLES) -> Samples:
     """
     random = np.random.default_rng(SEED)
     arrays = {str(value.name): _draw(random, value, count) for value in inputs}
-    feeds = [{name: array[index] for name, array in arrays.items()} for index in range(count)]
+    feeds = [
+        {name: np.asarray(array[index]) for name, array in arrays.items()}  # of a scalar, too
+        for index in range(count)
+    ]
     return Samples(feeds, f"{count} inputs of normal noise, seed {SEED}")
 
 

@@ -53,7 +53,7 @@ def spell(model: ir.Model) -> Spelling:
        called ``input_0`` …, all outputs ``output_0`` … .
     2. An output that an operator reads, too, gets a marker: what was the output is an inner value,
        read by one more operator, ``Neg`` or ``Not``, which is the output now.
-    3. So does an output that is the same value as another one. It reads that value.
+    3. So does an output that is the same value as another one, or as an input. It reads that value.
     4. Inputs that have channels last already, and those of another rank than 4 and 5, are kept.
 
     Types of values without a marker (``MARKERS``) stay as they are.
@@ -78,7 +78,7 @@ def _needs_marker(value: ir.Value) -> bool:
     if node is None or value.dtype not in MARKERS:
         return False
     source = node.inputs[0] if is_op(node, "Identity") else None
-    return bool(value.uses()) or (source is not None and source.producer() is not None)
+    return bool(value.uses()) or (source is not None and not source.is_initializer())
 
 
 def _mark(graph: ir.Graph, index: int) -> None:

@@ -220,6 +220,11 @@ def _expected_tflite(network: Network, step: Step, rewritten: Path) -> "Expected
         undo_rotation=not strategy.rotated_file,
         flags=true_pads(rewriting) if strategy.flagged else {},
         layout=network.request.output_layout,
+        integers={
+            str(output.name): output.dtype.name.lower()
+            for output in graph.outputs
+            if output.dtype is not None
+        },
     )
 
 

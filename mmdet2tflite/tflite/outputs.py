@@ -115,6 +115,22 @@ def transpose_output(model: schema.ModelT, index: int, axes: Sequence[int]) -> N
     )
 
 
+def cast_output(model: schema.ModelT, index: int, kind: int) -> None:
+    """Make an output one of another type (``schema.TensorType``), in place, by a CAST."""
+    graph = model.subgraphs[0]
+    number = int(graph.outputs[index])
+    output = graph.tensors[number]
+    source = copy_tensor(graph, number, "_cast_from", list(output.shape))
+    graph.tensors[source].buffer = output.buffer
+    _redirect(graph, number, source)
+    options = schema.CastOptionsT()
+    options.inDataType, options.outDataType = output.type, kind
+    output.type, output.buffer = kind, 0
+    graph.operators.append(
+        new_operator(model, schema.BuiltinOperator.CAST, 1, options, [source], number)
+    )
+
+
 def _redirect(graph: schema.SubGraphT, old: int, new: int) -> None:
     """Let every operator read and write another tensor in place of one."""
     for operator in graph.operators:

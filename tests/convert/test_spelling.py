@@ -93,3 +93,14 @@ def test_inputs_that_are_no_channels_first_maps_keep_their_layout() -> None:
     nodes = [node("Relu", each, f"{each.name}_out") for each in (image, tokens, volume)]
     given = model([image, tokens, volume], [each.outputs[0] for each in nodes], nodes)
     assert spell(given).kept == ("image", "tokens")
+
+
+def test_an_output_that_is_a_copy_of_an_input_gets_a_marker() -> None:
+    """Its reader would otherwise read what onnx2tf took away with the copy."""
+    x = value("x", 1, 3, 4, 4)
+    copy, relu = node("Identity", x, "copy"), node("Relu", x, "y")
+    given = model([x], [copy.outputs[0], relu.outputs[0]], [copy, relu])
+    assert spell(given).marked == ("copy",)
+    marker = given.graph.outputs[0].producer()
+    assert marker is not None
+    assert marker.inputs[0] is x

@@ -17,7 +17,7 @@ from mmdet2tflite.tflite.flatbuffer import (
     read_model,
     write_model,
 )
-from mmdet2tflite.tflite.outputs import remove_marker, transpose_output
+from mmdet2tflite.tflite.outputs import cast_output, remove_marker, transpose_output
 
 SHAPE = (1, 3, 4, 6)
 LAYERS = {"maps": (np.arange(6.0).reshape(2, 3, 1, 1) - 2, np.array([0.5, -1]))}
@@ -133,3 +133,14 @@ def test_two_transposes_become_one_and_two_opposite_ones_none(
     transpose_output(model, 0, (0, 1, 3, 2))
     assert operators(model) == {"CONV_2D": 1}
     np.testing.assert_allclose(run(model, tmp_path)[0], expected(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["INT32", "INT64"])
+def test_an_output_gets_the_type_of_whole_numbers_that_it_must_have(
+    kind: str, model: schema.ModelT, tmp_path: Path
+) -> None:
+    plain = run(model, tmp_path)[0]
+    cast_output(model, 0, getattr(schema.TensorType, kind))
+    (found,) = run(model, tmp_path)
+    assert found.dtype == kind.lower()
+    np.testing.assert_array_equal(found, np.trunc(plain))

@@ -35,11 +35,11 @@ class SpellOutDilatedPools(ReportingPass):
     def rewrite(self, model: ir.Model) -> None:
         """See the class."""
         for node in model.graph:
+            if not is_op(node, "MaxPool"):
+                continue
             kernel = integers(node, "kernel_shape", ())
             dilations = integers(node, "dilations", [1] * len(kernel))
             pairs = list(zip(kernel, dilations, strict=True))
-            if not is_op(node, "MaxPool"):
-                continue
             if all(1 in pair for pair in pairs):  # rule 1
                 if node.attributes.pop("dilations", None) is not None:
                     self.changed()

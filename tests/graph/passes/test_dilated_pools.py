@@ -52,3 +52,10 @@ def test_indices_that_are_read_leave_it() -> None:
     cast = node("Cast", ["i"], ["z"], to=1)
     done = apply(SpellOutDilatedPools, build([pool, cast], outputs={"y": 4, "z": 4}))
     assert done.sentences == ["left MaxPool m as it is: its indices are read"]
+
+
+def test_another_window_that_does_not_say_its_kernel_is_no_concern_of_it() -> None:
+    """A convolution may have dilations and leave its ``kernel_shape`` to the weights."""
+    weights = np.ones((1, IMAGE[1], 2, 2), np.float32)
+    model = build([node("Conv", ["x", "w"], ["y"], name="c", dilations=[2, 2])], {"w": weights})
+    assert apply(SpellOutDilatedPools, model).ops == ["Conv"]
