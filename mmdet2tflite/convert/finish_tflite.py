@@ -35,7 +35,6 @@ from mmdet2tflite.tflite.padding_flag import Pads, write_flags
 from mmdet2tflite.tflite.rotation import rotate_io
 from mmdet2tflite.tflite.transposes import move_transposes
 
-
 TYPES = {"int32": schema.TensorType.INT32, "int64": schema.TensorType.INT64}
 """Of whole numbers that converters write as one another."""
 
