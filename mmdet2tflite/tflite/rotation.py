@@ -43,21 +43,20 @@ type Axes = tuple[int, int]
 
 
 def rotate_io(model: schema.ModelT, *, inputs: bool, outputs: Mapping[str, Axes]) -> None:
-    """Rotate the input and the named outputs by 180°, in place.
+    """Rotate the inputs and the named outputs by 180°, in place.
 
     Args:
-        model: its main graph has one input, N x H x W x C; the named outputs are of rank 4.
-        inputs: whether to rotate the input.
+        model: its inputs of rank 4 are N x H x W x C; the named outputs are of rank 4.
+        inputs: whether to rotate them; other inputs stay.
         outputs: which axes of which output are height and width: (1, 2) for NHWC.
 
     Raises:
-        ModelError: there is not one input, an output is not there, a tensor is not of rank 4, or
-            an output is the input and only one of them is to be rotated. The model is then
-            unchanged.
+        ModelError: no input is of rank 4, an output is not there or not of rank 4, or an output is
+            an input and only one of them is to be rotated. The model is then unchanged.
     """
     graph = model.subgraphs[0]
     named = {_find_output(graph, name): axes for name, axes in outputs.items()}
-    entrances = _find_input(graph) if inputs else []
+    entrances = _find_inputs(graph) if inputs else []
     for index in (*entrances, *named):
         _check_rank(graph.tensors[index])
     through = set(graph.inputs) & set(graph.outputs)
@@ -178,10 +177,11 @@ def _replaced(indices: Sequence[int], old: int, new: int) -> NDArray[np.int32]:
     return np.where(array == old, np.int32(new), array)
 
 
-def _find_input(graph: schema.SubGraphT) -> list[int]:
-    if len(graph.inputs) != 1:
-        raise ModelError(f"the file has {len(graph.inputs)} inputs", "one input, the image")
-    return [int(graph.inputs[0])]
+def _find_inputs(graph: schema.SubGraphT) -> list[int]:
+    """Those of rank 4, or all if there are none, which is then refused."""
+    numbers = [int(number) for number in graph.inputs]
+    maps = [number for number in numbers if len(_shape(graph.tensors[number])) == 4]
+    return maps or numbers
 
 
 def _find_output(graph: schema.SubGraphT, name: str) -> int:
@@ -192,13 +192,17 @@ def _find_output(graph: schema.SubGraphT, name: str) -> int:
 
 
 def _check_rank(tensor: schema.TensorT) -> None:
-    shape = [] if tensor.shape is None else list(tensor.shape)
+    shape = _shape(tensor)
     if len(shape) != 4:
         raise ModelError(
-            f"{_name(tensor)} has the shape {[int(side) for side in shape]}",
+            f"{_name(tensor)} has the shape {shape}",
             "four axes, two of them height and width, to be rotated",
             "cut the network where its outputs are still maps",
         )
+
+
+def _shape(tensor: schema.TensorT) -> list[int]:
+    return [] if tensor.shape is None else [int(side) for side in tensor.shape]
 
 
 def _name(tensor: schema.TensorT) -> str:

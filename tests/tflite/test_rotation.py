@@ -8,8 +8,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.tflite.census import operators
 from mmdet2tflite.tflite.flatbuffer import operator_name, serialise
-from mmdet2tflite.tflite.rotation import rotate_io
+from mmdet2tflite.tflite.rotation import remove_io_rotations, rotate_io
 from tests.tflite.rotatable import (
     SHAPE,
     STORED,
@@ -141,12 +142,18 @@ def test_an_output_without_height_and_width_is_refused_and_the_model_is_unchange
     assert serialise(model) == before
 
 
-def test_a_file_with_two_inputs_is_refused():
+def test_all_inputs_that_are_maps_are_rotated_and_no_others():
     writer = Writer()
     inputs = {name: writer.tensor(name, SHAPE) for name in ("left", "right")}
+    inputs["scale"] = writer.tensor("scale", (1, 1))
     total = writer.operator(
-        "ADD", list(inputs.values()), writer.tensor("sum", SHAPE), schema.AddOptionsT()
+        "ADD", [inputs["left"], inputs["right"]], writer.tensor("sum", SHAPE), schema.AddOptionsT()
     )
-    model = writer.finish(inputs, {"sum": total})
-    with pytest.raises(ModelError, match="has 2 inputs"):
-        rotate_io(model, inputs=True, outputs={})
+    product = writer.operator(
+        "MUL", [total, inputs["scale"]], writer.tensor("product", SHAPE), schema.MulOptionsT()
+    )
+    model = writer.finish(inputs, {"product": product})
+    rotate_io(model, inputs=True, outputs=nhwc(["product"]))
+    assert operators(model) == {"REVERSE_V2": 3, "ADD": 1, "MUL": 1}
+    assert remove_io_rotations(model) == (True, nhwc(["product"]))
+    assert operators(model) == {"ADD": 1, "MUL": 1}
