@@ -1,5 +1,9 @@
 """The command ``mmdet2tflite convert``: a few lines in the terminal about what came out."""
 
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mmdet2tflite.standalone.convert_file import convert_file
@@ -13,8 +17,26 @@ if TYPE_CHECKING:
 
 def convert_and_print(request: Request, warm: WarmTools) -> None:
     """Convert and say how it went. Raises what ``convert_file`` raises."""
-    for line in _lines(convert_file(request, warm)):
+    with _status_line() as say:
+        conversion = convert_file(request, warm, say)
+    for line in _lines(conversion):
         print(line)
+
+
+@contextmanager
+def _status_line() -> Iterator[Callable[[str], None]]:
+    """One line of a terminal that says what is being done, and is gone at the end.
+
+    By hand: rich takes as long to import as a small network to convert.
+    """
+    if not sys.stderr.isatty():
+        yield lambda what: None
+        return
+    width = shutil.get_terminal_size().columns - 1
+    try:
+        yield lambda what: print(f"\r{what[:width]:<{width}}", end="", file=sys.stderr, flush=True)
+    finally:
+        print(f"\r{'':<{width}}\r", end="", file=sys.stderr, flush=True)
 
 
 def _lines(conversion: Conversion) -> list[str]:

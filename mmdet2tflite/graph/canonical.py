@@ -1,5 +1,6 @@
 """The canonical form: what every padding strategy starts from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -67,7 +68,9 @@ class Change:
     sentences: tuple[str, ...]
 
 
-def canonicalise(model: ir.Model) -> tuple[Change, ...]:
+def canonicalise(
+    model: ir.Model, on_pass: Callable[[str], None] = lambda name: None
+) -> tuple[Change, ...]:
     """Bring a model to the canonical form, in place; it computes the same within float32 rounding.
 
     1. Every value has a static shape; what is constant is an initializer; no control flow.
@@ -83,6 +86,10 @@ def canonicalise(model: ir.Model) -> tuple[Change, ...]:
     6. Nodes have unique names and stand in topological order; nothing is unused.
     7. Graph inputs and outputs have their old names.
 
+    Args:
+        model: as ``load_model`` gives it.
+        on_pass: called with the name of each pass before it runs.
+
     Returns:
         What was done, by the passes that had something to do.
 
@@ -94,6 +101,7 @@ def canonicalise(model: ir.Model) -> tuple[Change, ...]:
     own = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value)
     with growing_at_most(MOST_MEMORY + TIMES_FILE * own, error=ModelError):
         for kind in PASSES:
+            on_pass(kind.__name__)
             step = kind()
             step(model)
             if step.sentences:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -40,13 +40,18 @@ CALIBRATION_SAMPLES = 300
 """At most: more change the ranges of activations by little (docs/quantisation.md)."""
 
 
-def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
+def convert_file(
+    request: Request,
+    warm: WarmTools = NOT_WARM,
+    on_step: Callable[[str], None] = lambda what: None,
+) -> Conversion:
     """Convert, check, and only then put the results into ``request.out``.
 
     Where an attempt fails, the next one is made (``attempt.steps``); all are checked alike.
 
     Args:
         warm: children that have done their imports already, for the first attempt.
+        on_step: called with what is done next.
 
     Raises:
         UserError: the model cannot be converted; nothing was written into ``request.out``.
@@ -60,7 +65,7 @@ def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
             request.model, request.input_size, request.batch, request.input_shapes, request.cut
         )
         content = ir.to_proto(model).SerializeToString() if request.changes_network else None
-        changes = canonicalise(model)
+        changes = canonicalise(model, lambda name: on_step(f"canonical form: {name}"))
         inputs = list(model.graph.inputs)
         preprocessing = _preprocessing(request.normalisation, inputs)
         compared = _samples(request, preprocessing, inputs, PARITY_IMAGES)
@@ -69,9 +74,10 @@ def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
         runner = open_reference(content or request.model, THREADS)
         reference = pool.submit(run_graph, runner, compared)
         network = Network(request, preprocessing, compared, reference, model)
-        conversion, folder = _first_right(network, work, pool, warm)
+        conversion, folder = _first_right(network, work, pool, warm, on_step)
         results = folder / "results"
         if request.precisions:
+            on_step(f"quantising: {', '.join(request.precisions)}")
             calibration = _samples(request, preprocessing, inputs, CALIBRATION_SAMPLES)
             quantised = quantise_results(conversion, network, results, inputs, calibration)
             conversion = replace(conversion, quantised=quantised)
@@ -82,12 +88,17 @@ def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
 
 
 def _first_right(
-    network: Network, work: Path, pool: ThreadPoolExecutor, warm: WarmTools
+    network: Network,
+    work: Path,
+    pool: ThreadPoolExecutor,
+    warm: WarmTools,
+    on_step: Callable[[str], None],
 ) -> tuple[Conversion, Path]:
     """The first attempt that gives the right file, and its folder. Raises what all died of."""
     tried: list[Tried] = []
     for number, step in enumerate(steps(network.request, network.model)):
         folder = work / str(number)
+        on_step(f"attempt {number + 1}: {step.strategy} by {step.converter}")
         try:
             conversion = attempt(network, step, folder, pool, NOT_WARM if tried else warm)
         except (ModelError, ParityError, ToolFailed) as error:
