@@ -13,7 +13,7 @@ from mmdet2tflite.convert.samples import Array, noise
 from mmdet2tflite.convert.tflite_file import channels_last, rename_outputs
 from mmdet2tflite.graph.rewriting import NOT_ROTATED
 from mmdet2tflite.graph.verify import RewrittenRunner
-from mmdet2tflite.runtime.runners import run_tflite
+from mmdet2tflite.runtime.litert import run_tflite
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
 
 THREADS = 2

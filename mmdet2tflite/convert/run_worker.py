@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet2tflite.runtime.runners import run_tflite
+from mmdet2tflite.runtime.litert import run_tflite
 
 THREADS = 2
 

@@ -22,7 +22,7 @@ from mmdet2tflite.quantize.quantise_file import (
     layer_metrics,
     quantise_file,
 )
-from mmdet2tflite.runtime.runners import run_tflite
+from mmdet2tflite.runtime.litert import run_tflite
 
 LAYER_SAMPLES = 8
 MOST_NAMED = 5

@@ -31,7 +31,7 @@ from mmdet2tflite.parity.parity import decibel
 from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.quantize.layer_groups import Layer
 from mmdet2tflite.runtime.decode import Floats
-from mmdet2tflite.runtime.runners import dequantise, quantise
+from mmdet2tflite.runtime.litert import dequantise, quantise
 from mmdet2tflite.tflite.flatbuffer import serialise
 
 type Samples = Sequence[Floats]

@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.passport import HowToRun
 from mmdet2tflite.runtime.decode import Detections, Floats
+from mmdet2tflite.runtime.litert import (
+    dequantise,
+    does_not_load,
+    invoke,
+    open_interpreter,
+    quantise,
+)
 
 if TYPE_CHECKING:  # a child that only runs a file starts a second earlier without pydantic
     from mmdet2tflite import artifacts
@@ -68,7 +75,7 @@ class OnnxRunner:
                 model, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's errors have no common base class of their own
-            raise _does_not_load(self._path, "ONNX Runtime", error) from error
+            raise does_not_load(self._path, "ONNX Runtime", error) from error
         self._inputs = [value.name for value in self._session.get_inputs()]
         self._outputs = [value.name for value in self._session.get_outputs()]
 
@@ -121,7 +128,7 @@ class TfliteRunner:
         honour_flags: bool = False,
     ) -> None:
         self._path = path
-        self._interpreter = _interpreter(path, threads, xnnpack, honour_flags)
+        self._interpreter = open_interpreter(path, threads, xnnpack, honour_flags)
         self._input = _only(self._interpreter.get_input_details(), path)
         details = {detail["name"]: detail for detail in self._interpreter.get_output_details()}
         missing = [name for name in outputs if name not in details]
@@ -154,8 +161,7 @@ class TfliteRunner:
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
         """Raw outputs by name, maps as NCHW, and float32 whatever the file has."""
-        invoke = self.bind(tensor)
-        _invoke(invoke, self._path)
+        invoke(self.bind(tensor), self._path)
         return {name: self._read(name, detail) for name, detail in self._outputs.items()}
 
     def bind(self, tensor: Floats) -> Callable[[], object]:
@@ -174,76 +180,6 @@ class TfliteRunner:
     def _read(self, name: str, detail: Mapping[str, Any]) -> Floats:
         value = dequantise(self._interpreter.get_tensor(detail["index"]), detail)
         return np.ascontiguousarray(value.transpose(0, 3, 1, 2)) if name in self._nhwc else value
-
-
-def run_tflite(
-    path: Path, inputs: Mapping[str, NDArray[Any]], threads: int, honour_flags: bool = False
-) -> dict[str, NDArray[Any]]:
-    """Run any TFLite file on a number of samples. What is quantised is given and returned as reals.
-
-    Args:
-        inputs: samples x shape of each input, by name, as the file has it. Of one input, whatever
-            its name.
-
-    Returns:
-        Samples x shape of each output, by name.
-
-    Raises:
-        ModelError: the file does not load or run, or has other inputs.
-    """
-    interpreter = _interpreter(path, threads, True, honour_flags)
-    details = {detail["name"]: detail for detail in interpreter.get_input_details()}
-    if len(details) == len(inputs) == 1:
-        details = dict(zip(inputs, details.values(), strict=True))
-    if set(details) != set(inputs):
-        raise ModelError(
-            f"{path} has the inputs {', '.join(details)}", f"those of the ONNX: {', '.join(inputs)}"
-        )
-    found: dict[str, list[NDArray[Any]]] = {}
-    for feed in zip(*inputs.values(), strict=True):
-        for name, value in zip(inputs, feed, strict=True):
-            try:
-                given = (
-                    quantise(value, details[name]) if details[name]["quantization"][0] else value
-                )
-                interpreter.set_tensor(details[name]["index"], given)
-            except ValueError as error:
-                raise ModelError(
-                    f"{path} takes no {name} of {value.dtype} {list(value.shape)}: {error}",
-                    "the inputs of the ONNX",
-                ) from error
-        _invoke(interpreter.invoke, path)
-        for detail in interpreter.get_output_details():
-            output = dequantise(interpreter.get_tensor(detail["index"]), detail)
-            found.setdefault(detail["name"], []).append(output)
-    return {name: np.stack(values) for name, values in found.items()}
-
-
-def _interpreter(path: Path, threads: int, xnnpack: bool, honour_flags: bool) -> Any:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    from mmdet2tflite.tflite.padding_flag import open_flagged
-
-    resolver = OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    try:
-        interpreter = (open_flagged if honour_flags else Interpreter)(
-            str(path), num_threads=threads, experimental_op_resolver_type=resolver
-        )
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise _does_not_load(path, "LiteRT", error) from error
-    return interpreter
-
-
-def _invoke(invoke: Callable[[], object], path: Path) -> None:
-    try:
-        invoke()
-    except RuntimeError as error:
-        raise ModelError(
-            f"{path} does not run in LiteRT: {error}",
-            "a complete file",
-            "copy or convert it again",
-        ) from error
 
 
 def open_tflite(
@@ -300,36 +236,7 @@ def rotate_180(maps: Floats) -> Floats:
     return maps[:, :, ::-1, ::-1]
 
 
-def quantise(value: Floats, detail: Mapping[str, Any]) -> NDArray[Any]:
-    """Reals as a tensor stores them: ``round(real / scale) + zero_point``, saturated.
-
-    The values of a tensor that is not quantised stay as they are. ``detail`` is LiteRT's
-    description of the tensor.
-    """
-    dtype = np.dtype(detail["dtype"])
-    scale, zero_point = detail["quantization"]
-    if not scale:
-        return value.astype(dtype, copy=False)
-    limits = np.iinfo(dtype)
-    return np.clip(np.rint(value / scale) + zero_point, limits.min, limits.max).astype(dtype)
-
-
-def dequantise(value: NDArray[Any], detail: Mapping[str, Any]) -> Floats:
-    """The reals that a tensor's stored values stand for: ``scale * (stored - zero_point)``.
-
-    Numbers of a tensor that is not quantised stay as they are; LiteRT gives those a scale of 0.
-    """
-    scale, zero_point = detail["quantization"]
-    if not scale:
-        return value.astype(np.float32, copy=False) if value.dtype.kind == "f" else value
-    return (value.astype(np.float32) - zero_point) * np.float32(scale)
-
-
 def _only[T](inputs: Sequence[T], path: Path) -> T:
     if len(inputs) != 1:
         raise ModelError(f"{path} has {len(inputs)} inputs", "one input, the image")
     return inputs[0]
-
-
-def _does_not_load(path: Path, backend: str, error: Exception) -> ModelError:
-    return ModelError(f"{path} does not load in {backend}: {error}", "a file that it can run")

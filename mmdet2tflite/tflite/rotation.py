@@ -30,11 +30,11 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.tflite.flatbuffer import (
     constant,
     copy_tensor,
-    drop_unused_tensors,
     new_constant,
     new_operator,
     operator_name,
 )
+from mmdet2tflite.tflite.unused import drop_unused_tensors
 
 NHWC_AXES = (1, 2)
 """Height and width of NHWC."""

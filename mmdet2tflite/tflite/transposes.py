@@ -14,13 +14,13 @@ from ai_edge_litert import schema_py_generated as schema
 from mmdet2tflite.tflite.flatbuffer import (
     constant,
     copy_tensor,
-    drop_unused_tensors,
     new_constant,
     new_operator,
     operator_name,
 )
 from mmdet2tflite.tflite.layout_rules import RULES, Layout, Order, inverse, permute
 from mmdet2tflite.tflite.outputs import is_turned_last
+from mmdet2tflite.tflite.unused import drop_unused_tensors
 
 
 def move_transposes(model: schema.ModelT, *, outputs_turned: bool = True) -> bool:

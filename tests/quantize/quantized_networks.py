@@ -7,7 +7,7 @@ from ai_edge_litert.interpreter import Interpreter
 from mmdet2tflite.parity.parity import tensor_error
 from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.quantize.quantize_model import quantise_model
-from mmdet2tflite.runtime.runners import dequantise, quantise
+from mmdet2tflite.runtime.litert import dequantise, quantise
 from mmdet2tflite.tflite.flatbuffer import serialise
 from tests.tflite.tflite_writer import Writer
 

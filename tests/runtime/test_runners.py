@@ -2,13 +2,8 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.runtime.runners import (
-    OnnxRunner,
-    RunnerWithDecoder,
-    TfliteRunner,
-    dequantise,
-    quantise,
-)
+from mmdet2tflite.runtime.litert import dequantise, quantise
+from mmdet2tflite.runtime.runners import OnnxRunner, RunnerWithDecoder, TfliteRunner
 
 SHAPE = (1, 3, 2, 4)
 IMAGE = np.arange(24, dtype=np.float32).reshape(SHAPE)

@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.runtime.runners import run_tflite
+from mmdet2tflite.runtime.litert import run_tflite
 from mmdet2tflite.tflite.census import operators
 from mmdet2tflite.tflite.flatbuffer import (
     copy_tensor,

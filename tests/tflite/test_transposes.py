@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from mmdet2tflite.runtime.runners import run_tflite
+from mmdet2tflite.runtime.litert import run_tflite
 from mmdet2tflite.tflite.census import operators
 from mmdet2tflite.tflite.flatbuffer import new_constant, new_operator, serialise
 from mmdet2tflite.tflite.transposes import move_transposes

@@ -13,7 +13,8 @@ from mmdet2tflite.convert.converters.converter import ToolRun
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.parity.parity import tensor_error
 from mmdet2tflite.runtime.images import input_tensor
-from mmdet2tflite.runtime.runners import quantise, rotate_180
+from mmdet2tflite.runtime.litert import quantise
+from mmdet2tflite.runtime.runners import rotate_180
 from mmdet2tflite.tflite.flatbuffer import parse_model, serialise
 from tests.toolchain.golden import TIMEOUT
 
