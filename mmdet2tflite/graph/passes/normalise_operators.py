@@ -26,6 +26,8 @@ class NormaliseOperators(ReportingPass):
     3. A constant of one element stays: it means the same in every layout.
     4. ``Split`` names the sizes of its parts and has no ``num_outputs`` (opset 18), which onnx2tf
        does not read where they differ.
+    5. ``Reshape`` names every side that it keeps by a 0: what onnx2tf makes of 0 and -1 together
+       does not run in XNNPACK, behind a Transpose.
     """
 
     def rewrite(self, model: ir.Model) -> None:
@@ -37,6 +39,8 @@ class NormaliseOperators(ReportingPass):
                 self._name_every_axis(model.graph, node)
             elif is_op(node, "Split"):
                 self._name_sizes(model.graph, node)
+            elif is_op(node, "Reshape"):
+                self._name_sides(model.graph, node)
 
     def _give_full_rank(self, graph: ir.Graph, node: ir.Node) -> None:
         """Rules 1 and 3."""
@@ -74,3 +78,12 @@ class NormaliseOperators(ReportingPass):
         node.replace_input_with(1, new_constant(graph, f"{node.name}_sizes", sizes))
         node.attributes.pop("num_outputs")
         self.changed(f"wrote {describe(node)} with the sizes {sizes.tolist()}")
+
+    def _name_sides(self, graph: ir.Graph, node: ir.Node) -> None:
+        """Rule 5."""
+        target, shape = constant(node.inputs[1]), static_shape(node.outputs[0])
+        if target is None or shape is None or (target != 0).all() or 0 in shape:
+            return
+        sides = np.array(shape, np.int64)
+        node.replace_input_with(1, new_constant(graph, f"{node.name}_sides", sides))
+        self.changed(f"wrote the shape of {describe(node)} as {sides.tolist()}")

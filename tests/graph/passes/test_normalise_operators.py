@@ -101,3 +101,21 @@ def test_a_split_names_the_sizes_of_its_parts(axis: int, parts: int, sizes: list
     assert [array.tolist() for array in operands(done, "Split")] == [sizes]
     assert "num_outputs" not in done.one("Split").attributes
     assert_same(model, done.model)
+
+
+@pytest.mark.parametrize(
+    ("target", "written"),
+    [([0, 0, -1], [1, 2, 56]), ([0, -1, 8], [1, 14, 8]), ([0, 0, 0, 8], [1, 2, 7, 8])],
+)
+def test_a_reshape_names_the_sides_that_it_keeps(target: list[int], written: list[int]) -> None:
+    reshape = node("Reshape", ["x", "t"], ["y"], name="r")
+    model = build([reshape], {"t": np.array(target)}, outputs={"y": len(target)})
+    done = apply(NormaliseOperators, model)
+    assert [array.tolist() for array in operands(done, "Reshape")] == [written]
+    assert done.sentences == [f"wrote the shape of Reshape r as {written}"]
+    assert_same(model, done.model)
+
+
+def test_a_reshape_without_a_zero_stays() -> None:
+    model = build([node("Reshape", ["x", "t"], ["y"])], {"t": np.array([1, -1])}, outputs={"y": 2})
+    assert apply(NormaliseOperators, model).sentences == []
