@@ -20,6 +20,7 @@ from mmdet2tflite.graph.passes.hard_swish import FuseHardSwish
 from mmdet2tflite.graph.passes.identities import RemoveIdentities
 from mmdet2tflite.graph.passes.naming import NameNodes
 from mmdet2tflite.graph.passes.normalise_operators import NormaliseOperators
+from mmdet2tflite.graph.passes.output_padding import SpellOutOutputPadding
 from mmdet2tflite.graph.passes.pads import MergePads
 from mmdet2tflite.graph.passes.recurrent import UnrollRecurrent
 from mmdet2tflite.graph.passes.reporting import ReportingPass
@@ -42,6 +43,7 @@ PASSES: tuple[type[ReportingPass], ...] = (
     SpellOutResize,
     SplitBackwardSlices,
     SpellOutDilatedPools,
+    SpellOutOutputPadding,
     SpellOutTanhGelu,
     SpellOutComputedKernels,
     UnrollRecurrent,

@@ -17,7 +17,7 @@ from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
 from mmdet2tflite.passport import Rotation
 from mmdet2tflite.runtime.decode import Floats
-from mmdet2tflite.runtime.runners import OnnxRunner, rotate_180
+from mmdet2tflite.runtime.runners import WRONG_OPTIMISERS, OnnxRunner, rotate_180
 
 RIGHT_POOLINGS, IR_OF_RIGHT_POOLINGS = 19, 9
 """The first opset of which ONNX Runtime counts padding rightly; the IR version that goes with it.
@@ -55,7 +55,10 @@ class RewrittenRunner:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         try:
             self._session = onnxruntime.InferenceSession(
-                ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
+                ir.to_proto(model).SerializeToString(),
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=list(WRONG_OPTIMISERS),
             )
         except Exception as error:  # onnxruntime's errors have no common base class of their own
             raise ModelError(

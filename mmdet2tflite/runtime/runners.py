@@ -22,6 +22,11 @@ if TYPE_CHECKING:  # a child that only runs a file starts a second earlier witho
     from mmdet2tflite import artifacts
 
 
+WRONG_OPTIMISERS = ("Pad_Fusion",)
+"""Of ONNX Runtime (1.26): this one gives poolings pads as large as their kernels, which it then
+refuses to load."""
+
+
 class Runner(Protocol):
     """A model loaded into a backend with a fixed number of threads."""
 
@@ -72,7 +77,10 @@ class OnnxRunner:
         self._path = model if isinstance(model, Path) else Path("the model")
         try:
             self._session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
+                model,
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=[] if fastest else list(WRONG_OPTIMISERS),
             )
         except Exception as error:  # onnxruntime's errors have no common base class of their own
             raise does_not_load(self._path, "ONNX Runtime", error) from error

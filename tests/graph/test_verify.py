@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 import torch
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.graph.verify import open_reference
-from tests.graph.passes.tiny import build, integers, node
+from mmdet2tflite.graph.rewriting import NOT_ROTATED
+from mmdet2tflite.graph.verify import RewrittenRunner, open_reference
+from tests.graph.passes.tiny import IMAGE, build, integers, node
 
 ROUNDING = 1e-6
 
@@ -28,6 +30,23 @@ def test_a_pooling_that_counts_its_padding_in_ceil_mode(
         torch.from_numpy(image), 3, 2, 1, ceil_mode=True, count_include_pad=True
     )
     np.testing.assert_allclose(found, wanted.numpy(), atol=ROUNDING)
+
+
+def test_pads_as_large_as_the_kernel_that_they_stand_before(tmp_path: Path) -> None:
+    """ONNX Runtime fuses the two into a pooling that it refuses to load."""
+    pads = np.array([0, 0, 2, 2, 0, 0, 2, 2], np.int64)
+    nodes = [
+        node("Pad", ["x", "pads"], ["padded"]),
+        node("MaxPool", ["padded"], ["y"], kernel_shape=[2, 2]),
+    ]
+    proto, image = build(nodes, {"pads": pads}), np.abs(integers(*IMAGE))
+    onnx.save(proto, tmp_path / "model.onnx")
+    padded = torch.nn.functional.pad(torch.from_numpy(image), (2, 2, 2, 2))
+    wanted = torch.nn.functional.max_pool2d(padded, 2, 1).numpy()
+    found = open_reference(tmp_path / "model.onnx", threads=1).infer(image)["y"]
+    np.testing.assert_array_equal(found, wanted)
+    found = RewrittenRunner(ir.from_proto(proto), NOT_ROTATED).infer(image)["y"]
+    np.testing.assert_array_equal(found, wanted)
 
 
 def test_what_is_no_model_does_not_load(tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ class SpellOutResize(ReportingPass):
        outputs in float32, ``RESIZE_NEAREST_NEIGHBOR`` reads floor(o·r), or floor((o + 1/2)·r) with
        half_pixel_centers. ``RESIZE_BILINEAR`` reads around o·r, (o + 1/2)·r - 1/2, or with
        align_corners o·(inputs - 1)/(outputs - 1). So a scale that is no ratio of the two sizes
-       (0.5 on 23) is none of theirs.
+       (0.5 on 23) is none of theirs. Where one reads the same positions all the same, the sizes
+       take the scales' place: the converter would round them to others (onnx2tf 2.6.9).
     3. A nearest Resize in another spelling of the same positions takes the one that LiteRT has.
     4. A cubic Resize stays where it is that of its sizes: the converter has matrices of its own.
     5. Any other nearest Resize is a ``Gather`` along each axis, any other one a ``MatMul`` by the
@@ -91,8 +92,11 @@ class SpellOutResize(ReportingPass):
                 continue
             found = _along_every_axis(node, model.opset_imports[""])
             if _is_native(node, found, model.opset_imports[""]):
+                if _say_sizes(model.graph, node):
+                    self.changed(f"wrote the sizes of {describe(node)}")
                 continue
             if _respell(node, found):
+                _say_sizes(model.graph, node)
                 self.changed(f"wrote {describe(node)} with coordinates that LiteRT has")
             elif reason := _no_matrix(node, found):
                 self.left(node, reason)
@@ -248,6 +252,23 @@ def _respell(node: ir.Node, found: list[Along]) -> bool:
                 node.attributes[name] = ir.AttrString(name, word)
             return True
     return False
+
+
+def _say_sizes(graph: ir.Graph, node: ir.Node) -> bool:
+    """Rule 2: sizes in place of scales that do not give them exactly."""
+    value, output = node.inputs[0], node.outputs[0]
+    assert value is not None
+    before, after = shape_of(value), shape_of(output)
+    scales = {axis: _scale(node, axis) for axis in range(len(before))}
+    if all(scale is None or scale * before[axis] == after[axis] for axis, scale in scales.items()):
+        return False
+    axes = [axis for axis, scale in scales.items() if scale is not None]
+    axes.sort(key=lambda axis: _place(node, axis) or 0)
+    sizes = np.array([after[axis] for axis in axes], np.int64)
+    node.resize_inputs(4)
+    node.replace_input_with(2, None)
+    node.replace_input_with(3, new_constant(graph, f"{node.name}_sizes", sizes))
+    return True
 
 
 def _reads(found: list[Along], half_pixel: bool) -> bool:

@@ -193,3 +193,26 @@ def test_the_matrices_are_those_of_litert_kernels(kernel: str, how: str) -> None
         else:
             wanted = np.eye(size, dtype=np.float32)[_nearest(count, size, how == "half_pixel")]
         np.testing.assert_allclose(found, wanted, atol=ROUNDING, err_msg=f"{size} to {count}")
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("sizes", [(3, 4), (1, 5)])
+def test_scales_that_are_no_ratio_of_the_sizes_become_sizes_where_the_positions_agree(
+    mode: str, sizes: tuple[int, int]
+) -> None:
+    """0.5 of 7 rows are 3, and onnx2tf makes 4 of them."""
+    scales = tuple((size + 0.4) / side for size, side in zip(sizes, IMAGE[2:], strict=True))
+    how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    model, done = resize(scales=scales, mode=mode, **how)
+    assert_same(model, done.model, relative=ROUNDING)
+    if done.ops == ["Resize"]:
+        assert done.one("Resize").inputs[2] is None
+        np.testing.assert_array_equal(constant(done.one("Resize").inputs[3]), (*IMAGE[:2], *sizes))
+
+
+def test_half_of_an_odd_number_of_rows_is_written_as_sizes() -> None:
+    how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    model, done = resize(scales=(0.5, 0.5), mode="nearest", **how)
+    assert done.sentences == ["wrote the sizes of Resize r"]
+    np.testing.assert_array_equal(constant(done.one("Resize").inputs[3]), (*IMAGE[:2], 3, 4))
+    assert_same(model, done.model)
