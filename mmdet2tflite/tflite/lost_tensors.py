@@ -48,9 +48,7 @@ def restore_lost(model: schema.ModelT) -> int:
         operands = [twin, new_constant(model, "channels_first", order)]
         options = schema.TransposeOptionsT()
         transpose = schema.BuiltinOperator.TRANSPOSE
-        graph.operators.insert(
-            behind, new_operator(model, transpose, 1, options, operands, number)
-        )
+        graph.operators.insert(behind, new_operator(model, transpose, 1, options, operands, number))
         restored += 1
     return restored
 

@@ -31,7 +31,9 @@ def read_lost(model: schema.ModelT, like: int, name: str, shape: list[int]) -> i
     graph.tensors[lost].name = name.encode()
     result = copy_tensor(graph, like, "_negative", shape)
     options = schema.NegOptionsT()
-    graph.operators.append(new_operator(model, schema.BuiltinOperator.NEG, 1, options, [lost], result))
+    graph.operators.append(
+        new_operator(model, schema.BuiltinOperator.NEG, 1, options, [lost], result)
+    )
     graph.outputs = np.array([*graph.outputs, result], np.int32)
     return lost
 

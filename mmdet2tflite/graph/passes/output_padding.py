@@ -33,7 +33,9 @@ class SpellOutOutputPadding(ReportingPass):
             if min(ends) >= 0:  # rule 1
                 continue
             dilations = integers(node, "dilations", [1] * axes)
-            more = [-(min(end, 0) // dilation) for end, dilation in zip(ends, dilations, strict=True)]
+            more = [
+                -(min(end, 0) // dilation) for end, dilation in zip(ends, dilations, strict=True)
+            ]
             ends = [
                 end + taps * dilation
                 for end, taps, dilation in zip(ends, more, dilations, strict=True)
