@@ -26,6 +26,7 @@ from mmdet2tflite.graph.rewriting import Rewriting, true_pads
 from mmdet2tflite.graph.strategies.auto import rewritings
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from mmdet2tflite.parity.check import check_parity, missed_outputs
+from mmdet2tflite.parity.parity import TensorError
 from mmdet2tflite.passport import Passport, Preprocessing, Tensor, TfliteOutput
 from mmdet2tflite.standalone.comparison import (
     Outputs,
@@ -62,8 +63,8 @@ class Network:
     model: ir.Model
 
     @cached_property
-    def noise(self) -> dict[str, float]:
-        """What rounding alone explains of an output."""
+    def noise(self) -> dict[str, TensorError]:
+        """What roundings alone do to an output."""
         return rounding_noise(self.model, self.samples)
 
     def check(self, expected: Outputs, found: Outputs, what: str) -> dict[str, float]:

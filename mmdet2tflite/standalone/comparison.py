@@ -12,6 +12,7 @@ from mmdet2tflite.graph.edit import constant, is_op, readers
 from mmdet2tflite.graph.rewriting import NOT_ROTATED
 from mmdet2tflite.graph.verify import RewrittenRunner
 from mmdet2tflite.parity.check import missed_outputs
+from mmdet2tflite.parity.parity import TensorError, compare_outputs, worst
 from mmdet2tflite.passport import Passport
 from mmdet2tflite.processes.toolchain import WarmPython, run_python
 from mmdet2tflite.standalone.warm import RUN_WORKER
@@ -76,20 +77,20 @@ def run_file(
         return dict(outputs)
 
 
-def rounding_noise(model: ir.Model, samples: Samples) -> dict[str, float]:
+def rounding_noise(model: ir.Model, samples: Samples) -> dict[str, TensorError]:
     """How far apart two float32 computations of a network may be, by output.
 
     1. Its inputs and weights (constants of ``WEIGHTED`` operators) are moved by one unit in the
        last place, up or down by chance, and the network is run again: what its outputs move by is
-       what a rounding in every layer does to them. The largest of ``DRAWS`` counts.
-    2. Two computations that are both as far from the truth may be twice as far from each other.
+       what a rounding in every layer does to them. The worst of ``DRAWS`` counts.
+    2. Integers and truth values are not rounded: nothing explains a difference of theirs.
 
     This is the perturbation of Monte Carlo arithmetic (Parker, 1997), at the places where float32
     rounds first.
     """
     random = np.random.default_rng(SEED)
     exact = run_graph(RewrittenRunner(model, NOT_ROTATED), samples)
-    moved = dict.fromkeys(exact, 0.0)
+    draws = []
     for _ in range(DRAWS):
         perturbed = model.clone()
         for value in perturbed.graph.initializers.values():
@@ -101,10 +102,12 @@ def rounding_noise(model: ir.Model, samples: Samples) -> dict[str, float]:
             for feed in samples.feeds
         ]
         outputs = run_graph(RewrittenRunner(perturbed, NOT_ROTATED), Samples(feeds, samples.what))
-        for name, values in outputs.items():
-            if values.dtype.kind == "f":
-                moved[name] = max(moved[name], float(np.abs(values - exact[name]).max()))
-    return {name: 2 * most for name, most in moved.items()}
+        draws.append(compare_outputs(exact, outputs))
+    return {
+        name: worst([draw[name] for draw in draws])
+        for name, values in exact.items()
+        if values.dtype.kind == "f"
+    }
 
 
 def _next_to(random: np.random.Generator, values: Array) -> Array:
