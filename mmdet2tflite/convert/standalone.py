@@ -27,7 +27,7 @@ from mmdet2tflite.errors import (
     UserError,
 )
 from mmdet2tflite.graph.canonical import canonicalise
-from mmdet2tflite.graph.edit import shape_of
+from mmdet2tflite.graph.edit import is_op, shape_of
 from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.graph.model_file import load_model
 from mmdet2tflite.passport import Preprocessing
@@ -56,6 +56,7 @@ def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
         )
         content = ir.to_proto(model).SerializeToString() if request.changes_network else None
         changes = canonicalise(model)
+        _check_work(request.model, model)
         inputs = list(model.graph.inputs)
         preprocessing = _preprocessing(request.normalisation, inputs)
         compared = _samples(request, preprocessing, inputs)
@@ -81,6 +82,16 @@ def convert_file(request: Request, warm: WarmTools = NOT_WARM) -> Conversion:
             _publish(results, request.out)
             return conversion
         raise _none_right(tried)
+
+
+def _check_work(path: Path, model: ir.Model) -> None:
+    """Raises ModelError where no file is needed."""
+    if all(is_op(node, "Identity") for node in model.graph):
+        raise ModelError(
+            f"{path} computes nothing: its outputs are inputs or constants",
+            "a network that computes something of an input",
+            "export the whole network",
+        )
 
 
 def _none_right(tried: list[Tried]) -> UserError:

@@ -1,5 +1,6 @@
 """The parity check: a conversion computes its source's numbers on real images, or is refused."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -66,10 +67,19 @@ def check_parity(
     missed = {
         name: error
         for name, error in errors.items()
-        if _misses(error, reference[name], tolerance) and error.max_abs > noise.get(name, 0)
+        if _misses(error, reference[name], tolerance)
+        and (math.isinf(error.max_abs) or error.max_abs > noise.get(name, 0))
     }
     if missed:
         name, error = max(missed.items(), key=lambda item: item[1].relative)
+        if math.isinf(error.max_abs):
+            whose = "second" if np.isfinite(reference[name]).all() else "first"
+            raise ParityError(
+                f"{what}: the output {name} of the {whose} is not finite (NaN or infinite)",
+                "numbers that can be compared",
+                "compare on inputs that the network is made for: `convert` takes images by "
+                "--calibration",
+            )
         raise ParityError(
             f"{what}: {len(missed)} of {len(errors)} outputs differ, {name} by "
             f"{error.max_abs:.3g}, {error.relative:.2g} of its range ({error.snr_db:.0f} dB)",
@@ -93,11 +103,13 @@ def missed_outputs(
 
 
 def _misses(error: TensorError, reference: Floats, tolerance: float) -> bool:
+    if math.isinf(error.max_abs):  # and whatever rounding is of such a reference, it is no number
+        return error.relative > tolerance
     return error.relative > tolerance and error.max_abs > _rounding(reference)
 
 
 def _rounding(reference: Floats) -> float:
-    """What float32 alone explains: a nearly constant map has hardly a range to compare with."""
+    """What floats alone explain: a nearly constant map has hardly a range to compare with."""
     if reference.dtype.kind != "f":
         return 0.0
-    return ROUNDINGS * float(np.finfo(np.float32).eps) * float(np.abs(reference).max())
+    return ROUNDINGS * float(np.finfo(reference.dtype).eps) * float(np.abs(reference).max())
