@@ -168,15 +168,29 @@ def _cut(path: Path, model: ir.Model, names: Sequence[str]) -> None:
         if name not in values:
             alike = get_close_matches(name, values, n=3) or list(values)[-3:]
             raise ModelError(
-                f"--cut {name}", f"a value that {path} computes, such as {', '.join(alike)}"
+                f"--cut {name}",
+                f"a value that {path} computes, such as {', '.join(alike)}",
+                "check the name: inputs and weights are no place to cut",
             )
     model.graph.outputs[:] = [values[name] for name in dict.fromkeys(names)]
     RemoveUnusedNodesPass()(model)
 
 
 def _check_operators(path: Path, model: ir.Model) -> None:
-    if not model.graph.outputs:
-        raise ModelError(f"{path} has no outputs", "a network that computes something")
+    for kind, values in (("inputs", model.graph.inputs), ("outputs", model.graph.outputs)):
+        if not values:
+            raise ModelError(
+                f"{path} has no {kind}",
+                "a network that computes something of an input",
+                f"export it with its {kind}",
+            )
+    names = [str(value.name) for value in model.graph.outputs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ModelError(
+            f"{path} has the output {twice[0]} twice",
+            "outputs of different names",
+            "export it again, or remove one of them",
+        )
     for node in ir.traversal.RecursiveGraphIterator(model.graph):
         if node.domain not in ("", "ai.onnx"):
             raise ModelError(

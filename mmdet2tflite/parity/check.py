@@ -1,7 +1,7 @@
 """The parity check: a conversion computes its source's numbers on real images, or is refused."""
 
 from collections.abc import Mapping, Sequence
-from math import log10
+from math import isinf, log10
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -72,6 +72,14 @@ def check_parity(
     }
     if missed:
         name, error = max(missed.items(), key=lambda item: item[1].relative)
+        if math.isinf(error.max_abs):
+            whose = "second" if np.isfinite(reference[name]).all() else "first"
+            raise ParityError(
+                f"{what}: the output {name} of the {whose} is not finite (NaN or infinite)",
+                "numbers that can be compared",
+                "compare on inputs that the network is made for: `convert` takes images by "
+                "--calibration",
+            )
         raise ParityError(
             f"{what}: {len(missed)} of {len(errors)} outputs differ, {name} by "
             f"{error.max_abs:.3g}, {error.relative:.2g} of its range ({error.snr_db:.0f} dB)",
@@ -95,6 +103,8 @@ def missed_outputs(
 
 
 def _misses(error: TensorError, reference: Floats, tolerance: float) -> bool:
+    if math.isinf(error.max_abs):  # and whatever rounding is of such a reference, it is no number
+        return error.relative > tolerance
     return error.relative > tolerance and error.max_abs > _rounding(reference)
 
 
@@ -104,13 +114,13 @@ def _is_explained(error: TensorError, noise: TensorError | None) -> bool:
     By their largest difference, and by their power, too: where a threshold makes a few elements
     jump, the largest says nothing of all others.
     """
-    if noise is None:
+    if noise is None or isinf(error.max_abs):
         return False
     return error.max_abs <= 2 * noise.max_abs and error.snr_db >= noise.snr_db - TWICE_IN_DB
 
 
 def _rounding(reference: Floats) -> float:
-    """What float32 alone explains: a nearly constant map has hardly a range to compare with."""
+    """What floats alone explain: a nearly constant map has hardly a range to compare with."""
     if reference.dtype.kind != "f":
         return 0.0
-    return ROUNDINGS * float(np.finfo(np.float32).eps) * float(np.abs(reference).max())
+    return ROUNDINGS * float(np.finfo(reference.dtype).eps) * float(np.abs(reference).max())

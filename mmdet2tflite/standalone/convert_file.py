@@ -22,7 +22,7 @@ from mmdet2tflite.errors import (
     UserError,
 )
 from mmdet2tflite.graph.canonical import canonicalise
-from mmdet2tflite.graph.edit import shape_of
+from mmdet2tflite.graph.edit import is_op, shape_of
 from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.graph.model_file import load_model
 from mmdet2tflite.parity.check import PARITY_IMAGES
@@ -66,6 +66,7 @@ def convert_file(
         )
         content = ir.to_proto(model).SerializeToString() if request.changes_network else None
         changes = canonicalise(model, lambda name: on_step(f"canonical form: {name}"))
+        _check_work(request.model, model)
         inputs = list(model.graph.inputs)
         preprocessing = _preprocessing(request.normalisation, inputs)
         compared = _samples(request, preprocessing, inputs, PARITY_IMAGES)
@@ -107,6 +108,16 @@ def _first_right(
         else:
             return replace(conversion, tried=tuple(tried)), folder
     raise _none_right(tried)
+
+
+def _check_work(path: Path, model: ir.Model) -> None:
+    """Raises ModelError where no file is needed."""
+    if all(is_op(node, "Identity") for node in model.graph):
+        raise ModelError(
+            f"{path} computes nothing: its outputs are inputs or constants",
+            "a network that computes something of an input",
+            "export the whole network",
+        )
 
 
 def _none_right(tried: list[Tried]) -> UserError:

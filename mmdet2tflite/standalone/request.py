@@ -110,7 +110,11 @@ def parse_input_shapes(words: Sequence[str]) -> dict[str, tuple[int, ...]]:
         except ValueError:
             name = ""
         if not name:
-            raise ConfigError(f"--input-shape {word}", "NAME=1,3,64,64: a name and whole numbers")
+            raise ConfigError(
+                f"--input-shape {word}",
+                "NAME=1,3,64,64: a name and whole numbers",
+                "give the input's name and all its sides",
+            )
     return shapes
 
 

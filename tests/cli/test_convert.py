@@ -93,6 +93,28 @@ def must_reverse_inside(path: Path) -> None:
     NETWORKS["face_detector"](str(path))
 
 
+def without_inputs(path: Path) -> None:
+    small(path)
+    model = onnx.load(path)
+    image = np.zeros((1, 3, 16, 16), np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(image, "image"))
+    del model.graph.input[:]
+    onnx.save(model, path)
+
+
+def one_output_twice(path: Path) -> None:
+    small(path)
+    model = onnx.load(path)
+    model.graph.output.append(model.graph.output[0])
+    onnx.save(model, path)
+
+
+def a_copy(path: Path) -> None:
+    net = Network()
+    net.name(net.node("Identity", "image"), "copy")
+    net.save(str(path), (1, 3, 16, 16), 13, copy=(1, 3, 16, 16))
+
+
 def text(path: Path) -> None:
     path.write_text("hello " * 100)
 
@@ -104,6 +126,10 @@ REFUSED: dict[str, tuple[Make, list[str], type[UserError], str]] = {
     "another size": (small, ["--input-size", "32", "16"], ModelError, "has the static shape"),
     "missing weights": (external_data_missing, [], ModelError, "the external data of "),
     "another domain": (custom_operator, [], ModelError, "an operator of the domain mmdeploy"),
+    "no inputs": (without_inputs, [], ModelError, "has no inputs"),
+    "an output twice": (one_output_twice, [], ModelError, "has the output maps twice"),
+    "a network that copies": (a_copy, [], ModelError, "computes nothing"),
+    "a cut at an input": (small, ["--cut", "image"], ModelError, "--cut image"),
     "images for two inputs": (
         two_inputs,
         ["--calibration", "images"],

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.errors import ParityError
-from mmdet2tflite.parity.check import check_parity
+from mmdet2tflite.parity.check import check_parity, missed_outputs
 
 REFERENCE = np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 1, 8, 8)  # range 2
 
@@ -33,3 +33,26 @@ def test_a_nearly_constant_map_is_allowed_float32s_own_rounding_and_no_more():
     check_parity({"obj_8": constant}, {"obj_8": constant + step}, 1e-4, "a against b")
     with pytest.raises(ParityError):
         check_parity({"obj_8": constant}, {"obj_8": constant + 40 * step}, 1e-4, "a against b")
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("sides", [("both",), ("the first",), ("the second",)])
+def test_numbers_that_are_not_finite_prove_nothing(broken: float, sides: tuple[str, ...]) -> None:
+    """Whatever is compared with a NaN or an infinity is not larger."""
+    hole = REFERENCE.copy()
+    hole[0, 0, 3, 4] = broken
+    first = REFERENCE if sides == ("the second",) else hole
+    second = REFERENCE if sides == ("the first",) else hole
+    with pytest.raises(ParityError, match="the output cls_8 of .* is not finite"):
+        check_parity({"cls_8": first}, {"cls_8": second}, 1e-4, "a against b")
+    with pytest.raises(ParityError, match="is not finite"):
+        noise = {"cls_8": np.inf}
+        check_parity({"cls_8": first}, {"cls_8": second}, 1e-4, "a against b", noise)
+    assert missed_outputs({"cls_8": first}, {"cls_8": second}, 1e-4) == ["cls_8"]
+
+
+def test_a_map_of_float16_is_allowed_its_own_rounding() -> None:
+    half = REFERENCE.astype(np.float16)
+    check_parity({"cls_8": half}, {"cls_8": half + np.float16(1e-3)}, 1e-4, "a against b")
+    with pytest.raises(ParityError):
+        check_parity({"cls_8": half}, {"cls_8": half + np.float16(0.05)}, 1e-4, "a against b")
