@@ -72,7 +72,7 @@ def check_parity(
     }
     if missed:
         name, error = max(missed.items(), key=lambda item: item[1].relative)
-        if math.isinf(error.max_abs):
+        if isinf(error.max_abs):
             whose = "second" if np.isfinite(reference[name]).all() else "first"
             raise ParityError(
                 f"{what}: the output {name} of the {whose} is not finite (NaN or infinite)",
@@ -103,7 +103,7 @@ def missed_outputs(
 
 
 def _misses(error: TensorError, reference: Floats, tolerance: float) -> bool:
-    if math.isinf(error.max_abs):  # and whatever rounding is of such a reference, it is no number
+    if isinf(error.max_abs):  # and whatever rounding is of such a reference, it is no number
         return error.relative > tolerance
     return error.relative > tolerance and error.max_abs > _rounding(reference)
 
