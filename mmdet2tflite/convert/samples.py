@@ -35,7 +35,9 @@ class Samples:
 def noise(inputs: Sequence[ir.Value], count: int = NOISE_SAMPLES) -> Samples:
     """Seeded numbers for every input, of its shape and type.
 
-    1. Standard normal for floats, true and false, bytes of 0 to 255.
+    1. Standard normal for floats, true and false, bytes of 0 to 255. Every second sample of floats
+       is doubled and rounded: what compares with a whole number, or values with each other, must
+       find some that are equal.
     2. Integers from 0; below the axis that they index, where a Gather of a constant reads them.
     """
     random = np.random.default_rng(SEED)
@@ -51,7 +53,9 @@ def _draw(random: np.random.Generator, value: ir.Value, count: int) -> Array:
     assert value.dtype is not None
     shape, kind = (count, *shape_of(value)), value.dtype.numpy()
     if kind.kind == "f":
-        return random.standard_normal(shape).astype(kind)
+        values = random.standard_normal(shape)
+        values[1::2] = np.rint(2 * values[1::2])
+        return values.astype(kind)
     if kind.kind == "b":
         return random.random(shape) < 0.5
     most = 256 if kind.itemsize == 1 else min([*_lengths(value), MOST_INTEGER])

@@ -14,7 +14,11 @@ from mmdet2tflite.graph.edit import (
 )
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 
-BROADCASTING = ("Add", "Div", "Max", "Min", "Mul", "Pow", "Sub")
+BROADCASTING = (
+    *("Add", "Div", "Max", "Min", "Mod", "Mul", "Pow", "Sub", "Where"),
+    *("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
+    *("And", "Or", "Xor"),
+)
 
 
 class NormaliseOperators(ReportingPass):
