@@ -72,3 +72,15 @@ def test_a_few_elements_that_jump_do_not_excuse_all_others() -> None:
     check_parity({"y": values}, {"y": jump}, 1e-4, "a against b", noise_of)
     with pytest.raises(ParityError):
         check_parity({"y": values}, {"y": values + 0.5}, 1e-4, "a against b", noise_of)
+
+
+def test_a_comparison_of_the_input_is_not_excused() -> None:
+    constants = {"one": np.float32([1]), "w": np.full((1, 2, 1, 1), 3, np.float32)}
+    nodes = [
+        node("Equal", ["x", "one"], ["same"]),
+        node("Where", ["same", "x", "one"], ["chosen"]),
+        node("Conv", ["chosen", "w"], ["y"]),
+    ]
+    model = ir.from_proto(build(nodes, constants, image=(1, 2, 4, 4), opset=13))
+    (explained,) = rounding_noise(model, noise(model.graph.inputs)).values()
+    assert explained.max_abs < 1e-4
