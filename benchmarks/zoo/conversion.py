@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.zoo.children import Ended, in_one_line, run_child
-from benchmarks.zoo.comparison import RIGHT
 from benchmarks.zoo.record import TOOLS, Made, Record, Tool, load_record
 from benchmarks.zoo.specimen import Specimen
 from mmdet2tflite import __file__ as library
@@ -141,7 +140,7 @@ def compare(onnx: Path, tflite: Path, log: Path, seconds: float) -> Made:
         return Made("wrong", f"does not run: {ended.reason}", seconds=seconds)
     found = json.loads(ended.last_line)
     counts = {name: found[name] for name in ("pads", "transposes", "operators")}
-    if found["error"] <= RIGHT:
+    if found["error"] <= found["allowed"]:
         return Made("right", error=found["error"], seconds=seconds, **counts)
     reason = in_one_line(f"{found['output']} is off by {found['error']:.2g} of its range")
     return Made("wrong", reason, found["error"], seconds=seconds, **counts)

@@ -29,6 +29,7 @@ class MmdetNetwork:
     size: Size = USUAL_SIZE
 
 
+# Heads with deformable convolutions (DDOD, NAS-FCOS, RepPoints, TOOD, VFNet) need a compiled mmcv.
 NETWORKS: dict[str, MmdetNetwork] = {
     "atss_r50": MmdetNetwork("atss/atss_r50_fpn_1x_coco"),
     "autoassign_r18": MmdetNetwork("autoassign/autoassign_r50-caffe_fpn_1x_coco", RESNET_18),
@@ -36,7 +37,6 @@ NETWORKS: dict[str, MmdetNetwork] = {
     "centernet-update_r18": MmdetNetwork(
         "centernet/centernet-update_r18_fpn_8xb8-amp-lsj-200e_coco"
     ),
-    "ddod_r18": MmdetNetwork("ddod/ddod_r50_fpn_1x_coco", RESNET_18),
     "efficientdet-like_effb3": MmdetNetwork(
         "efficientnet/retinanet_effb3_fpn_8xb4-crop896-1x_coco"
     ),
@@ -51,9 +51,6 @@ NETWORKS: dict[str, MmdetNetwork] = {
     "gfl_r50": MmdetNetwork("gfl/gfl_r50_fpn_1x_coco"),
     "ghm_r18": MmdetNetwork("ghm/retinanet_r50_fpn_ghm-1x_coco", RESNET_18),
     "ld_r18": MmdetNetwork("ld/ld_r18-gflv1-r101_fpn_1x_coco", {"type": "GFL"}),
-    "nas_fcos_r18": MmdetNetwork(
-        "nas_fcos/nas-fcos_r50-caffe_fpn_fcoshead-gn-head_4xb4-1x_coco", RESNET_18
-    ),
     "nas_fpn_r18": MmdetNetwork(
         "nas_fpn/retinanet_r50_nasfpn_crop640-50e_coco", RESNET_18, (128, 128)
     ),

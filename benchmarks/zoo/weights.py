@@ -3,8 +3,10 @@
 1. The seed comes from the name: a network is the same wherever and whenever it is made.
 2. Nothing stays a constant: what is initialised with zeros (the last normalisation of a branch,
    layer scales, position embeddings) would hide whatever it multiplies.
-3. Batch normalisations get the statistics of noise: with means of 0 and variances of 1, signals
-   die out in a deep network, and its outputs are the biases of its last layer.
+3. Batch normalisations get the statistics of pictures of noise: with means of 0 and variances of
+   1, signals die out in a deep network, and its outputs are the biases of its last layer. The
+   pictures differ in colour, contrast and coarse shapes: of pure noise all deep maps are alike, and
+   what divides by their small variance makes the network so steep that rounding decides.
 """
 
 import zlib
@@ -46,9 +48,17 @@ def set_statistics(model: nn.Module, shape: tuple[int, ...]) -> None:
         norm.train()
     with torch.no_grad():
         for _ in range(BATCHES if norms else 0):
-            model(torch.randn(BATCH, *shape[1:]))
+            model(pictures(shape))
     for norm in norms:
         norm.eval()
+
+
+def pictures(shape: tuple[int, ...]) -> Tensor:
+    """``BATCH`` of the inputs of rule 3, about as large as normalised pixels are."""
+    _, channels, *size = shape
+    coarse = nn.functional.interpolate(torch.randn(BATCH, channels, 4, 4), size, mode="bilinear")
+    colour, contrast = torch.randn(BATCH, channels, 1, 1), torch.rand(BATCH, 1, 1, 1)
+    return 0.6 * colour + coarse + contrast * torch.randn(BATCH, channels, *size)
 
 
 class Flat(nn.Module):

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from benchmarks.zoo.comparison import Tensor, compare, image_noise, noise, output_errors
+from benchmarks.zoo.comparison import (
+    RIGHT,
+    Tensor,
+    allowed_errors,
+    compare,
+    image_noise,
+    noise,
+    output_errors,
+)
 
 REFERENCE = {"cls": np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)}
 
@@ -82,6 +90,17 @@ def test_inputs_that_fit_no_layout_are_told():
     feed = noise([Tensor("image", (1, 3, 4, 5))], seed=0)
     with pytest.raises(ValueError, match=r"\(1, 3, 5, 4\)"):
         compare({}, feed, [Tensor("image", (1, 3, 5, 4))], dict)
+
+
+def test_a_network_that_rounding_decides_is_allowed_what_it_moves_by_itself():
+    feed = noise([Tensor("x", (1, 50))], seed=0)
+
+    def network(steepness):
+        return lambda given: {"y": np.sin(given["x"].astype(np.float64) * steepness)}
+
+    for steepness, low, high in ((1, RIGHT, RIGHT), (1e5, 0.01, 1), (1e9, 1, 100)):
+        run = network(steepness)
+        assert low <= allowed_errors(run(feed), feed, run)["y"] <= high
 
 
 def test_image_noise_is_what_pixels_become_by_imagenets_mean():

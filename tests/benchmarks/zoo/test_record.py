@@ -50,7 +50,7 @@ def calls(monkeypatch):
     return seen
 
 
-FOUND = {"pads": 1, "transposes": 2, "operators": 3, "error": 1e-6, "output": "y"}
+FOUND = {"pads": 1, "transposes": 2, "operators": 3, "error": 1e-6, "output": "y", "allowed": 1e-3}
 
 
 def test_what_is_done_is_not_done_again(place, calls):
