@@ -34,11 +34,13 @@ class Spelling:
         names: the converter's name by the graph's own, of every input and output.
         marked: outputs, by their own names, that are behind a marker.
         kept: inputs, by the converter's names, that it must leave in the layout of the ONNX.
+        turned: those of them that shall have their channels last all the same.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
     marked: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    turned: tuple[str, ...] = ()
 
     @property
     def changes_nothing(self) -> bool:
@@ -54,7 +56,8 @@ def spell(model: ir.Model) -> Spelling:
     2. An output that an operator reads, too, gets a marker: what was the output is an inner value,
        read by one more operator, ``Neg`` or ``Not``, which is the output now.
     3. So does an output that is the same value as another one, or as an input. It reads that value.
-    4. Inputs that have channels last already, and those of another rank than 4 and 5, are kept.
+    4. Inputs that have channels last already, and those of another rank than 4 and 5, are kept. So
+       are cubes (C = H = W), whose two layouts onnx2tf takes for one another.
 
     Types of values without a marker (``MARKERS``) stay as they are.
     """
@@ -64,12 +67,16 @@ def spell(model: ir.Model) -> Spelling:
         if value.name in marked:
             _mark(graph, index)
     names = _rename(graph)
-    kept = tuple(
-        names[str(own)]
-        for own, value in zip(names, graph.inputs, strict=False)
-        if len(shape_of(value)) not in CHANNELS_LAST_RANKS or is_channels_last(value)
-    )
-    return Spelling(names, marked, kept)
+    inputs = list(zip(names.values(), graph.inputs, strict=False))
+    first = [
+        (name, value)
+        for name, value in inputs
+        if len(shape_of(value)) in CHANNELS_LAST_RANKS and not is_channels_last(value)
+    ]
+    turned = tuple(name for name, value in first if len(set(shape_of(value)[1:])) == 1)
+    converted = {name for name, _ in first} - {*turned}
+    kept = tuple(name for name, _ in inputs if name not in converted)
+    return Spelling(names, marked, kept, turned)
 
 
 def _needs_marker(value: ir.Value) -> bool:

@@ -104,3 +104,15 @@ def test_an_output_that_is_a_copy_of_an_input_gets_a_marker() -> None:
     marker = given.graph.outputs[0].producer()
     assert marker is not None
     assert marker.inputs[0] is x
+
+
+def test_a_cube_is_kept_and_turned_by_us() -> None:
+    """C = H = W: onnx2tf takes its two layouts for one another."""
+    cube, image = value("cube", 1, 4, 4, 4), value("image", 1, 4, 4, 5)
+    volume, last = value("volume", 2, 3, 3, 3, 3), value("last", 1, 4, 4, 4)
+    last.metadata_props[LAYOUT] = CHANNELS_LAST
+    inputs = [cube, image, volume, last]
+    nodes = [node("Relu", each, f"{each.name}_out") for each in inputs]
+    spelling = spell(model(inputs, [each.outputs[0] for each in nodes], nodes))
+    assert spelling.kept == ("cube", "volume", "last")
+    assert spelling.turned == ("cube", "volume")

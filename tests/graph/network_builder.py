@@ -92,13 +92,14 @@ class Builder:
 
     def floats(self, numbers: ArrayLike) -> str:
         """A constant of float32."""
-        return self._constant(np.asarray(numbers, np.float32))
+        return self.constant(np.asarray(numbers, np.float32))
 
     def integers(self, numbers: Sequence[int]) -> str:
         """A constant of int64, as shapes and axes are."""
-        return self._constant(np.asarray(numbers, np.int64))
+        return self.constant(np.asarray(numbers, np.int64))
 
-    def _constant(self, array: np.ndarray) -> str:
+    def constant(self, array: np.ndarray) -> str:
+        """A constant of the array's own type."""
         name = f"c{len(self.nodes)}_{len(self.initializers)}"
         if self.constants_as_nodes:
             value = numpy_helper.from_array(array)

@@ -7,7 +7,7 @@
    point, so the test knows which outputs must agree bit by bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,18 +72,23 @@ def grow(
     batch: int | str = 1,
     named: bool = True,
     constants_as_nodes: bool = False,
+    layers_by_name: Mapping[str, Layer] = LAYERS,
+    convolution: bool = True,
 ) -> Network:
-    """The network of these layers. ``shape``: of the input, C x H x W."""
+    """The network of these layers, with a convolution, unless that is not wanted.
+
+    ``shape``: of the input, C x H x W.
+    """
     image = Map("image", *shape, LARGEST_INPUT_VALUE)
     net = Builder(opset, image, named, constants_as_nodes)
     for name, seed in layers:
         random = np.random.default_rng(seed)
         # Mostly a chain; a layer now and then begins a branch.
         source = -1 if random.random() > SOMETIMES else random.integers(len(net.maps))
-        grown = LAYERS[name](net, random, net.maps[source])
+        grown = layers_by_name[name](net, random, net.maps[source])
         if grown is not None:
             net.maps.append(grown)
-    if not any(node.op_type == "Conv" for node in net.nodes):
+    if (convolution or len(net.maps) == 1) and not any(n.op_type == "Conv" for n in net.nodes):
         net.maps.append(convolve_1x1(net, np.random.default_rng(0), net.maps[-1], 2))
     for name, seed in heads:
         random = np.random.default_rng(seed)

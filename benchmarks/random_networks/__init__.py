@@ -1,0 +1,1 @@
+"""Ten thousand random networks through ``convert``, each checked without its own check."""

@@ -1,0 +1,152 @@
+"""One random network through the whole of ``convert``, and the file held against the ONNX here."""
+
+import json
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.version_converter
+import onnxruntime
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from benchmarks.random_networks.forked_tools import forked_tools
+from benchmarks.random_networks.verdict import Outcome, Verdict
+from mmdet2tflite.convert.request import Request
+from mmdet2tflite.convert.standalone import convert_file
+from mmdet2tflite.errors import UserError
+from tests.graph.network_draws import Draw, draw
+
+type Arrays = dict[str, NDArray[Any]]
+
+EXACT, ROUNDED = 1e-6, 1e-3
+"""Largest error of an output, relative to its largest number. Some outputs are differences of
+large numbers: what float32 does to them is no matter of their range, so this is coarse, and the
+command's own check is finer."""
+TOOL_SECONDS = 60.0
+RIGHT_POOLINGS, IR_OF_RIGHT_POOLINGS = 19, 9
+
+
+def convert_one(seed: int, folder: Path) -> Verdict:
+    """Draw, convert with no option but the converter, and compare on other inputs."""
+    started = time.monotonic()
+    try:
+        drawn = draw(seed)
+    except Exception as error:  # ONNX Runtime does not run it
+        return Verdict(seed, "invalid", str(error), "", round(time.monotonic() - started, 2))
+    outcome, reason = _judge(drawn, folder)
+    return Verdict(seed, outcome, reason, drawn.what, round(time.monotonic() - started, 2))
+
+
+def _judge(drawn: Draw, folder: Path) -> tuple[Outcome, str]:
+    model = folder / "network.onnx"
+    onnx.save(drawn.model, model)
+    try:
+        wanted = run_onnx(_with_right_poolings(drawn.model), drawn.feeds)
+    except Exception as error:  # onnxruntime's errors have no common base class of their own
+        return "invalid", str(error)
+    try:
+        with forked_tools():
+            convert_file(_request(model, folder / "out"))
+    except UserError as error:
+        return "refused", str(error)
+    except Exception:  # this is what is looked for
+        return "traceback", traceback.format_exc()
+    outcome: Outcome = "mismatch"
+    for channels_last in (False, True):  # where the sides do not tell, either may be meant
+        try:
+            found = run_tflite(folder / "out", drawn.feeds, channels_last)
+        except (RuntimeError, ValueError, KeyError) as error:
+            return "mismatch", f"the file does not run: {error}"
+        outcome, reason = _compare(wanted, found, drawn.exact)
+        if outcome == "right":
+            break
+    return outcome, reason
+
+
+def _request(model: Path, out: Path) -> Request:
+    return Request(
+        model=model,
+        out=out,
+        padding="auto",
+        converter="onnx2tf",
+        input_size=None,
+        calibration=None,
+        normalisation=None,
+        tolerance=1e-4,
+        timeout=TOOL_SECONDS,
+    )
+
+
+def _with_right_poolings(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Brought up to opset 19 where ONNX Runtime is wrong before: see ``graph.verify``."""
+    poolings = [node for node in model.graph.node if node.op_type == "AveragePool"]
+    if model.opset_import[0].version >= RIGHT_POOLINGS or not poolings:
+        return model
+    newer = onnx.version_converter.convert_version(model, RIGHT_POOLINGS)
+    newer.ir_version = max(newer.ir_version, IR_OF_RIGHT_POOLINGS)
+    return newer
+
+
+def run_onnx(model: onnx.ModelProto, feeds: Arrays) -> Arrays:
+    """What ONNX Runtime computes without any optimisation."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, feeds), strict=True))
+
+
+def run_tflite(out: Path, feeds: Arrays, channels_last: bool) -> Arrays:
+    """What LiteRT computes of the file in ``out``, turned as its passport says.
+
+    Args:
+        channels_last: the ONNX's own inputs of rank 4 and 5 are, so they stay as they are.
+    """
+    passport = json.loads((out / "passport.json").read_text())
+    interpreter = Interpreter(str(out / "network.tflite"), num_threads=1)
+    interpreter.allocate_tensors()
+    for detail in interpreter.get_input_details():
+        value = feeds[detail["name"]]
+        turned = np.moveaxis(value, 1, -1) if value.ndim in (4, 5) else value
+        takes = tuple(int(side) for side in detail["shape"])
+        forms = [value, turned] if channels_last else [turned, value]
+        value = next((form for form in forms if form.shape == takes), value)
+        interpreter.set_tensor(detail["index"], np.ascontiguousarray(value))
+    interpreter.invoke()
+    details = {detail["name"]: detail["index"] for detail in interpreter.get_output_details()}
+    found = {}
+    for output in passport["outputs"]:
+        value = interpreter.get_tensor(details[output["name"]])
+        found[output["name"]] = np.moveaxis(value, -1, 1) if output["layout"] == "nhwc" else value
+    return found
+
+
+def _compare(wanted: Arrays, found: Arrays, exact: Mapping[str, bool]) -> tuple[Outcome, str]:
+    if list(found) != list(wanted):
+        return "mismatch", f"outputs {list(found)} for {list(wanted)}"
+    for name, value in wanted.items():
+        other = found[name]
+        if other.shape != value.shape or other.dtype != value.dtype:
+            return "mismatch", (
+                f"{name} is {other.dtype} {other.shape} for {value.dtype} {value.shape}"
+            )
+        if not value.size:
+            continue
+        if value.dtype.kind != "f":
+            wrong = float((value != other).mean())
+            if wrong > (0 if exact[name] else 0.01):
+                return "mismatch", f"{name}: {wrong:.2%} of the integers differ"
+            continue
+        error = float(np.abs(other - value).max()) / max(float(np.abs(value).max()), 1e-6)
+        if not error <= (EXACT if exact[name] else ROUNDED):
+            return "mismatch", f"{name} by {error:.2g} of its largest number"
+    return "right", ""

@@ -1,0 +1,27 @@
+"""The inputs of a TFLite file: in which order their axes stand."""
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from mmdet2tflite.tflite.flatbuffer import copy_tensor, new_constant, new_operator
+
+
+def turn_input(model: schema.ModelT, name: str) -> None:
+    """Let a map go in with its channels last, in place: N x H x W x C, or one axis more.
+
+    What read the input reads its transpose, which has the axes that the input had. An output that
+    is the input stays so.
+    """
+    graph = model.subgraphs[0]
+    (number,) = (int(n) for n in graph.inputs if graph.tensors[n].name.decode() == name)
+    shape = [int(side) for side in graph.tensors[number].shape]
+    inner = copy_tensor(graph, number, "_channels_first", shape)
+    for operator in graph.operators:
+        inputs = np.array(operator.inputs, np.int32)
+        operator.inputs = np.where(inputs == number, np.int32(inner), inputs)
+    order = np.array([0, len(shape) - 1, *range(1, len(shape) - 1)], np.int32)
+    operands = [number, new_constant(model, "channels_first", order)]
+    options, transpose = schema.TransposeOptionsT(), schema.BuiltinOperator.TRANSPOSE
+    graph.operators.insert(0, new_operator(model, transpose, 1, options, operands, inner))
+    graph.tensors[number].shape = np.array([shape[0], *shape[2:], shape[1]], np.int32)
+    graph.tensors[number].shapeSignature = None

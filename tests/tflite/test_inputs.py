@@ -1,0 +1,41 @@
+"""An input that the converter left with its channels first goes in with its channels last."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from mmdet2tflite.runtime.runners import run_tflite
+from mmdet2tflite.tflite.flatbuffer import copy_tensor, new_operator, read_model, write_model
+from mmdet2tflite.tflite.inputs import turn_input
+
+SHAPE = (1, 3, 4, 6)
+LAYERS = {"maps": (np.ones((2, 3, 1, 1)), np.zeros(2))}
+
+
+def test_every_reader_gets_the_axes_that_it_had(
+    tmp_path: Path, write_tflite: Callable[..., Path]
+) -> None:
+    model = read_model(write_tflite(tmp_path / "m.tflite", SHAPE, LAYERS))
+    model.signatureDefs = None
+    graph = model.subgraphs[0]
+    number = int(graph.inputs[0])
+    results = []
+    graph.operators = []
+    for builtin, options in (
+        (schema.BuiltinOperator.NEG, schema.NegOptionsT()),
+        (schema.BuiltinOperator.ABS, schema.AbsOptionsT()),
+    ):
+        results.append(copy_tensor(graph, number, "_result", [1, 4, 6, 3]))
+        operator = new_operator(model, builtin, 1, options, [number], results[-1])
+        graph.operators.append(operator)
+    graph.outputs = np.array(results, np.int32)
+    turn_input(model, graph.tensors[number].name.decode())
+    assert [int(side) for side in graph.tensors[number].shape] == [1, 6, 3, 4]
+    write_model(model, tmp_path / "turned.tflite")
+    image = np.random.default_rng(0).standard_normal((1, 4, 6, 3)).astype(np.float32)
+    given = np.moveaxis(image, 1, -1)[None]
+    negative, positive = run_tflite(tmp_path / "turned.tflite", {"image": given}, 1).values()
+    np.testing.assert_array_equal(negative[0], -image)
+    np.testing.assert_array_equal(positive[0], np.abs(image))
