@@ -80,8 +80,8 @@ def finish_tflite(
 ) -> Passport:
     """Write ``target``: the converted file with the ONNX's inputs and outputs, and a passport.
 
-    1. What the converter forgot is computed, maps have their channels last where they go in, markers
-       are removed; inputs and outputs have the names of the ONNX, and stand in its order.
+    1. What the converter forgot is computed, maps have their channels last where they go in, and
+       markers are removed; inputs and outputs have the names of the ONNX, and stand in its order.
     2. Convolutions are flagged; a rotation of the graph is undone, where that is wanted.
     3. TRANSPOSEs that meet their opposites are taken away.
     4. A map may stay as the converter computes it, with channels last or as in the ONNX; ``layout``
