@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NoReturn
 from unittest.mock import patch
 
-from mmdet2tflite.convert import comparison
 from mmdet2tflite.convert.converters import onnx2tf
 from mmdet2tflite.errors import QUOTED, ToolFailed, UserError
+from mmdet2tflite.standalone import comparison
 
 SUCCESS, FAILED = 0, 1
 POLL_SECONDS = 0.005

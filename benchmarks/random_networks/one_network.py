@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from benchmarks.random_networks.forked_tools import forked_tools
 from benchmarks.random_networks.verdict import Outcome, Verdict
-from mmdet2tflite.convert.request import Request
-from mmdet2tflite.convert.standalone import convert_file
 from mmdet2tflite.errors import UserError
+from mmdet2tflite.standalone.convert_file import convert_file
+from mmdet2tflite.standalone.request import Request
 from tests.graph.network_draws import Draw, draw
 
 type Arrays = dict[str, NDArray[Any]]
