@@ -80,8 +80,8 @@ def finish_tflite(
 ) -> Passport:
     """Write ``target``: the converted file with the ONNX's inputs and outputs, and a passport.
 
-    1. What the converter forgot is computed, maps have their channels last where they go in, and
-       markers are removed; inputs and outputs have the names of the ONNX, and stand in its order.
+    1. What the converter forgot is computed; maps go in with their channels last; markers are
+       removed; inputs and outputs have the names of the ONNX, and stand in its order.
     2. Convolutions are flagged; a rotation of the graph is undone, where that is wanted.
     3. TRANSPOSEs that meet their opposites are taken away.
     4. A map may stay as the converter computes it, with channels last or as in the ONNX; ``layout``
@@ -101,8 +101,8 @@ def finish_tflite(
     model = read_model(converted)
     check_operators(model, expected.most_pads)
     restore_lost(model)
-    for name in spelling.turned:
-        turn_input(model, name)
+    for name, shape in spelling.turned.items():
+        turn_input(model, name, shape)
     _name_inputs_and_outputs(model, expected, spelling)
     move_transposes(model, outputs_turned=expected.layout == "onnx")
     _cast_integers(model, expected)

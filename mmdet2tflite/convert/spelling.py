@@ -34,13 +34,13 @@ class Spelling:
         names: the converter's name by the graph's own, of every input and output.
         marked: outputs, by their own names, that are behind a marker.
         kept: inputs, by the converter's names, that it must leave in the layout of the ONNX.
-        turned: those of them that shall have their channels last all the same.
+        turned: inputs that shall have their channels last, with their shapes in the ONNX.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
     marked: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    turned: tuple[str, ...] = ()
+    turned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def changes_nothing(self) -> bool:
@@ -68,14 +68,13 @@ def spell(model: ir.Model) -> Spelling:
             _mark(graph, index)
     names = _rename(graph)
     inputs = list(zip(names.values(), graph.inputs, strict=False))
-    first = [
-        (name, value)
+    turned = {
+        name: shape_of(value)
         for name, value in inputs
         if len(shape_of(value)) in CHANNELS_LAST_RANKS and not is_channels_last(value)
-    ]
-    turned = tuple(name for name, value in first if len(set(shape_of(value)[1:])) == 1)
-    converted = {name for name, _ in first} - {*turned}
-    kept = tuple(name for name, _ in inputs if name not in converted)
+    }
+    cubes = {name for name, shape in turned.items() if len(set(shape[1:])) == 1}
+    kept = tuple(name for name, _ in inputs if name in cubes or name not in turned)
     return Spelling(names, marked, kept, turned)
 
 

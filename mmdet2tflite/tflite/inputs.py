@@ -1,21 +1,29 @@
 """The inputs of a TFLite file: in which order their axes stand."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.tflite.flatbuffer import copy_tensor, new_constant, new_operator
 
 
-def turn_input(model: schema.ModelT, name: str) -> None:
+def turn_input(model: schema.ModelT, name: str, shape: Sequence[int]) -> None:
     """Let a map go in with its channels last, in place: N x H x W x C, or one axis more.
 
     What read the input reads its transpose, which has the axes that the input had. An output that
-    is the input stays so.
+    is the input stays so. Nothing is done if the input has another shape already, or is gone.
+
+    Args:
+        name: of the input.
+        shape: with its channels first.
     """
     graph = model.subgraphs[0]
-    (number,) = (int(n) for n in graph.inputs if graph.tensors[n].name.decode() == name)
-    shape = [int(side) for side in graph.tensors[number].shape]
-    inner = copy_tensor(graph, number, "_channels_first", shape)
+    named = [int(n) for n in graph.inputs if graph.tensors[n].name.decode() == name]
+    if not named or [int(side) for side in graph.tensors[named[0]].shape] != list(shape):
+        return
+    number = named[0]
+    inner = copy_tensor(graph, number, "_channels_first", list(shape))
     for operator in graph.operators:
         inputs = np.array(operator.inputs, np.int32)
         operator.inputs = np.where(inputs == number, np.int32(inner), inputs)

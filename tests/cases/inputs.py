@@ -116,6 +116,15 @@ def a_cube() -> onnx.ModelProto:
 
 
 @KINDS.add()
+def read_by_a_product() -> onnx.ModelProto:
+    """Columns of the image are mixed first: no operator of the converter asks for a layout."""
+    net = Net()
+    x = net.op("MatMul", net.input(), net.noise(16, 10))
+    net.output(net.conv(x, 3, 4, stride=2), (1, 4, 6, 5))
+    return net.model()
+
+
+@KINDS.add()
 def bytes_of_an_image() -> onnx.ModelProto:
     net = Net()
     x = net.op("Cast", net.input(kind=UINT8), to=FLOAT)

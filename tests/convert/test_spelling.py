@@ -29,7 +29,8 @@ def test_plain_outputs_that_nothing_reads_stay_as_they_are() -> None:
     x = value("x", 1, 3, 4, 4)
     relu = node("Relu", x, "y")
     given = model([x], [relu.outputs[0]], [relu])
-    assert spell(given) == Spelling({"x": "x", "y": "y"})
+    turned = {"x": (1, 3, 4, 4)}
+    assert spell(given) == Spelling({"x": "x", "y": "y"}, turned=turned)
     assert [each.op_type for each in given.graph] == ["Relu"]
 
 
@@ -106,7 +107,7 @@ def test_an_output_that_is_a_copy_of_an_input_gets_a_marker() -> None:
     assert marker.inputs[0] is x
 
 
-def test_a_cube_is_kept_and_turned_by_us() -> None:
+def test_a_cube_is_kept_and_turned_in_the_file() -> None:
     """C = H = W: onnx2tf takes its two layouts for one another."""
     cube, image = value("cube", 1, 4, 4, 4), value("image", 1, 4, 4, 5)
     volume, last = value("volume", 2, 3, 3, 3, 3), value("last", 1, 4, 4, 4)
@@ -115,4 +116,8 @@ def test_a_cube_is_kept_and_turned_by_us() -> None:
     nodes = [node("Relu", each, f"{each.name}_out") for each in inputs]
     spelling = spell(model(inputs, [each.outputs[0] for each in nodes], nodes))
     assert spelling.kept == ("cube", "volume", "last")
-    assert spelling.turned == ("cube", "volume")
+    assert spelling.turned == {
+        "cube": (1, 4, 4, 4),
+        "image": (1, 4, 4, 5),
+        "volume": (2, 3, 3, 3, 3),
+    }

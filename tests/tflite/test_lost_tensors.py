@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from mmdet2tflite.runtime.runners import run_tflite
+from mmdet2tflite.runtime.litert import run_tflite
 from mmdet2tflite.tflite.flatbuffer import copy_tensor, new_operator, read_model, write_model
 from mmdet2tflite.tflite.lost_tensors import INPUT, LAST, restore_lost
 
