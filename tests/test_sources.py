@@ -244,7 +244,10 @@ def test_each_infrastructure_is_there_has_a_reason_and_is_in_no_key() -> None:
 
 def test_every_worker_belongs_to_a_stage_but_those_of_commands_that_store_nothing() -> None:
     workers = {name for name in MODULES if name.endswith("worker")}
-    without_key = {"detector.preview_worker", "detector.marks_worker", "convert.run_worker"}
+    without_key = {
+        *("detector.preview_worker", "detector.marks_worker"),
+        *("convert.run_worker", "quantize.file_worker"),
+    }
     reached = set.union(*map(closure, STAGES))
     assert workers - reached == {f"{LIBRARY}.{name}" for name in without_key}
 

@@ -14,6 +14,8 @@ import zlib
 import torch
 from torch import Tensor, nn
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
 TINY, SMALL = 1e-2, 0.05
 BATCHES, BATCH = 2, 4
 
@@ -41,7 +43,7 @@ def randomise(model: nn.Module) -> None:
 
 def set_statistics(model: nn.Module, shape: tuple[int, ...]) -> None:
     """Rule 3. ``shape``: of one input."""
-    norms = [each for each in model.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
+    norms = [each for each in model.modules() if isinstance(each, NORMS)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all batches

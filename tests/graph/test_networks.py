@@ -34,7 +34,7 @@ def test_the_mix_has_every_operator_many_times() -> None:
     found: Counter[str] = Counter()
     drawn: list[Network] = []
 
-    @settings(few, max_examples=1000)
+    @settings(few, max_examples=1500)
     @given(networks())
     def count(network: Network) -> None:
         drawn.append(network)
