@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 
-from tests.cases.network import BOOL, FLOAT, INT32, INT64, UINT8, Kinds, Net
+from tests.cases.network import BOOL, INT32, INT64, UINT8, Kinds, Net
 
 KINDS = Kinds()
 
@@ -194,16 +194,6 @@ def the_input_itself() -> onnx.ModelProto:
     image = net.input()
     net.output(net.conv(image, 3, 4, stride=2), (1, 4, 6, 8))
     net.output(image, (1, 3, 12, 16))
-    return net.model()
-
-
-@KINDS.add()
-def a_single_number() -> onnx.ModelProto:
-    """Rank 0."""
-    net = Net()
-    x = net.conv(net.input(), 3, 4, stride=2)
-    net.output(net.op("ReduceMean", x, keepdims=0), ())
-    net.output(net.op("Cast", net.op("ReduceMax", x, keepdims=0), to=FLOAT), ())
     return net.model()
 
 

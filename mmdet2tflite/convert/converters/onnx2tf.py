@@ -1,8 +1,9 @@
 """ONNX → TFLite float32 by onnx2tf: its own writer (the default), or by TensorFlow."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from mmdet2tflite.convert.converters.converter import ToolRun
 from mmdet2tflite.errors import ModelError
@@ -10,6 +11,7 @@ from mmdet2tflite.processes.toolchain import WarmPython, run_python
 
 TOOLS = ("onnx2tf", "onnx", "onnxsim")
 ENVIRONMENT = {"TQDM_DISABLE": "1"}
+NO_MORE: Mapping[str, str] = MappingProxyType({})
 
 
 def warm() -> WarmPython:
@@ -32,10 +34,14 @@ def convert_by_tensorflow(source: Path, run: ToolRun) -> Path:
 
     Raises: as ``convert``.
     """
-    return _run(source, run, ["-tb", "tf_converter"])
+    run.work.mkdir(parents=True, exist_ok=True)
+    # TensorFlow leaves what it compiled in the temporary folder.
+    return _run(source, run, ["-tb", "tf_converter"], {"TMPDIR": str(run.work)})
 
 
-def _run(source: Path, run: ToolRun, options: Sequence[str]) -> Path:
+def _run(
+    source: Path, run: ToolRun, options: Sequence[str], environment: Mapping[str, str] = NO_MORE
+) -> Path:
     kept = ["-kat", *run.kept] if run.kept else []
     run_python(
         "onnx2tf",
@@ -48,7 +54,7 @@ def _run(source: Path, run: ToolRun, options: Sequence[str]) -> Path:
         ],
         log=run.log,
         timeout=run.timeout,
-        environment=ENVIRONMENT,
+        environment={**ENVIRONMENT, **environment},
         warm=run.warm,
     )
     result = run.work / f"{source.stem}_float32.tflite"
