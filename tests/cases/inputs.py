@@ -187,15 +187,6 @@ def a_volume() -> onnx.ModelProto:
 
 
 @KINDS.add()
-def a_number() -> onnx.ModelProto:
-    """Rank 0: a gain beside the image."""
-    net = Net()
-    gain = net.input("gain", ())
-    net.output(net.op("Mul", net.conv(net.input(), 3, 4, stride=2), gain), (1, 4, 6, 8))
-    return net.model()
-
-
-@KINDS.add()
 def opset_7_ir_3() -> onnx.ModelProto:
     """Weights are inputs, too; batch normalisation; no auto_pad, no Resize."""
     net = Net(opset=7, ir=3)

@@ -91,7 +91,7 @@ def an_opset_that_is_too_old() -> onnx.ModelProto:
     return net.model()
 
 
-@KINDS.add(says=("dynamic shape", "--input-shape series=?,5,7"))
+@KINDS.add(says=("dynamic shape", "--input-shape series=1,?,7"))
 def a_size_that_is_not_known() -> onnx.ModelProto:
     net = Net()
     x = net.op("MatMul", net.input("series", ("N", "T", 7)), net.noise(7, 3))
