@@ -34,6 +34,7 @@ from mmdet2tflite.tflite.outputs import (
     transpose_output,
 )
 from mmdet2tflite.tflite.padding_flag import Pads, write_flags
+from mmdet2tflite.tflite.reshapes import name_every_side
 from mmdet2tflite.tflite.rotation import rotate_io
 from mmdet2tflite.tflite.transposes import move_transposes
 
@@ -101,6 +102,7 @@ def finish_tflite(
     model = read_model(converted)
     check_operators(model, expected.most_pads)
     restore_lost(model)
+    name_every_side(model)
     for name, shape in spelling.turned.items():
         turn_input(model, name, shape)
     _name_inputs_and_outputs(model, expected, spelling)
