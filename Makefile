@@ -41,6 +41,10 @@ chaos: install ## runs killed, starved and crowded, as root for its small disks 
 zoo: install ## networks of torchvision, mmdet and timm, by plain onnx2tf and by us (hours); ZOO="--only …"
 	$(PYTHON) -m benchmarks.zoo $(ZOO)
 
+.PHONY: random-networks
+random-networks: install ## random networks of every kind, converted (hours); NETWORKS="--count 10000"
+	$(PYTHON) -m benchmarks.random_networks $(NETWORKS)
+
 .PHONY: test
 test: install ## the main path with the real tools and Prefect, and all that is quick (a quarter of an hour)
 	@mkdir -p $(dir $(TOOLS_LOG))

@@ -17,7 +17,7 @@ def name_every_side(model: schema.ModelT) -> None:
             continue
         result = graph.tensors[operator.outputs[0]].shape
         named = constant(model, graph.tensors[operator.inputs[1]])
-        if result is None or named is None or list(named.ravel()).count(-1) < 2:
+        if result is None or named is None or int((named == -1).sum()) < 2:
             continue
         shape = np.array(result, np.int32)
         operator.inputs = np.array(
