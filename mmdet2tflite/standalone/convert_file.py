@@ -14,12 +14,14 @@ import onnx_ir as ir
 from mmdet2tflite.convert import samples
 from mmdet2tflite.convert.samples import Samples
 from mmdet2tflite.errors import (
+    DISK_FULL,
     ConfigError,
     ModelError,
     ParityError,
     StoreError,
     ToolFailed,
     UserError,
+    disk_full,
 )
 from mmdet2tflite.graph.canonical import canonicalise
 from mmdet2tflite.graph.edit import is_op, shape_of
@@ -138,6 +140,11 @@ def _work_folder() -> Iterator[Path]:
     try:
         yield work
     except ToolFailed:
+        raise
+    except OSError as error:
+        shutil.rmtree(work, ignore_errors=True)
+        if error.errno in DISK_FULL:
+            raise disk_full(work) from error
         raise
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)

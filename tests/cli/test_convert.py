@@ -1,5 +1,6 @@
 """``mmdet2tflite convert`` and ``plan``: what they refuse before a converter runs, and the plan."""
 
+import errno
 import json
 import os
 import subprocess
@@ -384,3 +385,16 @@ def test_without_all_the_plan_lists_what_some_strategy_must_change(tmp_path: Pat
     assert "/Conv_9 " in shown
     assert "/Conv_7 " not in shown
     assert "2 more, SAME whatever is done: see --all" in shown
+
+
+def test_a_full_disk_of_temporary_files_is_named(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, temporary: Path
+) -> None:
+    def fill(source: Path, run: ToolRun) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(CONVERTERS, "onnx2tf", Converter(fill, ("onnx2tf",)))
+    with pytest.raises(StoreError, match=r"no space left on the disk of .*temporary"):
+        invoke("convert", model, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert not any(temporary.iterdir())
