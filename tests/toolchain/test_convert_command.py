@@ -136,7 +136,7 @@ def test_the_file_computes_what_the_onnx_computes_with_the_pads_that_were_planne
     assert_equal(file, model)
     ops = tflite_ops(file)
     assert sum(ops[name] for name in PADS) == pads
-    assert f"{strategy}, " in printed
+    assert f"{strategy} by onnx2tf, " in printed
     assert f"{pads} PAD" in printed
     parity = json.loads((out / "parity.json").read_text())
     assert 0 < parity["metrics"]["check.relative"] <= TOLERANCE
