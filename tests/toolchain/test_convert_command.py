@@ -185,7 +185,7 @@ def test_ctrl_c_ends_the_converter_and_leaves_nothing(tmp_path: Path) -> None:
     model, out = write("yolox", tmp_path / "models"), tmp_path / "out"
     process = start(model, out)
     deadline = time.monotonic() + 60
-    while not (logs := list(temporary(out).glob("*/converter.log"))):
+    while not (logs := list(temporary(out).glob("*/0/converter.log"))):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -235,23 +235,20 @@ def test_an_operator_that_the_converter_gets_wrong_fails_the_parity_check(tmp_pa
         tmp_path / "roi.onnx", "RoiAlign", "boxes", "batch", output_height=3, output_width=3
     )
     out = tmp_path / "out"
-    message = fails(model, out)
+    message = fails(model, out, "--converter", "onnx2tf")
     assert message.startswith("Parity: roi.tflite against the ONNX: 1 of 1 outputs differ, out by ")
     assert not any(temporary(out).iterdir())
 
 
-def test_an_operator_that_stops_the_converter_leaves_the_log_that_the_message_names(
+def test_a_converter_that_takes_too_long_leaves_the_log_that_the_message_names(
     tmp_path: Path,
 ) -> None:
-    model = network_with(
-        tmp_path / "dilated.onnx", "MaxPool", kernel_shape=[3, 3], dilations=[2, 2]
-    )
-    out = tmp_path / "out"
-    message = fails(model, out)
+    model, out = write("yolox", tmp_path / "models"), tmp_path / "out"
+    message = fails(model, out, "--converter", "onnx2tf", "--padding", "widen", "--timeout", "1")
     assert message.startswith("Tool failed: onnx2tf ")
-    (folder,) = temporary(out).iterdir()
+    (folder,) = (each / "0" for each in temporary(out).iterdir())
     assert f"read {folder}/converter.log, or run it again by hand: " in message
-    assert "MaxPool dilations" in (folder / "converter.log").read_text()
+    assert (folder / "converter.log").exists()
     assert (folder / "converter.reproduce.sh").exists()
 
 

@@ -37,7 +37,8 @@ def convert(source: Path, run: ToolRun) -> Path:
         ["--model_path", xml, "--model_output_path", run.work, *OPTIONS],
         log=run.log,
         timeout=run.timeout,
-        environment={**KERAS_2, **SILENCE},
+        # TensorFlow leaves what it compiled in the temporary folder.
+        environment={**KERAS_2, **SILENCE, "TMPDIR": str(run.work)},
     )
     converted = run.work / "model_float32.tflite"
     if not converted.exists():
