@@ -21,8 +21,7 @@ def parameters(function) -> list[str]:
 def test_mmdets_affine_scales_about_the_corner_by_the_methods_that_ours_replaces():
     from mmdet.datasets.transforms import RandomAffine
 
-    assert parameters(RandomAffine._get_random_homography_matrix) == ["self", "height", "width"]
-    assert "_get_random_homography_matrix(" in inspect.getsource(RandomAffine.transform)
+    assert "self._get_random_homography_matrix(" in inspect.getsource(RandomAffine)
     twice = RandomAffine(0.0, 0.0, (2.0, 2.0), 0.0)
     assert (twice._get_random_homography_matrix(32, 64) @ [32, 16, 1]).tolist() == [64, 32, 1]
     moved = RandomAffine._get_translation_matrix(3, 4)
