@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from mmdet2tflite.tflite.flatbuffer import copy_tensor, new_constant, new_operator
+from mmdet2tflite.tflite.flatbuffer import copy_tensor
+from mmdet2tflite.tflite.moves import channels_first, new_transpose, redirect, shape_of
 
 
 def turn_input(model: schema.ModelT, name: str, shape: Sequence[int]) -> None:
@@ -20,16 +21,11 @@ def turn_input(model: schema.ModelT, name: str, shape: Sequence[int]) -> None:
     """
     graph = model.subgraphs[0]
     named = [int(n) for n in graph.inputs if graph.tensors[n].name.decode() == name]
-    if not named or [int(side) for side in graph.tensors[named[0]].shape] != list(shape):
+    if not named or shape_of(graph, named[0]) != list(shape):
         return
     number = named[0]
     inner = copy_tensor(graph, number, "_channels_first", list(shape))
-    for operator in graph.operators:
-        inputs = np.array(operator.inputs, np.int32)
-        operator.inputs = np.where(inputs == number, np.int32(inner), inputs)
-    order = np.array([0, len(shape) - 1, *range(1, len(shape) - 1)], np.int32)
-    operands = [number, new_constant(model, "channels_first", order)]
-    options, transpose = schema.TransposeOptionsT(), schema.BuiltinOperator.TRANSPOSE
-    graph.operators.insert(0, new_operator(model, transpose, 1, options, operands, inner))
+    redirect(graph.operators, number, inner, written=False)
+    graph.operators.insert(0, new_transpose(model, number, channels_first(len(shape)), inner))
     graph.tensors[number].shape = np.array([shape[0], *shape[2:], shape[1]], np.int32)
     graph.tensors[number].shapeSignature = None

@@ -9,6 +9,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.tflite.flatbuffer import constant, new_constant
+from mmdet2tflite.tflite.moves import shape_of
 
 type Order = tuple[int, ...]
 """Axis i of a tensor is axis ``order[i]`` of the one that is there in its place."""
@@ -46,8 +47,7 @@ class Layout:
 
     def shape(self, number: int) -> list[int]:
         """Of any tensor."""
-        shape = self.model.subgraphs[0].tensors[number].shape
-        return [] if shape is None else [int(side) for side in shape]
+        return shape_of(self.model.subgraphs[0], number)
 
     def new_numbers(self, values: Any) -> int:
         """A new constant of int32."""

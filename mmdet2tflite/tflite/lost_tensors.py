@@ -5,15 +5,10 @@ sees is the one that takes them back, and leaves other readers of that tensor wi
 "Input tensor N lacks data"). What it was made of is still there.
 """
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from mmdet2tflite.tflite.flatbuffer import (
-    constant,
-    new_constant,
-    new_operator,
-    operator_name,
-)
+from mmdet2tflite.tflite.flatbuffer import constant, operator_name
+from mmdet2tflite.tflite.moves import channels_first, new_transpose, shape_of
 
 CHANNELS_LAST_RANKS = (4, 5)
 LAST = "_input_nhwc"
@@ -43,12 +38,8 @@ def restore_lost(model: schema.ModelT) -> int:
         behind = 0 if twin is None else _place(graph, twin) + 1
         if twin is None or behind > min(places, default=len(graph.operators)):
             continue
-        rank = len(graph.tensors[number].shape)
-        order = np.array([0, rank - 1, *range(1, rank - 1)], np.int32)
-        operands = [twin, new_constant(model, "channels_first", order)]
-        options = schema.TransposeOptionsT()
-        transpose = schema.BuiltinOperator.TRANSPOSE
-        graph.operators.insert(behind, new_operator(model, transpose, 1, options, operands, number))
+        order = channels_first(len(shape_of(graph, number)))
+        graph.operators.insert(behind, new_transpose(model, twin, order, number))
         restored += 1
     return restored
 
@@ -68,12 +59,12 @@ def _lost(model: schema.ModelT) -> list[int]:
 def _twin(model: schema.ModelT, number: int) -> int | None:
     """Rule 2."""
     graph = model.subgraphs[0]
-    lost, shape = graph.tensors[number], _shape(graph, number)
+    lost, shape = graph.tensors[number], shape_of(graph, number)
     if len(shape) not in CHANNELS_LAST_RANKS:
         return None
     sides, found = [shape[0], *shape[2:], shape[1]], []
     for other, tensor in enumerate(graph.tensors):
-        if tensor.type != lost.type or _shape(graph, other) != sides:
+        if tensor.type != lost.type or shape_of(graph, other) != sides:
             continue
         name, place = tensor.name.decode(), _place(graph, other)
         if other in graph.inputs:
@@ -84,11 +75,6 @@ def _twin(model: schema.ModelT, number: int) -> int | None:
         if is_twin:
             found.append(other)
     return found[0] if len(found) == 1 else None
-
-
-def _shape(graph: schema.SubGraphT, number: int) -> list[int]:
-    shape = graph.tensors[number].shape
-    return [] if shape is None else [int(side) for side in shape]
 
 
 def _place(graph: schema.SubGraphT, number: int) -> int:

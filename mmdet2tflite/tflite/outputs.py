@@ -6,12 +6,13 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.tflite.flatbuffer import (
-    constant,
-    copy_tensor,
-    new_constant,
-    new_operator,
-    operator_name,
+from mmdet2tflite.tflite.flatbuffer import constant, copy_tensor, new_operator, operator_name
+from mmdet2tflite.tflite.moves import (
+    channels_first,
+    new_reshape,
+    new_transpose,
+    redirect,
+    shape_of,
 )
 
 MARKERS = ("NEG", "LOGICAL_NOT")
@@ -45,14 +46,14 @@ def remove_marker(model: schema.ModelT, index: int) -> None:
     inner, outer = int(writer.inputs[0]), int(writer.outputs[0])
     if outer != number:  # rule 3
         graph.operators.remove(writer)
-        _redirect(graph, outer, inner)
+        redirect(graph.operators, outer, inner)
         return
     if inner in graph.outputs or inner in graph.inputs:
         position = graph.operators.index(writer)
-        graph.operators[position] = _copy(model, inner, number)
+        graph.operators[position] = new_reshape(model, inner, number)
         return
     graph.operators.remove(writer)
-    _redirect(graph, inner, number)
+    redirect(graph.operators, inner, number)
 
 
 def is_turned_last(model: schema.ModelT, index: int) -> bool:
@@ -63,12 +64,8 @@ def is_turned_last(model: schema.ModelT, index: int) -> bool:
     if writer is None or operator_name(model, writer) != "TRANSPOSE" or _is_read(graph, number):
         return False
     order = constant(model, graph.tensors[writer.inputs[1]])
-    rank = len(graph.tensors[number].shape)
-    return (
-        order is not None
-        and rank in (4, 5)
-        and order.tolist() == [0, rank - 1, *range(1, rank - 1)]
-    )
+    rank = len(shape_of(graph, number))
+    return order is not None and rank in (4, 5) and order.tolist() == channels_first(rank)
 
 
 def _is_read(graph: schema.SubGraphT, number: int) -> bool:
@@ -91,28 +88,18 @@ def transpose_output(model: schema.ModelT, index: int, axes: Sequence[int]) -> N
             order = [int(before[axis]) for axis in axes]
             graph.operators.remove(writer)
             source = int(writer.inputs[0])
-    tensor = graph.tensors[source]
-    shape = [int(tensor.shape[axis]) for axis in order]
+    sides = shape_of(graph, source)
+    shape = [sides[axis] for axis in order]
     if source == number:
-        source = copy_tensor(graph, number, "_transposed_from", list(tensor.shape))
+        source = copy_tensor(graph, number, "_transposed_from", sides)
         graph.tensors[source].buffer = graph.tensors[number].buffer
-        _redirect(graph, number, source)
+        redirect(graph.operators, number, source)
     output = graph.tensors[number]
     output.shape, output.shapeSignature, output.buffer = np.array(shape, np.int32), None, 0
     if order == sorted(order) and source not in (*graph.outputs, *graph.inputs):
-        _redirect(graph, source, number)
+        redirect(graph.operators, source, number)
         return
-    permutation = new_constant(model, "output_order", np.array(order, np.int32))
-    graph.operators.append(
-        new_operator(
-            model,
-            schema.BuiltinOperator.TRANSPOSE,
-            2 if output.type == schema.TensorType.INT8 else 1,
-            schema.TransposeOptionsT(),
-            [source, permutation],
-            number,
-        )
-    )
+    graph.operators.append(new_transpose(model, source, order, number))
 
 
 def cast_output(model: schema.ModelT, index: int, kind: int) -> None:
@@ -122,7 +109,7 @@ def cast_output(model: schema.ModelT, index: int, kind: int) -> None:
     output = graph.tensors[number]
     source = copy_tensor(graph, number, "_cast_from", list(output.shape))
     graph.tensors[source].buffer = output.buffer
-    _redirect(graph, number, source)
+    redirect(graph.operators, number, source)
     options = schema.CastOptionsT()
     options.inDataType, options.outDataType = output.type, kind
     output.type, output.buffer = kind, 0
@@ -131,21 +118,5 @@ def cast_output(model: schema.ModelT, index: int, kind: int) -> None:
     )
 
 
-def _redirect(graph: schema.SubGraphT, old: int, new: int) -> None:
-    """Let every operator read and write another tensor in place of one."""
-    for operator in graph.operators:
-        for side in ("inputs", "outputs"):
-            numbers = np.array(getattr(operator, side), np.int32)
-            setattr(operator, side, np.where(numbers == old, np.int32(new), numbers))
-
-
 def _writer(graph: schema.SubGraphT, number: int) -> schema.OperatorT | None:
     return next((o for o in graph.operators if number in o.outputs), None)
-
-
-def _copy(model: schema.ModelT, source: int, target: int) -> schema.OperatorT:
-    shape = np.array(model.subgraphs[0].tensors[source].shape, np.int32)
-    options = schema.ReshapeOptionsT()
-    options.newShape = shape
-    operands = [source, new_constant(model, "same_shape", shape)]
-    return new_operator(model, schema.BuiltinOperator.RESHAPE, 1, options, operands, target)

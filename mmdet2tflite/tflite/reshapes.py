@@ -1,9 +1,9 @@
 """The shapes that RESHAPEs name."""
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from mmdet2tflite.tflite.flatbuffer import constant, new_constant, operator_name
+from mmdet2tflite.tflite.flatbuffer import constant, operator_name
+from mmdet2tflite.tflite.moves import new_reshape, shape_of
 
 
 def name_every_side(model: schema.ModelT) -> None:
@@ -12,18 +12,10 @@ def name_every_side(model: schema.ModelT) -> None:
     onnx2tf 2.6.9 writes (-1, -1) for a Flatten, which XNNPACK cannot resolve ("failed to reshape").
     """
     graph = model.subgraphs[0]
-    for operator in graph.operators:
+    for place, operator in enumerate(graph.operators):
         if operator_name(model, operator) != "RESHAPE" or len(operator.inputs) < 2:
             continue
-        result = graph.tensors[operator.outputs[0]].shape
+        source, target = int(operator.inputs[0]), int(operator.outputs[0])
         named = constant(model, graph.tensors[operator.inputs[1]])
-        if result is None or named is None or int((named == -1).sum()) < 2:
-            continue
-        shape = np.array(result, np.int32)
-        operator.inputs = np.array(
-            [operator.inputs[0], new_constant(model, "shape", shape)], np.int32
-        )
-        options = schema.ReshapeOptionsT()
-        options.newShape = shape
-        operator.builtinOptions = options
-        operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
+        if named is not None and int((named == -1).sum()) > 1 and shape_of(graph, target):
+            graph.operators[place] = new_reshape(model, source, target)

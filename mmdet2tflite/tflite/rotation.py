@@ -20,11 +20,10 @@ rotations around it, each one REVERSE_V2 over height and width, cancel both.
 REVERSE_V2 moves values and computes nothing, so any type and any quantisation passes unchanged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.tflite.flatbuffer import (
@@ -34,6 +33,7 @@ from mmdet2tflite.tflite.flatbuffer import (
     new_operator,
     operator_name,
 )
+from mmdet2tflite.tflite.moves import redirect, shape_of
 from mmdet2tflite.tflite.unused import drop_unused_tensors
 
 NHWC_AXES = (1, 2)
@@ -58,7 +58,7 @@ def rotate_io(model: schema.ModelT, *, inputs: bool, outputs: Mapping[str, Axes]
     named = {_find_output(graph, name): axes for name, axes in outputs.items()}
     entrances = _find_inputs(graph) if inputs else []
     for index in (*entrances, *named):
-        _check_rank(graph.tensors[index])
+        _check_rank(graph, index)
     through = set(graph.inputs) & set(graph.outputs)
     for index in through & (set(entrances) ^ set(named)):  # rule 4
         raise ModelError(
@@ -107,8 +107,7 @@ def _unrotate_input(model: schema.ModelT, index: int) -> bool:
     if inner in graph.outputs:
         return False
     graph.operators.remove(readers[0])
-    for operator in graph.operators:
-        operator.inputs = _replaced(operator.inputs, inner, index)
+    redirect(graph.operators, inner, index, written=False)
     return True
 
 
@@ -123,9 +122,7 @@ def _unrotate_output(model: schema.ModelT, index: int) -> Axes | None:
     if inner in graph.outputs or inner in graph.inputs:
         return None
     graph.operators.remove(writers[0])
-    for operator in graph.operators:
-        operator.inputs = _replaced(operator.inputs, inner, index)
-        operator.outputs = _replaced(operator.outputs, inner, index)
+    redirect(graph.operators, inner, index)
     graph.tensors[index].buffer = graph.tensors[inner].buffer  # of a constant output
     return axes
 
@@ -144,17 +141,14 @@ def _axes_of_reverse_v2(model: schema.ModelT, operator: schema.OperatorT) -> Axe
 def _rotate_input(model: schema.ModelT, index: int, axes: int) -> None:
     graph = model.subgraphs[0]
     inner = copy_tensor(graph, index, "_rotated")
-    for operator in graph.operators:  # rule 1
-        operator.inputs = _replaced(operator.inputs, index, inner)
+    redirect(graph.operators, index, inner, written=False)  # rule 1
     graph.operators.insert(0, _reverse_v2(model, index, axes, inner))
 
 
 def _rotate_output(model: schema.ModelT, index: int, axes: int) -> None:
     graph = model.subgraphs[0]
     inner = copy_tensor(graph, index, "_rotated")
-    for operator in graph.operators:  # rule 2
-        operator.inputs = _replaced(operator.inputs, index, inner)
-        operator.outputs = _replaced(operator.outputs, index, inner)
+    redirect(graph.operators, index, inner)  # rule 2
     graph.tensors[index].buffer = 0  # a constant output is computed from now on
     graph.operators.append(_reverse_v2(model, inner, axes, index))
 
@@ -172,15 +166,10 @@ def _reverse_v2(model: schema.ModelT, source: int, axes: int, target: int) -> sc
     )
 
 
-def _replaced(indices: Sequence[int], old: int, new: int) -> NDArray[np.int32]:
-    array = np.array(indices, np.int32)
-    return np.where(array == old, np.int32(new), array)
-
-
 def _find_inputs(graph: schema.SubGraphT) -> list[int]:
     """Those of rank 4, or all if there are none, which is then refused."""
     numbers = [int(number) for number in graph.inputs]
-    maps = [number for number in numbers if len(_shape(graph.tensors[number])) == 4]
+    maps = [number for number in numbers if len(shape_of(graph, number)) == 4]
     return maps or numbers
 
 
@@ -191,18 +180,14 @@ def _find_output(graph: schema.SubGraphT, name: str) -> int:
     return names[name]
 
 
-def _check_rank(tensor: schema.TensorT) -> None:
-    shape = _shape(tensor)
+def _check_rank(graph: schema.SubGraphT, index: int) -> None:
+    shape = shape_of(graph, index)
     if len(shape) != 4:
         raise ModelError(
-            f"{_name(tensor)} has the shape {shape}",
+            f"{_name(graph.tensors[index])} has the shape {shape}",
             "four axes, two of them height and width, to be rotated",
             "cut the network where its outputs are still maps",
         )
-
-
-def _shape(tensor: schema.TensorT) -> list[int]:
-    return [] if tensor.shape is None else [int(side) for side in tensor.shape]
 
 
 def _name(tensor: schema.TensorT) -> str:

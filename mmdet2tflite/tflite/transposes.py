@@ -15,10 +15,10 @@ from mmdet2tflite.tflite.flatbuffer import (
     constant,
     copy_tensor,
     new_constant,
-    new_operator,
     operator_name,
 )
 from mmdet2tflite.tflite.layout_rules import RULES, Layout, Order, inverse, permute
+from mmdet2tflite.tflite.moves import new_reshape, new_transpose, redirect, shape_of
 from mmdet2tflite.tflite.outputs import is_turned_last
 from mmdet2tflite.tflite.unused import drop_unused_tensors
 
@@ -157,7 +157,7 @@ class _Mover:
         if not _keeps_order(full, inverse(order)):
             return None
         target = copy_tensor(self._graph, number, "_in_order", wanted)
-        self._reshape(number, target)
+        self._operators.append(new_reshape(self._model, number, target))
         return target
 
     def _there(self, number: int) -> int:
@@ -178,49 +178,23 @@ class _Mover:
         if order == tuple(range(len(order))) and self._takes_place(source, number):
             return
         if _keeps_order(self._shape(source), order):
-            self._reshape(source, number)
-            return
-        axes = new_constant(self._model, "order", np.array(order, np.int32))
-        options, version = schema.TransposeOptionsT(), 1
-        if self._graph.tensors[number].type == schema.TensorType.INT8:
-            version = 2
-        self._operators.append(
-            new_operator(
-                self._model,
-                schema.BuiltinOperator.TRANSPOSE,
-                version,
-                options,
-                [source, axes],
-                number,
-            )
-        )
+            self._operators.append(new_reshape(self._model, source, number))
+        else:
+            self._operators.append(new_transpose(self._model, source, order, number))
 
     def _takes_place(self, source: int, number: int) -> bool:
         """Let what computes ``source`` write ``number``; not where ``source`` is an end itself."""
         ends = {*map(int, self._graph.inputs), *map(int, self._graph.outputs)}
         if source in ends or not any(source in each.outputs for each in self._operators):
             return False
-        for operator in self._operators:
-            for side in ("inputs", "outputs"):
-                numbers = np.array(getattr(operator, side), np.int32)
-                setattr(operator, side, np.where(numbers == source, np.int32(number), numbers))
+        redirect(self._operators, source, number)
         for name, (held, order) in list(self._held.items()):
             if held == source:
                 self._held[name] = number, order
         return True
 
-    def _reshape(self, source: int, target: int) -> None:
-        shape = np.array(self._shape(target), np.int32)
-        options = schema.ReshapeOptionsT()
-        options.newShape = shape
-        operands = [source, new_constant(self._model, "shape", shape)]
-        self._operators.append(
-            new_operator(self._model, schema.BuiltinOperator.RESHAPE, 1, options, operands, target)
-        )
-
     def _shape(self, number: int) -> list[int]:
-        shape = self._graph.tensors[number].shape
-        return [] if shape is None else [int(side) for side in shape]
+        return shape_of(self._graph, number)
 
 
 def _keeps_order(shape: Sequence[int], order: Order) -> bool:
