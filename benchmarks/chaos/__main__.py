@@ -21,9 +21,10 @@ from rich.table import Table
 from benchmarks.chaos.cases import KILLS, all_cases, choose
 from benchmarks.chaos.place import Reference, load_reference, undisturbed
 from benchmarks.chaos.processes import end_all
-from benchmarks.chaos.table import HEADINGS, describe, line, markdown, rows, save, write_between
+from benchmarks.chaos.table import HEADINGS, describe, line, markdown, rows, save
 from benchmarks.chaos.trial import Case, try_case
 from benchmarks.chaos.verdict import Result
+from benchmarks.pages import write_between
 
 WIDTH = 110
 REFERENCE, BROKEN = "undisturbed", "the harness failed"
@@ -52,7 +53,7 @@ def main() -> int:
     _print(results)
     save(values, arguments.json or work / "chaos.json")
     if arguments.write:
-        write_between(arguments.write, markdown(values))
+        write_between(arguments.write, "chaos", markdown(values))
     print(f"places of what did not survive, and chaos.json: {work}")
     broken = any(result.not_tried.startswith(BROKEN) for result in results)
     return int(broken or any(result.findings for result in results))

@@ -13,7 +13,6 @@ from benchmarks.chaos.verdict import KINDS, Result
 from benchmarks.conversion.reasons import without_folders
 from mmdet2tflite.processes import machine
 
-BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
 HEADINGS = ("", "tried", "survived", "lost", "stuck", "tracebacks", "orphans", "not tried")
 TOOLS = ("mlflow", "mmdet", "onnx2tf", "prefect", "tensorflow", "torch")
 
@@ -64,19 +63,6 @@ def markdown(values: Mapping[str, Any]) -> str:
     ]
     notable = [line for case in values["cases"] for line in _notable(case)]
     return "\n".join([*lines, *(["", *notable] if notable else [])])
-
-
-def write_between(page: Path, text: str) -> None:
-    """Replace what stands between the two markers of a page.
-
-    Raises:
-        ValueError: it has not both of them.
-    """
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{page} lacks {BEGIN} or {END}")
-    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def save(values: Mapping[str, Any], path: Path) -> None:

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from benchmarks.pages import write_between
 from benchmarks.zoo.catalogue import CATALOGUE, choose
 from benchmarks.zoo.children import end_all
 from benchmarks.zoo.conversion import TIMEOUT, Place, measure
 from benchmarks.zoo.latency import time_files
 from benchmarks.zoo.record import TOOLS, Record, Tool, load_record
 from benchmarks.zoo.specimen import Specimen
-from benchmarks.zoo.table import describe, line, markdown, write_between
+from benchmarks.zoo.table import describe, line, markdown
 from benchmarks.zoo.timm_packages import install_timm
 from mmdet2tflite.config.project import project_root
 from mmdet2tflite.processes.exit_status import INTERRUPTED
@@ -72,7 +73,7 @@ def _run(specimens: Sequence[Specimen], arguments: argparse.Namespace) -> int:
     values = describe(records, command)
     print(values.summary)
     if arguments.write:
-        write_between(arguments.write, markdown(values))
+        write_between(arguments.write, "zoo", markdown(values))
     chosen = {specimen.name for specimen in specimens}
     return int(any(_bad(record) for record in records if record.name in chosen))
 

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 from benchmarks.zoo.record import Made, Record, Tool
 from benchmarks.zoo.timm_packages import REQUIREMENT
 from mmdet2tflite.processes import machine
 
-BEGIN, END = "<!-- zoo: begin -->", "<!-- zoo: end -->"
 TOOLS = ("onnx2tf", "ai-edge-litert", "onnxruntime", "torch", "torchvision", "mmdet")
 HEADINGS = (
     *("network", "nodes", "plain", "ours", "error plain", "error ours"),
@@ -179,16 +177,3 @@ def line(record: Record) -> str:
     mark = "✓" if record.made["ours"].right else "✗"
     more = "  MORE TRANSPOSE" if more_transposes(record) else ""
     return f"{mark} {record.name}: {'; '.join(parts)}{more}"
-
-
-def write_between(page: Path, text: str) -> None:
-    """Replace what stands between the two markers of a page.
-
-    Raises:
-        ValueError: it has not both of them.
-    """
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{page} lacks {BEGIN} or {END}")
-    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")

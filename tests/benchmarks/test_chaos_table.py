@@ -1,8 +1,6 @@
 """The table that the documentation holds."""
 
-import pytest
-
-from benchmarks.chaos.table import BEGIN, END, describe, line, markdown, rows, write_between
+from benchmarks.chaos.table import describe, line, markdown, rows
 from benchmarks.chaos.verdict import Finding, Result
 
 RESULTS = [
@@ -44,13 +42,3 @@ def test_the_page_names_command_machine_and_what_did_not_survive_but_no_folder_o
 def test_each_case_is_a_line_with_what_was_found_below_it():
     assert line(RESULTS[0]) == "✓ kill-onnx-flow-KILL  0 s, status -9, 0: KILL to flow"
     assert line(RESULTS[1]).splitlines()[1] == "    stuck: for ever in /tmp/somewhere/x.yaml"
-
-
-def test_only_what_stands_between_the_markers_is_replaced(tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    write_between(page, "new")
-    assert page.read_text() == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
-    page.write_text("no markers")
-    with pytest.raises(ValueError, match="lacks"):
-        write_between(page, "new")

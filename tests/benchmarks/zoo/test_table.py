@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.zoo.record import Made, Record
-from benchmarks.zoo.table import BEGIN, END, describe, line, markdown, write_between
+from benchmarks.zoo.table import describe, line, markdown
 
 RIGHT = Made("right", error=2e-7, pads=5, transposes=1, operators=70, seconds=9)
 TURNED = Made("right", error=2e-7, pads=0, transposes=3, operators=68, seconds=9)
@@ -61,13 +61,3 @@ def test_a_network_is_a_line_in_the_terminal():
     assert line(RECORDS[1]).endswith("MORE TRANSPOSE")
     assert line(RECORDS[2]).startswith("✗ refused: ")
     assert line(RECORDS[4]) == "– lost: not exported: KeyError: 7"
-
-
-def test_only_what_stands_between_the_markers_is_replaced(tmp_path):
-    file = tmp_path / "zoo.md"
-    file.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    write_between(file, "new")
-    assert file.read_text() == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
-    file.write_text("no markers")
-    with pytest.raises(ValueError, match="lacks"):
-        write_between(file, "new")
