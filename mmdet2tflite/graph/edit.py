@@ -84,6 +84,16 @@ def cut_before(node: ir.Node) -> str:
     return "cut the network before it: " + " ".join(f"--cut {name}" for name in names)
 
 
+def contradiction(node: ir.Node, error: object) -> ModelError:
+    """The error of an operator that rejects its inputs."""
+    shapes = ", ".join(str(value.shape) for value in node.inputs if value is not None)
+    return ModelError(
+        f"{describe(node)} cannot take inputs of the shapes {shapes}: {error}",
+        "shapes that the operator accepts",
+        "check --input-size: a model that was exported for one size may work with that one only",
+    )
+
+
 def readers(value: ir.Value) -> Iterator[ir.Node]:
     """The nodes that read a value, each once."""
     seen: set[ir.Node] = set()

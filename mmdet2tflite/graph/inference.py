@@ -1,21 +1,17 @@
-"""One node at a time: the shapes of its outputs, or, where its inputs are constant, the outputs."""
+"""One node at a time: the shapes of its outputs."""
 
-from collections.abc import Mapping
 from math import prod
 
-import numpy as np
 import onnx
 import onnx.checker
 import onnx.defs
 import onnx.shape_inference
 import onnx_ir as ir
-from onnx.reference import ReferenceEvaluator
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.geometry import same_output
 from mmdet2tflite.graph.edit import (
-    Array,
-    constant,
+    contradiction,
     describe,
     integer,
     integers,
@@ -28,24 +24,6 @@ LARGEST_SHAPE_OPERAND = 1024
 """Elements of a constant that can say something about a shape; weights have more."""
 LARGEST_VALUE = 2**29
 """Elements of what a node computes: 2 GB of float32."""
-QUICK_SIZE = 1024
-"""Elements that a node may read and give to be computed in Python: a session of ONNX Runtime takes
-0.6 ms, the reference implementation 0.1 ms, but up to 1 ms an element."""
-SLOW = (
-    "AveragePool",
-    "Col2Im",
-    "ConvTranspose",
-    "DeformConv",
-    "GridSample",
-    "LpPool",
-    "MaxPool",
-    "NonMaxSuppression",
-    "Resize",
-    "RoiAlign",
-    "Upsample",
-)
-"""Operators that the reference implementation computes element by element, whatever their size."""
-
 WITH_KERNEL = ("AveragePool", "Conv", "ConvTranspose", "LpPool", "MaxPool")
 
 
@@ -100,84 +78,6 @@ def constant_elements(node: ir.Node, opset: int) -> int:
     return found
 
 
-def evaluate(
-    node: ir.Node, opset: int, values: Mapping[ir.Value, Array] | None = None
-) -> list[Array]:
-    """The outputs of a node.
-
-    1. Few elements: by ONNX's reference implementation; more, or ``SLOW`` ones: by ONNX Runtime.
-    2. What ONNX Runtime has no kernel for (an operator, a type) is computed by the reference
-       implementation all the same.
-
-    Args:
-        node: its inputs are constant, or among ``values``.
-        opset: of the node.
-        values: arrays of inputs that are not constant.
-
-    Raises:
-        ModelError: the operator rejects its inputs.
-    """
-    values = values or {}
-    inputs = {
-        str(value.name): values[value] if value in values else constant(value)
-        for value in node.inputs
-        if value is not None
-    }
-    model = _one_node(node, opset, inputs)
-    try:
-        if is_op(node, *SLOW) or _size(node, inputs) > QUICK_SIZE:
-            arrays = _by_onnxruntime(model, inputs)
-            if arrays is not None:
-                return arrays
-        with np.errstate(all="ignore"):  # infinities are constants like any other
-            return list(ReferenceEvaluator(model).run(None, inputs))
-    except MemoryError:
-        raise
-    except Exception as error:  # the implementation is numpy code: it can raise anything
-        raise _contradiction(node, error) from error
-
-
-def _one_node(node: ir.Node, opset: int, inputs: Mapping[str, Array | None]) -> onnx.ModelProto:
-    graph = onnx.helper.make_graph(
-        [ir.to_proto(node)],
-        "one_node",
-        [onnx.helper.make_empty_tensor_value_info(name) for name in inputs],
-        [onnx.helper.make_empty_tensor_value_info(str(output.name)) for output in node.outputs],
-    )
-    imports = [onnx.helper.make_opsetid("", opset)]
-    return onnx.helper.make_model(graph, opset_imports=imports, ir_version=10)
-
-
-def _size(node: ir.Node, inputs: Mapping[str, Array | None]) -> int:
-    """Elements that the node reads and gives."""
-    read = sum(array.size for array in inputs.values() if array is not None)
-    return read + sum(prod(static_shape(output) or ()) for output in node.outputs)
-
-
-def _by_onnxruntime(
-    model: onnx.ModelProto, inputs: Mapping[str, Array | None]
-) -> list[Array] | None:
-    """What ONNX Runtime computes, which wants the types; None where it has no kernel."""
-    import onnxruntime  # a quarter of a second, for nodes that are rarely constant
-    from onnxruntime.capi.onnxruntime_pybind11_state import InvalidGraph, NotImplemented
-
-    for value in model.graph.input:
-        array = inputs[value.name]
-        assert array is not None
-        kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-        value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, array.shape))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-    except (InvalidGraph, NotImplemented):
-        return None
-    return list(session.run(None, dict(inputs)))
-
-
 def ceil_output(size: int, span: int, stride: int, begin: int, end: int) -> int:
     """Outputs of a pooling with ``ceil_mode`` along one axis.
 
@@ -195,10 +95,10 @@ def _check_ranks(node: ir.Node) -> None:
         return
     ranks = [len(v.shape) for v in node.inputs[:2] if v is not None and v.shape is not None]
     if is_op(node, "Conv", "ConvTranspose") and len(set(ranks)) > 1:
-        raise _contradiction(node, f"ranks {ranks} of maps and kernel")
+        raise contradiction(node, f"ranks {ranks} of maps and kernel")
     axes = len(integers(node, "kernel_shape", [0] * (ranks[0] - 2))) if ranks else 1
     if ranks and (ranks[0] < 3 or axes != ranks[0] - 2):
-        raise _contradiction(node, f"a kernel over {axes} axes for rank {ranks[0]}")
+        raise contradiction(node, f"a kernel over {axes} axes for rank {ranks[0]}")
 
 
 def _infer(node: ir.Node, opset: int) -> list[onnx.TypeProto | None]:
@@ -216,7 +116,7 @@ def _infer(node: ir.Node, opset: int) -> list[onnx.TypeProto | None]:
             opset_imports=[onnx.helper.make_opsetid("", opset)],
         )
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
-        raise _contradiction(node, error) from error
+        raise contradiction(node, error) from error
     return [inferred.get(str(output.name)) for output in node.outputs]
 
 
@@ -294,13 +194,4 @@ def _check_elements(node: ir.Node) -> None:
     assert value is not None
     before, after = static_shape(value), static_shape(output)
     if before is not None and after is not None and prod(before) != prod(after):
-        raise _contradiction(node, f"{prod(before)} elements for the shape {after}")
-
-
-def _contradiction(node: ir.Node, error: object) -> ModelError:
-    shapes = ", ".join(str(value.shape) for value in node.inputs if value is not None)
-    return ModelError(
-        f"{describe(node)} cannot take inputs of the shapes {shapes}: {error}",
-        "shapes that the operator accepts",
-        "check --input-size: a model that was exported for one size may work with that one only",
-    )
+        raise contradiction(node, f"{prod(before)} elements for the shape {after}")

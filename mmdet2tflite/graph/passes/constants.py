@@ -17,7 +17,8 @@ from mmdet2tflite.graph.edit import (
     new_constant,
     static_shape,
 )
-from mmdet2tflite.graph.inference import constant_elements, evaluate, infer_shapes
+from mmdet2tflite.graph.evaluation import evaluate
+from mmdet2tflite.graph.inference import constant_elements, infer_shapes
 from mmdet2tflite.graph.passes.control_flow import ControlFlow, refusal
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 

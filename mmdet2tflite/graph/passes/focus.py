@@ -18,7 +18,7 @@ from mmdet2tflite.graph.edit import (
     readers,
     shape_of,
 )
-from mmdet2tflite.graph.inference import evaluate
+from mmdet2tflite.graph.evaluation import evaluate
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 
 REARRANGING = (

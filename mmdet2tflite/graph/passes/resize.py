@@ -1,7 +1,5 @@
 """A Resize that LiteRT has no kernel for becomes a Gather or a MatMul along each axis."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import onnx_ir as ir
 
@@ -18,11 +16,19 @@ from mmdet2tflite.graph.edit import (
     shape_of,
     string,
 )
-from mmdet2tflite.graph.inference import evaluate
+from mmdet2tflite.graph.evaluation import evaluate
 from mmdet2tflite.graph.passes.reporting import ReportingPass
+from mmdet2tflite.graph.resize_matrix import (
+    HALF_PIXEL,
+    Along,
+    Matrix,
+    bilinear,
+    close,
+    indices_of,
+    reads,
+)
 
 CROPPING = "tf_crop_and_resize"
-HALF_PIXEL = ("half_pixel", "pytorch_half_pixel")
 CUBIC = (*HALF_PIXEL, "align_corners", "asymmetric")
 """Coordinates that onnx2tf writes a cubic Resize for, by matrices of its own."""
 PLAIN = {
@@ -30,34 +36,6 @@ PLAIN = {
     True: {"coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_ceil"},
 }
 """LiteRT's nearest kernel without and with ``half_pixel_centers``, as ONNX says it."""
-ROUNDINGS = 8
-"""Units in the last place of a position that two ways to compute it may differ by."""
-
-type Matrix = np.ndarray
-"""Output positions x input positions: what each output is the weighted sum of."""
-
-
-@dataclass(frozen=True)
-class Along:
-    """What a Resize does along one axis: ``matrix`` says all, since the axes are independent."""
-
-    axis: int
-    matrix: Matrix
-
-    @property
-    def changes(self) -> bool:
-        """Whether it is more than a copy."""
-        return not np.array_equal(self.matrix, np.eye(len(self.matrix), dtype=np.float32))
-
-    @property
-    def count(self) -> int:
-        """Of outputs."""
-        return self.matrix.shape[0]
-
-    @property
-    def size(self) -> int:
-        """Of inputs."""
-        return self.matrix.shape[1]
 
 
 class SpellOutResize(ReportingPass):
@@ -136,7 +114,7 @@ def _no_matrix(node: ir.Node, found: list[Along]) -> str:
     if attribute is not None and attribute.as_float() and shows:
         return "it fills with an extrapolation value"
     rank = len(shape_of(value))
-    if all(_indices(along) is not None for along in found):
+    if all(indices_of(along) is not None for along in found):
         return ""
     if value.dtype not in (ir.DataType.FLOAT, ir.DataType.FLOAT16):
         return "it interpolates integers"
@@ -228,17 +206,17 @@ def _is_native(node: ir.Node, found: list[Along], opset: int) -> bool:
             "asymmetric": ("floor", "round_prefer_floor"),
             "half_pixel": ("floor", "round_prefer_floor", "round_prefer_ceil"),
         }
-        return rounding in known.get(how, ()) and _reads(found, how == "half_pixel")
+        return rounding in known.get(how, ()) and reads(found, how == "half_pixel")
     if mode == "cubic":
         return how in CUBIC and all(
-            _close(
+            close(
                 along.matrix,
                 _matrix(node, opset, along.axis, along.size, along.count, by_sizes=True),
             )
             for along in found
         )
     return how in CUBIC and all(
-        _close(along.matrix, _bilinear(along.count, along.size, how)) for along in found
+        close(along.matrix, bilinear(along.count, along.size, how)) for along in found
     )
 
 
@@ -247,7 +225,7 @@ def _respell(node: ir.Node, found: list[Along]) -> bool:
     if string(node, "mode", "nearest") != "nearest" or any(along.axis < 2 for along in found):
         return False
     for half_pixel, spelling in PLAIN.items():
-        if _reads(found, half_pixel):
+        if reads(found, half_pixel):
             for name, word in spelling.items():
                 node.attributes[name] = ir.AttrString(name, word)
             return True
@@ -271,55 +249,11 @@ def _say_sizes(graph: ir.Graph, node: ir.Node) -> bool:
     return True
 
 
-def _reads(found: list[Along], half_pixel: bool) -> bool:
-    """Whether LiteRT's nearest kernel reads these positions."""
-    return all(
-        (indices := _indices(along)) is not None
-        and np.array_equal(indices, _nearest(along.count, along.size, half_pixel))
-        for along in found
-    )
-
-
-def _nearest(count: int, size: int, half_pixel: bool) -> Array:
-    """``reference_ops::ResizeNearestNeighbor``, which computes in float32."""
-    ratio, offset = np.float32(size) / np.float32(count), np.float32(half_pixel) / 2
-    positions = np.floor((np.arange(count, dtype=np.float32) + offset) * ratio)
-    return np.minimum(positions.astype(np.int64), size - 1)
-
-
-def _bilinear(count: int, size: int, how: str) -> Matrix:
-    """``reference_ops::ResizeBilinear``, which computes in float32."""
-    outputs = np.arange(count, dtype=np.float32)
-    ratio = np.float32(size) / np.float32(count)
-    if how == "align_corners" and count > 1:
-        ratio = np.float32(size - 1) / np.float32(count - 1)
-    half = np.float32(0.5 if how in HALF_PIXEL else 0)
-    positions = np.clip((outputs + half) * ratio - half, 0, size - 1)
-    lower = np.floor(positions).astype(np.int64)
-    matrix = np.zeros((count, size), np.float32)
-    rows = np.arange(count)
-    matrix[rows, lower] = 1 - (positions - lower)
-    matrix[rows, np.minimum(lower + 1, size - 1)] += positions - lower
-    return matrix
-
-
-def _close(one: Matrix, other: Matrix) -> bool:
-    """Weights differ by no more than positions do that are rounded to float32."""
-    rounding = ROUNDINGS * float(np.finfo(np.float32).eps) * max(one.shape)
-    return float(np.abs(one - other).max()) <= rounding
-
-
-def _indices(along: Along) -> Array | None:
-    """The position that each output is a copy of; None where it is anything else."""
-    is_copy = np.isin(along.matrix, (0, 1)).all() and (along.matrix.sum(axis=1) == 1).all()
-    return along.matrix.argmax(axis=1) if is_copy else None
-
-
 def _one_axis(graph: ir.Graph, node: ir.Node, value: ir.Value, along: Along) -> ir.Node:
     shape = list(shape_of(value))
     shape[along.axis] = along.count
     name = f"{node.name}_axis_{along.axis}"
-    indices = _indices(along)
+    indices = indices_of(along)
     if indices is not None:
         operand = new_constant(graph, f"{name}_positions", indices.astype(np.int64))
         inputs, axis = [value, operand], {"axis": along.axis}

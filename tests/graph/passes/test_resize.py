@@ -10,7 +10,8 @@ import torch
 from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.graph.edit import constant
-from mmdet2tflite.graph.passes.resize import SpellOutResize, _bilinear, _nearest
+from mmdet2tflite.graph.passes.resize import SpellOutResize
+from mmdet2tflite.graph.resize_matrix import bilinear, nearest
 from tests.graph.passes.tiny import IMAGE, Done, apply, assert_same, build, integers, node, run
 from tests.tflite.tflite_writer import Writer, infer
 
@@ -50,7 +51,7 @@ def test_nearest_computes_the_same(how: str, rounding: str) -> None:
         model, done = resize(sizes=size[2:], mode="nearest", **attributes)
         assert set(done.ops) <= {"Resize", "Gather"}
         if done.ops == ["Resize"]:
-            check_litert_nearest(done, model)
+            check_litertnearest(done, model)
         assert_same(model, done.model)
 
 
@@ -149,13 +150,13 @@ def test_axes_that_are_named_are_understood() -> None:
     assert_same(model, done.model, relative=ROUNDING)
 
 
-def check_litert_nearest(done: Done, before: onnx.ModelProto) -> None:
+def check_litertnearest(done: Done, before: onnx.ModelProto) -> None:
     """LiteRT's kernel, on the sizes of a Resize that stayed, gives what ONNX Runtime gives."""
     how = done.one("Resize").attributes["coordinate_transformation_mode"].as_string()
     image = integers(*IMAGE)
     wanted = run(before, image)["y"]
     rows, columns = (
-        _nearest(count, size, how == "half_pixel")
+        nearest(count, size, how == "half_pixel")
         for count, size in zip(wanted.shape[2:], IMAGE[2:], strict=True)
     )
     np.testing.assert_array_equal(image[:, :, rows][..., columns], wanted)
@@ -189,9 +190,9 @@ def test_the_matrices_are_those_of_litert_kernels(kernel: str, how: str) -> None
     for size, count in product((3, 7, 8), (2, 5, 7, 14, 16, 20)):
         found = litert_matrix(kernel, how, size, count)
         if kernel == "RESIZE_BILINEAR":
-            wanted = _bilinear(count, size, how)
+            wanted = bilinear(count, size, how)
         else:
-            wanted = np.eye(size, dtype=np.float32)[_nearest(count, size, how == "half_pixel")]
+            wanted = np.eye(size, dtype=np.float32)[nearest(count, size, how == "half_pixel")]
         np.testing.assert_allclose(found, wanted, atol=ROUNDING, err_msg=f"{size} to {count}")
 
 
