@@ -55,6 +55,13 @@ def unroll(model: onnx.ModelProto) -> Done:
     return done
 
 
+@pytest.mark.parametrize("op_type", list(GATES))
+def test_the_end_of_one_direction_is_no_concat_of_one(op_type: str) -> None:
+    done = unroll(recurrent(op_type))
+    joined = [len(each.inputs) for each in done.model.graph if each.op_type == "Concat"]
+    assert joined == [STEPS]
+
+
 @pytest.mark.parametrize("initial", ["", "constant", "computed"])
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
