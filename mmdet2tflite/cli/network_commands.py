@@ -9,6 +9,33 @@ import typer
 from mmdet2tflite.cli.command_line import AsJson
 from mmdet2tflite.config.names import ConverterChoice, OutputLayout, PaddingName
 
+Model = Annotated[Path, typer.Argument(help="ONNX file of any network.")]
+Padding = Annotated[
+    PaddingName, typer.Option(help="Strategy of docs/padding.md; auto: the cheapest exact one.")
+]
+Converter = Annotated[
+    ConverterChoice, typer.Option(help="Who writes the file; auto: the first that gets it right.")
+]
+Layout = Annotated[
+    OutputLayout, typer.Option(help="Axes of maps; auto: as the converter leaves them.")
+]
+Precisions = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="float16|int8_dynamic|int8|…",
+        help="A file of this precision, too; those of integers need --calibration.",
+    ),
+]
+Calibration = Annotated[
+    Path | None,
+    typer.Option(help="Images (a folder) or inputs (.npy) to compare on; else seeded noise."),
+]
+Colours = Annotated[
+    Literal["bgr", "rgb"] | None, typer.Option(help="Order of the input's channels.")
+]
+Tolerance = Annotated[
+    float, typer.Option(min=0, help="Largest error, as a fraction of the output's range.")
+]
 InputSize = Annotated[
     tuple[int, int] | None,
     typer.Option(metavar="W H", help="Input size in pixels, where the model leaves it open."),
@@ -26,41 +53,21 @@ Triple = tuple[float, float, float] | None
 
 
 def convert(
-    model: Annotated[Path, typer.Argument(help="ONNX file of any network.")],
+    model: Model,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
-    padding: Annotated[
-        PaddingName, typer.Option(help="Strategy of docs/padding.md; auto: the cheapest exact one.")
-    ] = "auto",
-    converter: Annotated[
-        ConverterChoice,
-        typer.Option(help="Who writes the file; auto: the first that gets it right."),
-    ] = "auto",
+    padding: Padding = "auto",
+    converter: Converter = "auto",
     input_size: InputSize = None,
     batch: Batch = None,
     input_shape: InputShape = None,
     cut: Cut = None,
-    output_layout: Annotated[
-        OutputLayout, typer.Option(help="Axes of maps; auto: as the converter leaves them.")
-    ] = "auto",
-    precision: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="float16|int8_dynamic|int8|…",
-            help="A file of this precision, too; those of integers need --calibration.",
-        ),
-    ] = None,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(help="Images (a folder) or inputs (.npy) to compare on; else seeded noise."),
-    ] = None,
-    colours: Annotated[
-        Literal["bgr", "rgb"] | None, typer.Option(help="Order of the input's channels.")
-    ] = None,
+    output_layout: Layout = "auto",
+    precision: Precisions = None,
+    calibration: Calibration = None,
+    colours: Colours = None,
     mean: Annotated[Triple, typer.Option(help="Subtracted from each pixel (0-255).")] = None,
     std: Annotated[Triple, typer.Option(help="Each pixel is divided by it then.")] = None,
-    tolerance: Annotated[
-        float, typer.Option(min=0, help="Largest error, as a fraction of the output's range.")
-    ] = 1e-4,
+    tolerance: Tolerance = 1e-4,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds for each tool.")] = 900,
 ) -> None:
     """Convert an ONNX file to TensorFlow Lite and prove that it computes the same.
@@ -99,7 +106,7 @@ def convert(
 
 
 def plan(
-    model: Annotated[Path, typer.Argument(help="ONNX file of any network.")],
+    model: Model,
     input_size: InputSize = None,
     batch: Batch = None,
     input_shape: InputShape = None,
