@@ -74,8 +74,11 @@ class Network:
         """
         tolerance = self.request.tolerance
         missed = missed_outputs(expected, found, tolerance)
-        metrics = check_parity(expected, found, tolerance, what, self.noise if missed else {})
-        return metrics | ({"check.explained_by_rounding": float(len(missed))} if missed else {})
+        if not missed:
+            return check_parity(expected, found, tolerance, what)
+        metrics = check_parity(expected, found, tolerance, what, self.noise)
+        noise = max(self.noise[name].relative for name in missed)
+        return metrics | {"check.explained_by_rounding": float(len(missed)), "check.noise": noise}
 
 
 @dataclass(frozen=True)
