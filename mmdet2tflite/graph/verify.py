@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import onnx.version_converter
 import onnx_ir as ir
-import onnxruntime
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
@@ -17,8 +16,10 @@ from mmdet2tflite.graph.inputs import spatial_axes
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
 from mmdet2tflite.passport import Rotation
 from mmdet2tflite.runtime.decode import Floats
-from mmdet2tflite.runtime.runners import WRONG_OPTIMISERS, OnnxRunner, rotate_180
+from mmdet2tflite.runtime.runners import OnnxRunner, rotate_180
 
+ALL_THREADS = 0
+"""ONNX Runtime's word for as many as there are cores."""
 RIGHT_POOLINGS, IR_OF_RIGHT_POOLINGS = 19, 9
 """The first opset of which ONNX Runtime counts padding rightly; the IR version that goes with it.
 """
@@ -49,25 +50,15 @@ class RewrittenRunner:
     def __init__(self, rewritten: ir.Model, rotation: Rotation) -> None:
         model = rewritten.clone()
         ResolveAutoPad()(model)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only
-        # Its layout optimiser computes some poolings wrongly: see OnnxRunner.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         try:
-            self._session = onnxruntime.InferenceSession(
-                ir.to_proto(model).SerializeToString(),
-                options,
-                providers=["CPUExecutionProvider"],
-                disabled_optimizers=list(WRONG_OPTIMISERS),
-            )
-        except Exception as error:  # onnxruntime's errors have no common base class of their own
+            self._runner = OnnxRunner(ir.to_proto(model).SerializeToString(), ALL_THREADS)
+        except ModelError as error:
             raise ModelError(
-                f"ONNX Runtime does not load the rewritten graph: {error}",
-                "a graph that it can run",
+                f"the rewritten graph: {error.found}",
+                error.expected,
                 "use the strategy `explicit`, and report the model",
             ) from error
         self._spatial = {str(value.name): spatial_axes(value) for value in rewritten.graph.inputs}
-        self._outputs = [output.name for output in self._session.get_outputs()]
         self._rotation = rotation
 
     def infer(self, tensor: Floats) -> dict[str, Floats]:
@@ -82,7 +73,7 @@ class RewrittenRunner:
                 name: np.flip(value, axes) if (axes := self._spatial[name]) else value
                 for name, value in feed.items()
             }
-        values = dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
+        values = self._runner.run(feed)
         rotated = self._rotation.outputs
         return {
             name: rotate_180(value) if name in rotated else value for name, value in values.items()
