@@ -32,6 +32,7 @@ class NormaliseOperators(ReportingPass):
        does not read where they differ.
     5. ``Reshape`` names every side that it keeps by a 0: what onnx2tf makes of 0 and -1 together
        does not run in XNNPACK, behind a Transpose.
+    6. ``Flatten`` is a ``Reshape``: of maps whose width is C, onnx2tf writes it with other sides.
     """
 
     def rewrite(self, model: ir.Model) -> None:
@@ -45,6 +46,8 @@ class NormaliseOperators(ReportingPass):
                 self._name_sizes(model.graph, node)
             elif is_op(node, "Reshape"):
                 self._name_sides(model.graph, node)
+            elif is_op(node, "Flatten"):
+                self._write_as_reshape(model.graph, node)
 
     def _give_full_rank(self, graph: ir.Graph, node: ir.Node) -> None:
         """Rules 1 and 3."""
@@ -91,3 +94,15 @@ class NormaliseOperators(ReportingPass):
         sides = np.array(shape, np.int64)
         node.replace_input_with(1, new_constant(graph, f"{node.name}_sides", sides))
         self.changed(f"wrote the shape of {describe(node)} as {sides.tolist()}")
+
+    def _write_as_reshape(self, graph: ir.Graph, node: ir.Node) -> None:
+        """Rule 6."""
+        shape = static_shape(node.outputs[0])
+        if shape is None:
+            return
+        self.changed(f"wrote {describe(node)} as a Reshape to {list(shape)}")
+        node.op_type = "Reshape"
+        node.attributes.clear()
+        node.resize_inputs(2)
+        sides = new_constant(graph, f"{node.name}_sides", np.array(shape, np.int64))
+        node.replace_input_with(1, sides)

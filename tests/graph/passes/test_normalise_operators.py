@@ -129,3 +129,15 @@ def test_a_reshape_names_the_sides_that_it_keeps(target: list[int], written: lis
 def test_a_reshape_without_a_zero_stays() -> None:
     model = build([node("Reshape", ["x", "t"], ["y"])], {"t": np.array([1, -1])}, outputs={"y": 2})
     assert apply(NormaliseOperators, model).sentences == []
+
+
+@pytest.mark.parametrize(
+    ("axis", "written"), [(1, [1, 112]), (0, [1, 112]), (-1, [14, 8]), (3, [14, 8]), (4, [112, 1])]
+)
+def test_a_flatten_is_a_reshape(axis: int, written: list[int]) -> None:
+    model = build([node("Flatten", ["x"], ["y"], name="f", axis=axis)], outputs={"y": 2})
+    done = apply(NormaliseOperators, model)
+    assert done.ops == ["Reshape"]
+    assert [array.tolist() for array in operands(done, "Reshape")] == [written]
+    assert done.sentences == [f"wrote Flatten f as a Reshape to {written}"]
+    assert_same(model, done.model)
