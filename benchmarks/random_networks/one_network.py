@@ -120,7 +120,7 @@ def run_tflite(out: Path, feeds: Arrays, channels_last: bool) -> Arrays:
         takes = tuple(int(side) for side in detail["shape"])
         forms = [value, turned] if channels_last else [turned, value]
         value = next((form for form in forms if form.shape == takes), value)
-        interpreter.set_tensor(detail["index"], np.ascontiguousarray(value))
+        interpreter.set_tensor(detail["index"], np.array(value, order="C"))
     interpreter.invoke()
     details = {detail["name"]: detail["index"] for detail in interpreter.get_output_details()}
     found = {}

@@ -25,11 +25,12 @@ from mmdet2tflite.errors import ModelError
 from mmdet2tflite.passport import Passport, Rotation, Tensor, TfliteOutput
 from mmdet2tflite.tflite.census import PADS, custom_ops, operators
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
-from mmdet2tflite.tflite.inputs import turn_input
+from mmdet2tflite.tflite.inputs import make_input_scalar, turn_input
 from mmdet2tflite.tflite.lost_tensors import restore_lost
 from mmdet2tflite.tflite.outputs import (
     cast_output,
     is_turned_last,
+    make_output_scalar,
     remove_marker,
     transpose_output,
 )
@@ -103,6 +104,8 @@ def finish_tflite(
     check_operators(model, expected.most_pads)
     restore_lost(model)
     name_every_side(model)
+    for name in spelling.scalars:
+        make_input_scalar(model, name)
     for name, shape in spelling.turned.items():
         turn_input(model, name, shape)
     _name_inputs_and_outputs(model, expected, spelling)
@@ -141,6 +144,8 @@ def _name_inputs_and_outputs(
     for index, output in enumerate(expected.outputs):
         if output.name in spelling.marked:
             remove_marker(model, index)
+        if not output.shape and len(graph.tensors[graph.outputs[index]].shape):
+            make_output_scalar(model, index)
     new_names = dict(zip(graph.outputs.tolist(), [o.name for o in expected.outputs], strict=True))
     by_name = {graph.tensors[number].name.decode(): int(number) for number in graph.inputs}
     for own in expected.inputs:

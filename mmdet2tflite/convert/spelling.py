@@ -35,12 +35,14 @@ class Spelling:
         marked: outputs, by their own names, that are behind a marker.
         kept: inputs, by the converter's names, that it must leave in the layout of the ONNX.
         turned: inputs that shall have their channels last, with their shapes in the ONNX.
+        scalars: inputs of rank 0, by the converter's names.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
     marked: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     turned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    scalars: tuple[str, ...] = ()
 
     @property
     def changes_nothing(self) -> bool:
@@ -75,7 +77,8 @@ def spell(model: ir.Model) -> Spelling:
     }
     cubes = {name for name, shape in turned.items() if len(set(shape[1:])) == 1}
     kept = tuple(name for name, _ in inputs if name in cubes or name not in turned)
-    return Spelling(names, marked, kept, turned)
+    scalars = tuple(name for name, value in inputs if not shape_of(value))
+    return Spelling(names, marked, kept, turned, scalars)
 
 
 def _needs_marker(value: ir.Value) -> bool:

@@ -15,6 +15,8 @@ from mmdet2tflite.tflite.flatbuffer import read_metadata, read_model, write_meta
 type AxisOrder = tuple[int, ...]
 
 LARGEST_RANK = 6
+SCALAR = (1,)
+"""What converters write for the shape ()."""
 _PASSPORT = TypeAdapter(Passport)
 
 
@@ -31,7 +33,7 @@ def match_outputs(expected: Sequence[Tensor], found: Sequence[Tensor]) -> dict[s
     1. An output of the same name must have a shape that rule 3 allows.
     2. A converter that invents names is followed by shape, as long as only one output has it.
     3. A map (rank 4 or 5) has its channels last, or is as the ONNX has it. Where nothing is, any
-       order of the axes will do.
+       order of the axes will do. A scalar may have the shape (1,).
 
     Returns:
         The TFLite name by ONNX name.
@@ -42,11 +44,11 @@ def match_outputs(expected: Sequence[Tensor], found: Sequence[Tensor]) -> dict[s
     free = {tensor.name: tensor.shape for tensor in found}
     names = {}
     for tensor in sorted(expected, key=lambda tensor: tensor.name not in free):  # rule 1 first
-        usual = (to_channels_last(tensor.shape), tensor.shape)
+        usual = (to_channels_last(tensor.shape), tensor.shape or SCALAR)
         alike = [name for name, other in free.items() if other in usual]
         alike = alike or [name for name, other in free.items() if axis_orders(tensor.shape, other)]
         choice = [tensor.name] if tensor.name in free else alike
-        if len(choice) != 1 or not axis_orders(tensor.shape, free[choice[0]]):
+        if len(choice) != 1 or not _fits(tensor.shape, free[choice[0]]):
             described = ", ".join(f"{name} {list(shape)}" for name, shape in free.items())
             raise ModelError(
                 f"no single output of the TFLite file can be {tensor.name} {list(usual[0])}; "
@@ -56,6 +58,10 @@ def match_outputs(expected: Sequence[Tensor], found: Sequence[Tensor]) -> dict[s
         names[tensor.name] = choice[0]
         del free[choice[0]]
     return names
+
+
+def _fits(shape: Sequence[int], found: Sequence[int]) -> bool:
+    return bool(axis_orders(shape, found)) or (not shape and tuple(found) == SCALAR)
 
 
 def describe_output(expected: Tensor, found: Tensor) -> TfliteOutput:

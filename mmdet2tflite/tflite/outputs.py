@@ -104,18 +104,35 @@ def transpose_output(model: schema.ModelT, index: int, axes: Sequence[int]) -> N
 
 def cast_output(model: schema.ModelT, index: int, kind: int) -> None:
     """Make an output one of another type (``schema.TensorType``), in place, by a CAST."""
-    graph = model.subgraphs[0]
-    number = int(graph.outputs[index])
-    output = graph.tensors[number]
-    source = copy_tensor(graph, number, "_cast_from", list(output.shape))
-    graph.tensors[source].buffer = output.buffer
-    redirect(graph.operators, number, source)
+    source, target = _behind(model, index, "_cast_from")
+    output = model.subgraphs[0].tensors[target]
     options = schema.CastOptionsT()
     options.inDataType, options.outDataType = output.type, kind
-    output.type, output.buffer = kind, 0
-    graph.operators.append(
-        new_operator(model, schema.BuiltinOperator.CAST, 1, options, [source], number)
-    )
+    output.type = kind
+    cast = new_operator(model, schema.BuiltinOperator.CAST, 1, options, [source], target)
+    model.subgraphs[0].operators.append(cast)
+
+
+def make_output_scalar(model: schema.ModelT, index: int) -> None:
+    """Make an output of one number one of rank 0, in place, by a RESHAPE.
+
+    Converters write a scalar with the shape (1,).
+    """
+    source, target = _behind(model, index, "_of_rank_1")
+    output = model.subgraphs[0].tensors[target]
+    output.shape, output.shapeSignature = np.zeros(0, np.int32), None
+    model.subgraphs[0].operators.append(new_reshape(model, source, target))
+
+
+def _behind(model: schema.ModelT, index: int, ending: str) -> tuple[int, int]:
+    """What was an output, under another name, and the output, which nothing writes any more."""
+    graph = model.subgraphs[0]
+    target = int(graph.outputs[index])
+    output = graph.tensors[target]
+    source = copy_tensor(graph, target, ending, shape_of(graph, target))
+    graph.tensors[source].buffer, output.buffer = output.buffer, 0
+    redirect(graph.operators, target, source)
+    return source, target
 
 
 def _writer(graph: schema.SubGraphT, number: int) -> schema.OperatorT | None:

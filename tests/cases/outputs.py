@@ -217,3 +217,14 @@ def five_axes() -> onnx.ModelProto:
     net.output(net.op("Transpose", x, perm=[0, 1, 3, 4, 2]), (1, 3, 6, 8, 2))
     net.output(x, (1, 3, 2, 6, 8))
     return net.model()
+
+
+@KINDS.add()
+def scalars() -> onnx.ModelProto:
+    """A gain that goes in, a total that comes out: neither has an axis."""
+    net = Net()
+    gain = net.input("gain", ())
+    x = net.op("Mul", net.conv(net.input(), 3, 4, stride=2), gain)
+    net.output(x, (1, 4, 6, 8))
+    net.output(net.op("ReduceMean", x, keepdims=0), ())
+    return net.model()

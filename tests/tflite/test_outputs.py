@@ -17,7 +17,12 @@ from mmdet2tflite.tflite.flatbuffer import (
     read_model,
     write_model,
 )
-from mmdet2tflite.tflite.outputs import cast_output, remove_marker, transpose_output
+from mmdet2tflite.tflite.outputs import (
+    cast_output,
+    make_output_scalar,
+    remove_marker,
+    transpose_output,
+)
 
 SHAPE = (1, 3, 4, 6)
 LAYERS = {"maps": (np.arange(6.0).reshape(2, 3, 1, 1) - 2, np.array([0.5, -1]))}
@@ -144,3 +149,19 @@ def test_an_output_gets_the_type_of_whole_numbers_that_it_must_have(
     (found,) = run(model, tmp_path)
     assert found.dtype == kind.lower()
     np.testing.assert_array_equal(found, np.trunc(plain))
+
+
+def test_an_output_of_one_number_gets_rank_0(model: schema.ModelT, tmp_path: Path) -> None:
+    plain = run(model, tmp_path)[0]
+    everything = new_constant(model, "axes", np.arange(4, dtype=np.int32))
+    graph = model.subgraphs[0]
+    total = append(model, Builtin.SUM, schema.ReducerOptionsT(), int(graph.outputs[0]), [1])
+    graph.operators[-1].inputs = np.array([graph.outputs[0], everything], np.int32)
+    one = append(model, Builtin.RESHAPE, schema.ReshapeOptionsT(), total, [1])
+    shape = new_constant(model, "shape", np.ones(1, np.int32))
+    graph.operators[-1].inputs = np.array([total, shape], np.int32)
+    graph.outputs = np.array([one], np.int32)
+    make_output_scalar(model, 0)
+    (found,) = run(model, tmp_path)
+    assert found.shape == ()
+    np.testing.assert_allclose(found, plain.sum(), rtol=1e-5)

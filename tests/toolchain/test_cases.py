@@ -163,7 +163,7 @@ def run_tflite(out: Path, feeds: Arrays, graph: onnx.GraphProto) -> Arrays:
     for name, value in feeds.items():
         last = value.ndim in (4, 5) and name not in turned
         given = np.moveaxis(value, 1, -1) if last else value
-        interpreter.set_tensor(details[name], np.ascontiguousarray(given))
+        interpreter.set_tensor(details[name], np.array(given, order="C"))
     interpreter.invoke()
     details = {detail["name"]: detail["index"] for detail in interpreter.get_output_details()}
     found = {}
