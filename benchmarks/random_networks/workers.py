@@ -1,28 +1,23 @@
-"""Runs the networks in forks of this process, several side by side, each for a limited time."""
+"""Converts networks in processes of their own, several side by side, each for a limited time."""
 
 import os
 import signal
 import tempfile
 import time
+import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import NoReturn
 
 from rich.progress import Progress
 
 from benchmarks.random_networks import one_network
+from benchmarks.random_networks.forked_tools import SERVER, print_to
 from benchmarks.random_networks.verdict import FAILURES, Verdict, read
 
 POLL_SECONDS = 0.01
-BEFOREHAND = (
-    "onnx2tf.onnx2tf",
-    "mmdet2tflite.convert.finish_tflite",
-    "mmdet2tflite.convert.run_worker",
-    "mmdet2tflite.tflite.padding_flag",
-)
-"""Modules that every fork would otherwise import."""
 
 
 @dataclass
@@ -30,14 +25,22 @@ class _Fork:
     """A network that is being converted."""
 
     seed: int
-    pid: int
+    process: ForkServerProcess
     started: float
     folder: tempfile.TemporaryDirectory[str]
 
     @property
     def verdict(self) -> Path:
-        """Where the fork writes its line."""
+        """Where the process writes its line."""
         return Path(self.folder.name, "verdict")
+
+    def stop(self) -> None:
+        """With its tools, if it still runs."""
+        with suppress(ProcessLookupError):
+            assert self.process.pid is not None
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()  # it may not have a group yet
+        self.process.join()
 
 
 def convert_all(seeds: Iterable[int], record: Path, jobs: int, timeout: float) -> None:
@@ -45,8 +48,6 @@ def convert_all(seeds: Iterable[int], record: Path, jobs: int, timeout: float) -
 
     A network that runs into the time-out, or brings its process down, is a failure as well.
     """
-    for module in BEFOREHAND:
-        import_module(module)
     known = _known(record)
     waiting = [seed for seed in seeds if seed not in known]
     running: list[_Fork] = []
@@ -70,8 +71,7 @@ def convert_all(seeds: Iterable[int], record: Path, jobs: int, timeout: float) -
                 time.sleep(POLL_SECONDS)
     finally:
         for fork in running:
-            os.killpg(fork.pid, signal.SIGKILL)
-            os.waitpid(fork.pid, 0)
+            fork.stop()
             fork.folder.cleanup()
 
 
@@ -88,49 +88,35 @@ def _known(record: Path) -> set[int]:
 
 def _start(seed: int) -> _Fork:
     folder = tempfile.TemporaryDirectory(prefix="mmdet2tflite-random-")
-    pid = os.fork()
-    if pid == 0:
-        _convert(seed, Path(folder.name))
-    return _Fork(seed, pid, time.monotonic(), folder)
+    process = SERVER.Process(target=_convert, args=(seed, Path(folder.name)))
+    process.start()
+    return _Fork(seed, process, time.monotonic(), folder)
 
 
-def _convert(seed: int, folder: Path) -> NoReturn:
-    """In the fork, which has a group of its own, so that its tools end with it."""
-    status = 1
+def _convert(seed: int, folder: Path) -> None:
+    """In the process, which has a group of its own, so that its tools end with it."""
     try:
         os.setpgid(0, 0)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
         tempfile.tempdir = str(folder)
-        with (folder / "log").open("w") as log:
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
-        line = one_network.convert_one(seed, folder).line()
-        (folder / "verdict").write_text(line, encoding="utf-8")
-        status = 0
+        print_to(folder / "log")
+        verdict = one_network.convert_one(seed, folder)
     except Exception:
-        import traceback
-
-        (folder / "verdict").write_text(
-            Verdict(seed, "traceback", traceback.format_exc(), "", 0.0).line(), encoding="utf-8"
-        )
-    finally:
-        os._exit(status)
+        verdict = Verdict(seed, "traceback", traceback.format_exc(), "", 0.0)
+    (folder / "verdict").write_text(verdict.line(), encoding="utf-8")
 
 
 def _finished(fork: _Fork, timeout: float) -> Verdict | None:
     """None while it runs in its time."""
-    done, status = os.waitpid(fork.pid, os.WNOHANG)
+    status = fork.process.exitcode
     seconds = round(time.monotonic() - fork.started, 2)
-    if done and fork.verdict.exists():
-        (verdict,) = read(
-            fork.verdict.read_text(encoding="utf-8").splitlines(keepends=True)
-        ).values()
-        return verdict
-    if done:
-        reason = f"the process ended with status {os.waitstatus_to_exitcode(status)}"
-        return Verdict(fork.seed, "traceback", reason, "", seconds)
-    if seconds > timeout:
-        os.killpg(fork.pid, signal.SIGKILL)
-        os.waitpid(fork.pid, 0)
+    if status is None and seconds <= timeout:
+        return None
+    if status is None:
+        fork.stop()
         return Verdict(fork.seed, "traceback", f"not done after {timeout:g} s", "", seconds)
-    return None
+    if not fork.verdict.exists():
+        reason = f"the process ended with status {status}"
+        return Verdict(fork.seed, "traceback", reason, "", seconds)
+    lines = fork.verdict.read_text(encoding="utf-8").splitlines(keepends=True)
+    (verdict,) = read(lines).values()
+    return verdict
