@@ -25,6 +25,7 @@ from mmdet2tflite.graph.passes.pads import MergePads
 from mmdet2tflite.graph.passes.recurrent import UnrollRecurrent
 from mmdet2tflite.graph.passes.reporting import ReportingPass
 from mmdet2tflite.graph.passes.resize import SpellOutResize
+from mmdet2tflite.graph.passes.sibling_slices import JoinSiblingSlices
 from mmdet2tflite.graph.passes.unused import RemoveUnused
 from mmdet2tflite.processes.memory import growing_at_most
 
@@ -42,6 +43,7 @@ PASSES: tuple[type[ReportingPass], ...] = (
     DistributeAttention,
     SpellOutResize,
     SplitBackwardSlices,
+    JoinSiblingSlices,
     SpellOutDilatedPools,
     SpellOutOutputPadding,
     SpellOutTanhGelu,

@@ -2,12 +2,12 @@
 
 import onnx
 
-from tests.cases import inputs, operators, outputs, refusals
+from tests.cases import inputs, operators, outputs, refusals, unrolled
 from tests.cases.network import Kind
 
 KINDS: dict[str, Kind] = {
     f"{module.__name__.rpartition('.')[2]}.{name}": kind
-    for module in (inputs, outputs, operators, refusals)
+    for module in (inputs, outputs, operators, unrolled, refusals)
     for name, kind in module.KINDS.found.items()
 }
 

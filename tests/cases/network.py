@@ -18,6 +18,8 @@ FLOAT, INT32, INT64 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64
 BOOL, UINT8 = TensorProto.BOOL, TensorProto.UINT8
 
 IMAGE = (1, 3, 12, 16)
+MAP = (1, 4, 6, 8)
+"""What the stem makes of the image."""
 
 
 @dataclass
@@ -124,3 +126,8 @@ class Kinds:
             return make
 
         return register
+
+
+def stem(net: Net, channels: int = 4) -> str:
+    """A convolution of stride 2."""
+    return net.op("Relu", net.conv(net.input(), 3, channels, stride=2))

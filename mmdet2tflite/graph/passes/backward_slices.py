@@ -32,7 +32,7 @@ class SplitBackwardSlices(ReportingPass):
         for node in model.graph:
             if not is_op(node, "Slice"):
                 continue
-            read = _positions(node)
+            read = positions_of(node)
             if read is None or all(each.step > 0 for each in read.values()) or _reverses(node):
                 continue
             self._split(model.graph, node, read)
@@ -54,7 +54,7 @@ class SplitBackwardSlices(ReportingPass):
         self.changed(f"wrote {describe(node)} with reversals along the axes {backwards}")
 
 
-def _positions(node: ir.Node) -> dict[int, range] | None:
+def positions_of(node: ir.Node) -> dict[int, range] | None:
     """By axis what is read; None where that is not constant, or nothing."""
     value = node.inputs[0]
     assert value is not None
