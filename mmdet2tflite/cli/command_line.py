@@ -3,7 +3,6 @@
 They are ``mmdet2tflite``, and each ``python -m`` of flows/, tasks/ and benchmarks/.
 """
 
-import functools
 import inspect
 import sys
 from collections.abc import Callable
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
-from mmdet2tflite.processes.exit_status import run_and_report
+from mmdet2tflite.processes.exit_status import Interrupted, run_and_report
 
 ExperimentFile = Annotated[Path, typer.Argument(help="Experiment file (YAML).")]
 Overrides = Annotated[
@@ -22,14 +22,31 @@ Overrides = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def application(**settings: Any) -> typer.Typer:
-    """An application without commands; ``settings`` are typer's."""
-    return typer.Typer(
-        add_completion=False,
-        rich_markup_mode=None,  # importing rich would double the time that --help takes
-        pretty_exceptions_enable=False,
-        **settings,
-    )
+class Command(TyperCommand):
+    """A command that is interrupted in a way that typer lets through."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """As typer's. Raises Interrupted after Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
+
+
+class Application(typer.Typer):
+    """An application without commands yet; ``settings`` are typer's."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(
+            add_completion=False,
+            rich_markup_mode=None,  # importing rich would double the time that --help takes
+            pretty_exceptions_enable=False,
+            **settings,
+        )
+
+    def command(self, name: str | None = None, **settings: Any) -> Any:
+        """As typer's."""
+        return super().command(name, cls=Command, **settings)
 
 
 def run_command(*functions: Callable[..., None]) -> NoReturn:
@@ -37,17 +54,7 @@ def run_command(*functions: Callable[..., None]) -> NoReturn:
 
     Of several, the first word names one. Its help is the first paragraph of its docstring.
     """
-    app = application()
+    app = Application()
     for function in functions:
-        app.command(help=(inspect.getdoc(function) or "").partition("\n\n")[0])(_reported(function))
-    sys.exit(app())
-
-
-def _reported(function: Callable[..., None]) -> Callable[..., None]:
-    """Not around the application: typer would swallow Ctrl-C, and with it what is said of it."""
-
-    @functools.wraps(function)
-    def command(**options: Any) -> None:
-        raise typer.Exit(run_and_report(lambda: function(**options)))
-
-    return command
+        app.command(help=(inspect.getdoc(function) or "").partition("\n\n")[0])(function)
+    sys.exit(run_and_report(app))

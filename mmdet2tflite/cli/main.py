@@ -9,12 +9,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from mmdet2tflite.cli import models as cli_models
-from mmdet2tflite.cli.command_line import AsJson, ExperimentFile, Overrides, application
+from mmdet2tflite.cli.command_line import Application, AsJson, ExperimentFile, Overrides
 from mmdet2tflite.cli.doctor import doctor
 from mmdet2tflite.cli.network_commands import convert, plan
 from mmdet2tflite.processes.exit_status import run_and_report
 
-app = application(
+app = Application(
     help="From a data set to a detector in TensorFlow Lite that still sees what it saw in PyTorch.",
     no_args_is_help=True,
 )

@@ -14,6 +14,10 @@ class Incomplete(Exception):
     """Everything that could be done is done, and something was not: the message says what."""
 
 
+class Interrupted(Exception):
+    """Ctrl-C, where a library would take KeyboardInterrupt for its own business."""
+
+
 def run_and_report(function: Callable[[], object]) -> int:
     """Call ``function`` and return the process's exit status.
 
@@ -30,7 +34,7 @@ def run_and_report(function: Callable[[], object]) -> int:
     except Incomplete as error:
         print(error, file=sys.stderr)
         return INCOMPLETE
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         print(
             "interrupted; finished stages are kept, run the same command again to go on",
             file=sys.stderr,
