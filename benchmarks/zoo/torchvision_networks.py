@@ -3,7 +3,7 @@
 from benchmarks.zoo.specimen import Size, Specimen
 
 CLASSIFIERS: dict[str, Size] = {
-    "alexnet": (96, 96),
+    "alexnet": (224, 224),
     "convnext_tiny": (96, 96),
     "densenet121": (96, 96),
     "efficientnet_b0": (96, 96),
@@ -24,7 +24,7 @@ CLASSIFIERS: dict[str, Size] = {
     "squeezenet1_1": (96, 96),
     "swin_t": (96, 96),
     "swin_v2_t": (96, 96),
-    "vgg11_bn": (64, 64),
+    "vgg11_bn": (224, 224),
     "vit_b_32": (224, 224),
     "wide_resnet50_2": (64, 64),
 }
