@@ -171,6 +171,17 @@ def a_shuffle_of_halves() -> onnx.ModelProto:
 
 
 @KINDS.add()
+def unit_vectors() -> onnx.ModelProto:
+    """``torch.nn.functional.normalize`` of pixels, of which some are zero: padded ones."""
+    net = Net()
+    x = net.op("Pad", stem(net), net.whole(0, 0, 1, 0, 0, 0, 0, 1))
+    length = net.op("ReduceL2", x, axes=[1], keepdims=1)
+    x = net.op("Div", x, net.op("Clip", length, net.constant(1e-12)))
+    net.output(net.conv(x, 4, 3), (1, 3, 7, 9))
+    return net.model()
+
+
+@KINDS.add()
 def pyramid_of_odd_maps() -> onnx.ModelProto:
     """Nearest up-sampling by sizes, 3 x 4 to 5 x 7, and heads on both levels."""
     net = Net()

@@ -9,6 +9,8 @@ from mmdet2tflite.graph.edit import (
     integer,
     is_op,
     new_constant,
+    new_node,
+    redirect,
     shape_of,
     static_shape,
 )
@@ -19,6 +21,8 @@ BROADCASTING = (
     *("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
     *("And", "Or", "Xor"),
 )
+RELU_BOUNDS, NEARLY = (-1.0, 0.0, 1.0, 6.0), 1e-6
+"""Where onnx2tf 2.6.9 (``build_clip_op``) takes a Clip for a RELU, RELU6 or RELU_N1_TO_1."""
 
 
 class NormaliseOperators(ReportingPass):
@@ -32,7 +36,9 @@ class NormaliseOperators(ReportingPass):
        does not read where they differ.
     5. ``Reshape`` names every side that it keeps by a 0: what onnx2tf makes of 0 and -1 together
        does not run in XNNPACK, behind a Transpose.
-    6. ``Flatten`` is a ``Reshape``: of maps whose width is C, onnx2tf writes it with other sides.
+    6. A ``Clip`` at a number that is nearly 0, 1 or 6 (``torch.nn.functional.normalize``: 1e-12) is
+       a ``Max`` and a ``Min``: onnx2tf writes a RELU, and a division by its result gives NaN.
+    7. ``Flatten`` is a ``Reshape``: of maps whose width is C, onnx2tf writes it with other sides.
     """
 
     def rewrite(self, model: ir.Model) -> None:
@@ -46,6 +52,8 @@ class NormaliseOperators(ReportingPass):
                 self._name_sizes(model.graph, node)
             elif is_op(node, "Reshape"):
                 self._name_sides(model.graph, node)
+            elif is_op(node, "Clip"):
+                self._name_bounds(model.graph, node)
             elif is_op(node, "Flatten"):
                 self._write_as_reshape(model.graph, node)
 
@@ -95,8 +103,24 @@ class NormaliseOperators(ReportingPass):
         node.replace_input_with(1, new_constant(graph, f"{node.name}_sides", sides))
         self.changed(f"wrote the shape of {describe(node)} as {sides.tolist()}")
 
-    def _write_as_reshape(self, graph: ir.Graph, node: ir.Node) -> None:
+    def _name_bounds(self, graph: ir.Graph, node: ir.Node) -> None:
         """Rule 6."""
+        value, *bounds = node.inputs
+        assert value is not None
+        if not any(_is_nearly_a_relus(bound) for bound in bounds):
+            return
+        for op_type, bound in zip(("Max", "Min"), bounds, strict=False):
+            if bound is not None:
+                name, shape = f"{node.name}_{op_type.lower()}", shape_of(value)
+                step = new_node(op_type, [value, bound], name=name, like=value, shape=shape)
+                graph.insert_before(node, step)
+                value = step.outputs[0]
+        self.changed(f"wrote {describe(node)} as maxima and minima")
+        redirect(node.outputs[0], value)
+        graph.remove(node, safe=True)
+
+    def _write_as_reshape(self, graph: ir.Graph, node: ir.Node) -> None:
+        """Rule 7."""
         shape = static_shape(node.outputs[0])
         if shape is None:
             return
@@ -106,3 +130,11 @@ class NormaliseOperators(ReportingPass):
         node.resize_inputs(2)
         sides = new_constant(graph, f"{node.name}_sides", np.array(shape, np.int64))
         node.replace_input_with(1, sides)
+
+
+def _is_nearly_a_relus(bound: ir.Value | None) -> bool:
+    array = constant(bound)
+    if array is None or array.dtype.kind != "f":
+        return False
+    distances = [abs(float(array) - each) for each in RELU_BOUNDS]
+    return 0 < min(distances) <= NEARLY

@@ -141,3 +141,28 @@ def test_a_flatten_is_a_reshape(axis: int, written: list[int]) -> None:
     assert [array.tolist() for array in operands(done, "Reshape")] == [written]
     assert done.sentences == [f"wrote Flatten f as a Reshape to {written}"]
     assert_same(model, done.model)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ops"),
+    [
+        (1e-12, None, ["Max"]),
+        (None, 6 + 5e-7, ["Min"]),
+        (-1e-7, 6, ["Max", "Min"]),
+        (0, 6, ["Clip"]),
+        (0, None, ["Clip"]),
+        (-1, 1, ["Clip"]),
+        (1e-5, None, ["Clip"]),
+    ],
+)
+def test_a_clip_at_a_number_that_is_nearly_a_relus_is_none(
+    low: float | None, high: float | None, ops: list[str]
+) -> None:
+    given = {"low": low, "high": high}
+    constants = {name: np.float32(each) for name, each in given.items() if each is not None}
+    names = ["x", *(name if each is not None else "" for name, each in given.items())]
+    model = build([node("Clip", names, ["y"], name="c")], constants)
+    done = apply(NormaliseOperators, model)
+    assert done.ops == ops
+    assert done.sentences == ([] if ops == ["Clip"] else ["wrote Clip c as maxima and minima"])
+    assert_same(model, done.model)
