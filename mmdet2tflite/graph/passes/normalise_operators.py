@@ -37,13 +37,16 @@ class NormaliseOperators(ReportingPass):
     5. ``Reshape`` names every side that it keeps by a 0: what onnx2tf makes of 0 and -1 together
        does not run in XNNPACK, behind a Transpose.
     6. A ``Clip`` at a number that is nearly 0, 1 or 6 (``torch.nn.functional.normalize``: 1e-12) is
-       a ``Max`` and a ``Min``: onnx2tf writes a RELU, and a division by its result gives NaN.
+       a ``Max`` and a ``Min``: onnx2tf writes a RELU, and a division by its result gives NaN. So
+       it does for a ``Max`` whose second operand is such a number: it becomes the first.
     7. ``Flatten`` is a ``Reshape``: of maps whose width is C, onnx2tf writes it with other sides.
     """
 
     def rewrite(self, model: ir.Model) -> None:
         """See the class."""
         for node in model.graph:
+            if is_op(node, "Max"):
+                self._put_bound_first(node)
             if is_op(node, *BROADCASTING):
                 self._give_full_rank(model.graph, node)
             elif is_op(node, "Pad"):
@@ -112,12 +115,20 @@ class NormaliseOperators(ReportingPass):
         for op_type, bound in zip(("Max", "Min"), bounds, strict=False):
             if bound is not None:
                 name, shape = f"{node.name}_{op_type.lower()}", shape_of(value)
-                step = new_node(op_type, [value, bound], name=name, like=value, shape=shape)
+                step = new_node(op_type, [bound, value], name=name, like=value, shape=shape)
                 graph.insert_before(node, step)
                 value = step.outputs[0]
         self.changed(f"wrote {describe(node)} as maxima and minima")
         redirect(node.outputs[0], value)
         graph.remove(node, safe=True)
+
+    def _put_bound_first(self, node: ir.Node) -> None:
+        """Rule 6."""
+        if len(node.inputs) == 2 and _is_nearly_a_relus(node.inputs[1]):
+            first, second = node.inputs
+            node.replace_input_with(0, second)
+            node.replace_input_with(1, first)
+            self.changed(f"put the constant of {describe(node)} first")
 
     def _write_as_reshape(self, graph: ir.Graph, node: ir.Node) -> None:
         """Rule 7."""
@@ -134,7 +145,7 @@ class NormaliseOperators(ReportingPass):
 
 def _is_nearly_a_relus(bound: ir.Value | None) -> bool:
     array = constant(bound)
-    if array is None or array.dtype.kind != "f":
+    if array is None or array.dtype.kind != "f" or array.size != 1:
         return False
-    distances = [abs(float(array) - each) for each in RELU_BOUNDS]
+    distances = [abs(array.item() - each) for each in RELU_BOUNDS]
     return 0 < min(distances) <= NEARLY

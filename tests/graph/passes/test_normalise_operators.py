@@ -166,3 +166,13 @@ def test_a_clip_at_a_number_that_is_nearly_a_relus_is_none(
     assert done.ops == ops
     assert done.sentences == ([] if ops == ["Clip"] else ["wrote Clip c as maxima and minima"])
     assert_same(model, done.model)
+
+
+@pytest.mark.parametrize(
+    ("number", "order"), [(1e-12, ["c", "x"]), (0, ["x", "c"]), (2, ["x", "c"])]
+)
+def test_such_a_number_is_the_first_operand_of_a_max(number: float, order: list[str]) -> None:
+    model = build([node("Max", ["x", "c"], ["y"], name="m")], {"c": np.float32(number)})
+    done = apply(NormaliseOperators, model)
+    assert [value.name for value in done.one("Max").inputs] == order
+    assert_same(model, done.model)
