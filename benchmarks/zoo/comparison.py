@@ -60,7 +60,8 @@ def _pixels(random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.f
 
 def _of_type(tensor: Tensor, values: NDArray[np.float64]) -> Array:
     whole = np.issubdtype(np.dtype(tensor.dtype), np.integer)
-    return (np.abs(values) * 4 if whole else values).astype(tensor.dtype)
+    # A scalar's are no array yet.
+    return np.asarray(np.abs(values) * 4 if whole else values).astype(tensor.dtype)
 
 
 def compare(
@@ -104,8 +105,7 @@ def _rounded(values: Array, random: np.random.Generator) -> Array:
     if not np.issubdtype(values.dtype, np.floating):
         return values
     towards = np.where(random.random(values.shape) < 0.5, -np.inf, np.inf)
-    moved: Array = np.nextafter(values, towards.astype(values.dtype))
-    return moved
+    return np.asarray(np.nextafter(values, towards.astype(values.dtype)))
 
 
 def _arrangements(feed: Feed, given: Sequence[Tensor]) -> Iterator[dict[str, Array]]:
