@@ -28,7 +28,7 @@ class FilesOfData(ConfigSection):
 
     classes: tuple[str, ...] | None = None
     """Classes to learn, in this order; by default all that the training split names: COCO's by
-    their ids, VOC's in alphabetical order, YOLO's in that of ``data``."""
+    their ids, VOC's and DOTA's in alphabetical order, YOLO's in that of ``data``."""
     fix: tuple[Fix, ...] = ()
     """Problems to mend automatically; any other problem found stops the run with a report."""
     allowed_folders: tuple[Path, ...] = ()
@@ -75,6 +75,23 @@ class VocData(FilesOfData):
     """Where ``xmin`` and ``ymin`` count from: 1 as Pascal VOC does, 0 as many annotation tools."""
 
 
+class DotaSplit(ConfigSection):
+    """The text files of a DOTA data set's split, and the images of the same names."""
+
+    annotations: Path = Path("labelTxt")
+    images: Path = Path("images")
+
+
+class DotaData(FilesOfData):
+    """Any data set in DOTA's format: one text file per image, with the corners of each object."""
+
+    kind: Literal["dota"]
+    root: Path = Path(".")
+    """Folder that the paths of ``train`` and ``val`` are relative to."""
+    train: DotaSplit
+    val: DotaSplit
+
+
 class YoloData(FilesOfData):
     """Any data set in YOLO format: one text file per image, and a ``data.yaml``."""
 
@@ -83,4 +100,6 @@ class YoloData(FilesOfData):
     """The ``data.yaml``: names of the classes, and where the splits are."""
 
 
-DatasetConfig = Annotated[DigitsData | CocoData | VocData | YoloData, Field(discriminator="kind")]
+DatasetConfig = Annotated[
+    DigitsData | CocoData | VocData | DotaData | YoloData, Field(discriminator="kind")
+]

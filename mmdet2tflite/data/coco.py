@@ -16,9 +16,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from mmdet2tflite.config.dataset import CocoData, VocData
+from mmdet2tflite.config.dataset import CocoData, DotaData, VocData
 from mmdet2tflite.data.files import MOST_JSON, SplitName, absolute, real
 from mmdet2tflite.data.problems import Findings
+from mmdet2tflite.data.quadrangles import Corners
 from mmdet2tflite.files.regular_file import read_user_file
 
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -41,7 +42,10 @@ class Image(_Entry):
 
 
 class Annotation(_Entry):
-    """``bbox``: x, y of the top-left corner, width, height, in pixels. ``area``: of the outline."""
+    """``bbox``: x, y of the top-left corner, width, height, in pixels. ``area``: of the outline.
+
+    ``corners`` of an oriented object: x and y of each in turn. In a json they are its one outline.
+    """
 
     id: Whole
     image_id: Whole
@@ -49,6 +53,7 @@ class Annotation(_Entry):
     bbox: tuple[float, float, float, float]
     area: float | None = None
     iscrowd: Whole = 0
+    corners: Annotated[Corners | None, Field(exclude=True)] = None
 
 
 class Category(_Entry):
@@ -97,7 +102,7 @@ def read(config: CocoData, split: SplitName, findings: Findings) -> Unchecked | 
     return None if coco is None else Unchecked(coco, folder, allowed(folder, config))
 
 
-def allowed(images: Path, config: CocoData | VocData) -> tuple[Path, ...]:
+def allowed(images: Path, config: CocoData | DotaData | VocData) -> tuple[Path, ...]:
     """The split's image folder, what the user calls the data set's root, and what else is named.
 
     The default root is the whole project, which is nobody's data set.
@@ -159,9 +164,14 @@ def relate_to_classes(coco: Coco, classes: Sequence[str]) -> Coco:
 
 
 def write_coco(coco: Coco, path: Path) -> None:
-    """Write a COCO json; an ``area`` that the source did not give is the box's."""
+    """Write a COCO json; an ``area`` that the source did not give is the box's.
+
+    Corners are written as ``segmentation``: [[x1, y1, x2, y2, x3, y3, x4, y4]].
+    """
     values = coco.model_dump()
-    for annotation in values["annotations"]:
+    for annotation, known in zip(values["annotations"], coco.annotations, strict=True):
+        if known.corners is not None:
+            annotation["segmentation"] = [list(known.corners)]
         if annotation["area"] is None or not math.isfinite(annotation["area"]):
             annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
     path.write_text(json.dumps(values), encoding="utf-8")
