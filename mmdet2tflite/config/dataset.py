@@ -51,6 +51,8 @@ class CocoData(FilesOfData):
     """Folder that the paths of ``train`` and ``val`` are relative to."""
     train: CocoSplit
     val: CocoSplit
+    oriented: bool = False
+    """Outlines (``segmentation``) become the smallest rectangles around them: oriented boxes."""
 
 
 class VocSplit(ConfigSection):

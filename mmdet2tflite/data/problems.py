@@ -19,6 +19,7 @@ Unmendable = Literal[
     "corrupt_json",
     "corrupt_xml",
     "corrupt_yaml",
+    "no_outline",
     "not_coco",
     "not_dota",
     "not_voc",
