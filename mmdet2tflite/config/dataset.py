@@ -23,6 +23,16 @@ class DigitsData(ConfigSection):
     seed: int = 0
 
 
+class RotatedDigitsData(DigitsData):
+    """The same scenes with digits turned by any angle: 9 classes, exact oriented boxes.
+
+    There is no 9: it is a 6 that is upside down.
+    """
+
+    kind: Literal["rotated_digits"]  # type: ignore[assignment]
+    digit_size: tuple[Positive, Positive] = (40, 90)
+
+
 class FilesOfData(ConfigSection):
     """What the formats that are read from files have in common."""
 
@@ -103,5 +113,6 @@ class YoloData(FilesOfData):
 
 
 DatasetConfig = Annotated[
-    DigitsData | CocoData | VocData | DotaData | YoloData, Field(discriminator="kind")
+    DigitsData | RotatedDigitsData | CocoData | VocData | DotaData | YoloData,
+    Field(discriminator="kind"),
 ]

@@ -105,7 +105,7 @@ def _draw_digits(job: Job, config: DigitsData) -> Dataset:
         files = [image["file_name"] for image in values["images"]]
         contents = [file_sha256(job.work / file) for file in files]
         splits[name] = _split(name, "", files, contents, len(values["annotations"]))
-    return _dataset(digits.CLASSES, splits, [])
+    return _dataset(digits.classes_of(config), splits, [])
 
 
 def _take(job: Job, config: CocoData | DotaData | VocData | YoloData) -> Dataset:
