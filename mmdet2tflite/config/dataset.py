@@ -23,12 +23,22 @@ class DigitsData(ConfigSection):
     seed: int = 0
 
 
+class RotatedDigitsData(DigitsData):
+    """The same scenes with digits turned by any angle: 9 classes, exact oriented boxes.
+
+    There is no 9: it is a 6 that is upside down.
+    """
+
+    kind: Literal["rotated_digits"]  # type: ignore[assignment]
+    digit_size: tuple[Positive, Positive] = (40, 90)
+
+
 class FilesOfData(ConfigSection):
     """What the formats that are read from files have in common."""
 
     classes: tuple[str, ...] | None = None
     """Classes to learn, in this order; by default all that the training split names: COCO's by
-    their ids, VOC's in alphabetical order, YOLO's in that of ``data``."""
+    their ids, VOC's and DOTA's in alphabetical order, YOLO's in that of ``data``."""
     fix: tuple[Fix, ...] = ()
     """Problems to mend automatically; any other problem found stops the run with a report."""
     allowed_folders: tuple[Path, ...] = ()
@@ -51,6 +61,8 @@ class CocoData(FilesOfData):
     """Folder that the paths of ``train`` and ``val`` are relative to."""
     train: CocoSplit
     val: CocoSplit
+    oriented: bool = False
+    """Outlines (``segmentation``) become the smallest rectangles around them: oriented boxes."""
 
 
 class VocSplit(ConfigSection):
@@ -75,6 +87,23 @@ class VocData(FilesOfData):
     """Where ``xmin`` and ``ymin`` count from: 1 as Pascal VOC does, 0 as many annotation tools."""
 
 
+class DotaSplit(ConfigSection):
+    """The text files of a DOTA data set's split, and the images of the same names."""
+
+    annotations: Path = Path("labelTxt")
+    images: Path = Path("images")
+
+
+class DotaData(FilesOfData):
+    """Any data set in DOTA's format: one text file per image, with the corners of each object."""
+
+    kind: Literal["dota"]
+    root: Path = Path(".")
+    """Folder that the paths of ``train`` and ``val`` are relative to."""
+    train: DotaSplit
+    val: DotaSplit
+
+
 class YoloData(FilesOfData):
     """Any data set in YOLO format: one text file per image, and a ``data.yaml``."""
 
@@ -83,4 +112,7 @@ class YoloData(FilesOfData):
     """The ``data.yaml``: names of the classes, and where the splits are."""
 
 
-DatasetConfig = Annotated[DigitsData | CocoData | VocData | YoloData, Field(discriminator="kind")]
+DatasetConfig = Annotated[
+    DigitsData | RotatedDigitsData | CocoData | VocData | DotaData | YoloData,
+    Field(discriminator="kind"),
+]

@@ -13,6 +13,7 @@ Fix = Literal[
     "undecodable",
     "size",
     "zero_area",
+    "self_crossing",
     "outside",
     "non_finite",
     "unknown_category",

@@ -10,7 +10,8 @@ Rules, in this order:
 3. A box belongs to an image (``unknown_image``) and a category (``unknown_category``) of its split,
    and its annotation id is its own (``duplicate_id``).
 4. A box is finite (``non_finite``), has an area (``zero_area``) and lies inside the image but for
-   ``ROUNDING`` pixels (``outside``).
+   ``ROUNDING`` pixels (``outside``). A quadrangle does not cross itself (``self_crossing``) either;
+   what is left of it inside the image becomes the smallest rectangle around it.
 5. The splits agree on the classes (``classes.py``).
 6. No picture is in a split twice (``duplicate_file``) or in both (``leak``): warnings.
 7. What is left has images and boxes in both splits (``empty``).
@@ -28,10 +29,19 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from mmdet2tflite.config.base import Size
 from mmdet2tflite.data.coco import Annotation, Coco, Image, Unchecked
 from mmdet2tflite.data.files import where_outside
 from mmdet2tflite.data.problems import Findings
+from mmdet2tflite.data.quadrangles import (
+    bounds,
+    clip,
+    crosses_itself,
+    points_of,
+    smallest_rectangle,
+)
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.files.image_file import decode_image, read_image_file
 from mmdet2tflite.stage import Job
@@ -210,7 +220,8 @@ def _sound_annotations(
         ids.add(annotation.id)
         if part.normalised:
             annotation = _in_pixels(annotation, size)
-        mended = _sound_box(annotation, place, size, findings)
+        check = _sound_box if annotation.corners is None else _sound_quadrangle
+        mended = check(annotation, place, size, findings)
         if mended is not None:
             yield mended
 
@@ -249,3 +260,31 @@ def _sound_box(
     findings.add("outside", place.file, message, place.id)
     clipped = {"bbox": (left, top, width, height), "area": width * height}
     return annotation.model_copy(update=clipped) if visible else None
+
+
+def _sound_quadrangle(
+    annotation: Annotation, place: Place, size: Size, findings: Findings
+) -> Annotation | None:
+    assert annotation.corners is not None
+    points = points_of(annotation.corners)
+    described = f"corners [{', '.join(f'({x:g}, {y:g})' for x, y in points)}]"
+    if not np.isfinite(points).all():
+        findings.add("non_finite", place.file, described, place.id)
+        return None
+    if smallest_rectangle(points)[1] <= 0:
+        findings.add("zero_area", place.file, described, place.id)
+        return None
+    if crosses_itself(points):
+        findings.add("self_crossing", place.file, described, place.id)
+    overhang = max(-points.min(), *(points - size).max(axis=0))
+    if overhang > ROUNDING:
+        message = f"{described} leave the image of {size[0]}x{size[1]}"
+        findings.add("outside", place.file, message, place.id)
+        points = clip(points, *size)
+        if not len(points):
+            return None
+    corners, area = smallest_rectangle(points)
+    if area <= 0:
+        return None
+    update = {"corners": corners, "bbox": bounds(points), "area": area}
+    return annotation.model_copy(update=update)

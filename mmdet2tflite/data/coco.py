@@ -12,17 +12,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from mmdet2tflite.config.dataset import CocoData, VocData
+from mmdet2tflite.config.dataset import CocoData, DotaData, VocData
 from mmdet2tflite.data.files import MOST_JSON, SplitName, absolute, real
 from mmdet2tflite.data.problems import Findings
+from mmdet2tflite.data.quadrangles import Corners, points_of, smallest_rectangle
 from mmdet2tflite.files.regular_file import read_user_file
 
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """What pycocotools can count with."""
+
+
+FEWEST = 6
+"""Numbers of an outline: three points."""
 
 
 class _Entry(BaseModel):
@@ -41,7 +46,10 @@ class Image(_Entry):
 
 
 class Annotation(_Entry):
-    """``bbox``: x, y of the top-left corner, width, height, in pixels. ``area``: of the outline."""
+    """``bbox``: x, y of the top-left corner, width, height, in pixels. ``area``: of the outline.
+
+    ``corners`` of an oriented object: x and y of each in turn. In a json they are its one outline.
+    """
 
     id: Whole
     image_id: Whole
@@ -49,6 +57,7 @@ class Annotation(_Entry):
     bbox: tuple[float, float, float, float]
     area: float | None = None
     iscrowd: Whole = 0
+    corners: Annotated[Corners | None, Field(exclude=True)] = None
 
 
 class Category(_Entry):
@@ -69,6 +78,18 @@ class Coco(_Entry):
     def boxes(self) -> int:
         """Number of boxes that are learnt and evaluated: all but those of crowds."""
         return sum(not annotation.iscrowd for annotation in self.annotations)
+
+
+class OutlinedAnnotation(Annotation):
+    """``segmentation``: x, y, x, y … of one or more outlines. The mask of a crowd is not read."""
+
+    segmentation: list[list[float]] | dict[str, Any] | None = None
+
+
+class OutlinedCoco(Coco):
+    """One COCO json whose outlines are wanted."""
+
+    annotations: Annotated[tuple[OutlinedAnnotation, ...], FailFast()]
 
 
 @dataclass(frozen=True)
@@ -93,11 +114,15 @@ class Unchecked:
 def read(config: CocoData, split: SplitName, findings: Findings) -> Unchecked | None:
     """Read a split; None if it cannot be used, and then ``findings`` say why."""
     path, folder = _paths(config, split)
-    coco = read_coco(path, findings)
-    return None if coco is None else Unchecked(coco, folder, allowed(folder, config))
+    coco = read_coco(path, findings, OutlinedCoco if config.oriented else Coco)
+    if coco is None:
+        return None
+    if isinstance(coco, OutlinedCoco):
+        coco = _with_corners(coco, findings)
+    return Unchecked(coco, folder, allowed(folder, config))
 
 
-def allowed(images: Path, config: CocoData | VocData) -> tuple[Path, ...]:
+def allowed(images: Path, config: CocoData | DotaData | VocData) -> tuple[Path, ...]:
     """The split's image folder, what the user calls the data set's root, and what else is named.
 
     The default root is the whole project, which is nobody's data set.
@@ -113,7 +138,7 @@ def files(config: CocoData, split: SplitName) -> list[Path]:
     return [path, *(folder / image.file_name for image in coco.images)] if coco else [path]
 
 
-def read_coco(path: Path, findings: Findings) -> Coco | None:
+def read_coco(path: Path, findings: Findings, form: type[Coco] = Coco) -> Coco | None:
     """Read a COCO json; None if its form is wrong, and then ``findings`` say how."""
     try:
         content = read_user_file(path, MOST_JSON).removeprefix(codecs.BOM_UTF8)
@@ -121,12 +146,42 @@ def read_coco(path: Path, findings: Findings) -> Coco | None:
         findings.add("missing_annotations", path.name, f"{path} cannot be read: {error.strerror}")
         return None
     try:
-        return Coco.model_validate_json(content)
+        return form.model_validate_json(content)
     except ValidationError as error:
         is_json = all(item["type"] != "json_invalid" for item in error.errors(include_input=False))
         for message in wrong_entries(error):
             findings.add("not_coco" if is_json else "corrupt_json", path.name, message)
         return None
+
+
+def _with_corners(coco: OutlinedCoco, findings: Findings) -> Coco:
+    """Every annotation with the corners of the smallest rectangle around its outlines.
+
+    That of a crowd is its box: nothing is learnt of it.
+    """
+    annotations = []
+    for given in coco.annotations:
+        outlines = given.segmentation
+        if given.iscrowd:
+            x, y, width, height = given.bbox
+            outlines = [[x, y, x + width, y, x + width, y + height, x, y + height]]
+        if not isinstance(outlines, list) or not _are_outlines(outlines):
+            message = "segmentation is no outline of at least three points"
+            findings.add("no_outline", "annotations", message, given.id)
+            continue
+        corners, _ = smallest_rectangle(points_of([value for each in outlines for value in each]))
+        values = {name: getattr(given, name) for name in Annotation.model_fields}
+        annotations.append(Annotation.model_construct(**(values | {"corners": corners})))
+    return Coco.model_construct(
+        images=coco.images, annotations=tuple(annotations), categories=coco.categories
+    )
+
+
+def _are_outlines(outlines: list[list[float]]) -> bool:
+    return bool(outlines) and all(
+        len(each) >= FEWEST and len(each) % 2 == 0 and all(map(math.isfinite, each))
+        for each in outlines
+    )
 
 
 def wrong_entries(error: ValidationError) -> list[str]:
@@ -159,9 +214,14 @@ def relate_to_classes(coco: Coco, classes: Sequence[str]) -> Coco:
 
 
 def write_coco(coco: Coco, path: Path) -> None:
-    """Write a COCO json; an ``area`` that the source did not give is the box's."""
+    """Write a COCO json; an ``area`` that the source did not give is the box's.
+
+    Corners are written as ``segmentation``: [[x1, y1, x2, y2, x3, y3, x4, y4]].
+    """
     values = coco.model_dump()
-    for annotation in values["annotations"]:
+    for annotation, known in zip(values["annotations"], coco.annotations, strict=True):
+        if known.corners is not None:
+            annotation["segmentation"] = [list(known.corners)]
         if annotation["area"] is None or not math.isfinite(annotation["area"]):
             annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
     path.write_text(json.dumps(values), encoding="utf-8")

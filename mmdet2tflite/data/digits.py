@@ -8,9 +8,12 @@ Rules:
 3. A digit's box is the tight box of the pixels that it changes: its alpha is 0 below ``INK``, and
    its colour is so far from the background's that any other alpha changes at least one value.
 4. Boxes lie inside the image and hardly overlap; a digit for which there is no place is left out.
+5. A rotated digit has the corners of its turned crop, too (``rotated_ink``), and a 6 that is upside
+   down would be a 9: there are none.
 """
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet2tflite.config.base import Size
-from mmdet2tflite.config.dataset import DigitsData
+from mmdet2tflite.config.dataset import DigitsData, RotatedDigitsData
+from mmdet2tflite.data.quadrangles import Corners
+from mmdet2tflite.data.rotated_ink import rotate_ink
 from mmdet2tflite.errors import ConfigError
 
 CLASSES = tuple(str(digit) for digit in range(10))
+ROTATED_CLASSES = CLASSES[:9]
 SPLITS = ("train", "val")
 TRAIN_SHARE = 0.8
 
@@ -53,12 +59,17 @@ type Glyphs = dict[int, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Digit:
-    """One digit in its place. ``box``: x, y, width, height; ``alpha``: (height, width)."""
+    """One digit in its place. ``box``: x, y, width, height; ``alpha``: (height, width).
+
+    ``corners`` of a rotated one, in pixels of the scene; ``area`` of its rectangle.
+    """
 
     label: int
     box: Box
     alpha: NDArray[np.float32]
     colour: NDArray[np.float64]
+    area: float
+    corners: Corners | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,11 @@ class Scene:
 
     background: NDArray[np.float64]
     digits: tuple[Digit, ...]
+
+
+def classes_of(config: DigitsData) -> tuple[str, ...]:
+    """Of the scenes (rule 5)."""
+    return ROTATED_CLASSES if isinstance(config, RotatedDigitsData) else CLASSES
 
 
 def write_digits(config: DigitsData, folder: Path) -> dict[str, dict[str, Any]]:
@@ -82,7 +98,7 @@ def write_digits(config: DigitsData, folder: Path) -> dict[str, dict[str, Any]]:
     result = {}
     for split, number in zip(SPLITS, (config.train_images, config.val_images), strict=True):
         (folder / "images" / split).mkdir(parents=True, exist_ok=True)
-        coco = _coco(_write_scenes(config, split, number, folder), config.size)
+        coco = _coco(_write_scenes(config, split, number, folder), config)
         (folder / f"{split}.json").write_text(json.dumps(coco), encoding="utf-8")
         result[split] = coco
     return result
@@ -139,13 +155,14 @@ def _check(config: DigitsData) -> None:
             raise ConfigError(
                 f"dataset.{name} is [{low}, {high}]", "[smallest, largest]", "swap the two"
             )
-    if config.digit_size[1] > min(config.size):
+    rotated = isinstance(config, RotatedDigitsData)
+    largest = int(min(config.size) / math.sqrt(2)) - 1 if rotated else min(config.size)
+    if config.digit_size[1] > largest:
         raise ConfigError(
             f"dataset.digit_size goes up to {config.digit_size[1]} pixels, but dataset.size is "
             f"{list(config.size)}",
-            "digits that fit into the scene",
-            f"--set dataset.digit_size=[{min(config.digit_size[0], *config.size)}, "
-            f"{min(config.size)}]",
+            "digits that fit into the scene" + (", whatever their angle" if rotated else ""),
+            f"--set dataset.digit_size=[{min(config.digit_size[0], largest)}, {largest}]",
         )
 
 
@@ -161,23 +178,25 @@ def _write_scenes(
         yield name, scene
 
 
-def _coco(scenes: Iterable[tuple[str, Scene]], size: Size) -> dict[str, Any]:
+def _coco(scenes: Iterable[tuple[str, Scene]], config: DigitsData) -> dict[str, Any]:
+    width, height = config.size
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, (name, scene) in enumerate(scenes, start=1):
-        images.append({"id": image_id, "file_name": name, "width": size[0], "height": size[1]})
+        images.append({"id": image_id, "file_name": name, "width": width, "height": height})
         for digit in scene.digits:
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image_id,
-                    "category_id": digit.label,
-                    "bbox": list(digit.box),
-                    "area": digit.box[2] * digit.box[3],
-                    "iscrowd": 0,
-                }
-            )
-    categories = [{"id": index, "name": name} for index, name in enumerate(CLASSES)]
+            annotation = {
+                "id": len(annotations) + 1,
+                "image_id": image_id,
+                "category_id": digit.label,
+                "bbox": list(digit.box),
+                "area": digit.area,
+                "iscrowd": 0,
+            }
+            if digit.corners is not None:
+                annotation["segmentation"] = [list(digit.corners)]
+            annotations.append(annotation)
+    categories = [{"id": index, "name": name} for index, name in enumerate(classes_of(config))]
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
@@ -203,17 +222,23 @@ def _digit(
     base: NDArray[np.float64],
     taken: Sequence[Box],
 ) -> Digit | None:
-    label = int(rng.integers(len(CLASSES)))
+    label = int(rng.integers(len(classes_of(config))))
     picture = glyphs[label][rng.integers(len(glyphs[label]))]
     alpha = _ink(picture, int(rng.integers(*config.digit_size, endpoint=True)))
     colour = _contrasting_colour(rng, base)
+    area, corners = alpha.size, None
+    if isinstance(config, RotatedDigitsData):
+        alpha, corners = rotate_ink(alpha, rng.uniform(-math.pi, math.pi), INK)
     height, width = alpha.shape
     for _ in range(ATTEMPTS):
         x = int(rng.integers(config.size[0] - width, endpoint=True))
         y = int(rng.integers(config.size[1] - height, endpoint=True))
         box = (x, y, width, height)
         if all(overlap(box, other) <= OVERLAP for other in taken):
-            return Digit(label, box, alpha, colour)
+            moved = corners and tuple(
+                value + (x, y)[place % 2] for place, value in enumerate(corners)
+            )
+            return Digit(label, box, alpha, colour, area, moved)
     return None
 
 

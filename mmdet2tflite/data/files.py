@@ -2,11 +2,14 @@
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from mmdet2tflite.artifacts import Dataset
+from mmdet2tflite.files.image_file import SUFFIXES
 from mmdet2tflite.store.store import Store
 
 type SplitName = Literal["train", "val"]
@@ -44,6 +47,16 @@ def where_outside(path: Path, folders: Sequence[Path]) -> str:
         return ""
     link = "" if str(path) == place else f"{path} leads to "
     return f"{link}{place}, which is not in {' or '.join(map(str, folders))}"
+
+
+def images_by_name(folder: Path) -> defaultdict[str, list[str]]:
+    """Name without suffix → the image files of a folder that have it."""
+    result = defaultdict(list)
+    with suppress(OSError):  # then every image is missing
+        for file in sorted(folder.iterdir()):
+            if file.suffix.lower() in SUFFIXES:
+                result[file.stem].append(file.name)
+    return result
 
 
 def split_paths(store: Store, dataset: Dataset, split: SplitName) -> tuple[Path, Path]:

@@ -16,10 +16,11 @@ from mmdet2tflite.config.dataset import (
     CocoData,
     DatasetConfig,
     DigitsData,
+    DotaData,
     VocData,
     YoloData,
 )
-from mmdet2tflite.data import checks, coco, digits, voc, yolo
+from mmdet2tflite.data import checks, coco, digits, dota, voc, yolo
 from mmdet2tflite.data.classes import check_classes
 from mmdet2tflite.data.coco import Unchecked
 from mmdet2tflite.data.files import SplitName, absolute
@@ -49,8 +50,9 @@ class Format:
     files: Callable[[Any, SplitName], list[Path]]
 
 
-FORMATS: Mapping[Literal["coco", "voc", "yolo"], Format] = {
+FORMATS: Mapping[Literal["coco", "dota", "voc", "yolo"], Format] = {
     "coco": Format(coco.read, coco.files),
+    "dota": Format(dota.read, dota.files),
     "voc": Format(voc.read, voc.files),
     "yolo": Format(yolo.read, yolo.files),
 }
@@ -103,10 +105,10 @@ def _draw_digits(job: Job, config: DigitsData) -> Dataset:
         files = [image["file_name"] for image in values["images"]]
         contents = [file_sha256(job.work / file) for file in files]
         splits[name] = _split(name, "", files, contents, len(values["annotations"]))
-    return _dataset(digits.CLASSES, splits, [])
+    return _dataset(digits.classes_of(config), splits, [])
 
 
-def _take(job: Job, config: CocoData | VocData | YoloData) -> Dataset:
+def _take(job: Job, config: CocoData | DotaData | VocData | YoloData) -> Dataset:
     findings: dict[str, Findings] = {name: Findings(name) for name in SPLITS}
 
     def verdict() -> list[Problem]:

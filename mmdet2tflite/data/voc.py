@@ -16,9 +16,7 @@ http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html describes
 """
 
 import os
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,9 +27,15 @@ from defusedxml.ElementTree import fromstring
 
 from mmdet2tflite.config.dataset import VocData, VocSplit
 from mmdet2tflite.data.coco import Annotation, Category, Coco, Image, Unchecked, allowed
-from mmdet2tflite.data.files import MOST_TEXT, SplitName, absolute, real, where_outside
+from mmdet2tflite.data.files import (
+    MOST_TEXT,
+    SplitName,
+    absolute,
+    images_by_name,
+    real,
+    where_outside,
+)
 from mmdet2tflite.data.problems import Findings
-from mmdet2tflite.files.image_file import SUFFIXES
 from mmdet2tflite.files.regular_file import read_user_file, read_user_text
 
 MOST_DIGITS = 9
@@ -63,7 +67,7 @@ def read(config: VocData, split: SplitName, findings: Findings) -> Unchecked | N
     names = _names(config, split, findings)
     if names is None:
         return None
-    candidates = _images_by_name(images)
+    candidates = images_by_name(images)
     found: list[tuple[str, _Labels]] = []
     within = allowed(images, config)
     for name in names:
@@ -82,7 +86,7 @@ def files(config: VocData, split: SplitName) -> list[Path]:
     """The image set, the XML files and the images, as far as they can be found; no check."""
     annotations, images = _folders(config, split)
     names = _names(config, split, Findings("")) or []
-    candidates = _images_by_name(images)
+    candidates = images_by_name(images)
     image_set = _part(config, split).image_set
     return [
         *([_root(config) / image_set] if image_set else []),
@@ -160,16 +164,6 @@ def _names(config: VocData, split: SplitName, findings: Findings) -> list[str] |
     if not names:
         findings.add("missing_annotations", path.name, f"{path} names no image")
     return names or None
-
-
-def _images_by_name(folder: Path) -> defaultdict[str, list[str]]:
-    """Name without suffix → the image files that have it."""
-    result = defaultdict(list)
-    with suppress(OSError):  # then every image is missing
-        for file in sorted(folder.iterdir()):
-            if file.suffix.lower() in SUFFIXES:
-                result[file.stem].append(file.name)
-    return result
 
 
 def _read_xml(path: Path, within: Sequence[Path], findings: Findings) -> _Labels | None:
