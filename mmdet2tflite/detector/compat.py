@@ -57,7 +57,7 @@ def _no_compiled_operators() -> bool:
 
 
 class _OperatorStandIn(types.ModuleType):
-    """``mmcv._ext`` with the one operator that these detectors call; the others refuse."""
+    """``mmcv._ext`` with the operators that these detectors call; the others refuse."""
 
     def __getattr__(self, name: str) -> Callable[..., NoReturn]:
         if name.startswith("__"):
@@ -78,6 +78,8 @@ def _install_operators() -> None:
     import torch
     import torchvision
 
+    from mmdet2tflite.detector.rotated.operators import ROTATED_OPERATORS
+
     def nms(
         boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, offset: int
     ) -> torch.Tensor:
@@ -87,7 +89,7 @@ def _install_operators() -> None:
         return kept
 
     module = _OperatorStandIn("mmcv._ext")
-    vars(module)["nms"] = nms
+    vars(module).update({operator.__name__: operator for operator in (nms, *ROTATED_OPERATORS)})
     # find_spec() raises on a module without a spec.
     module.__spec__ = importlib.util.spec_from_loader("mmcv._ext", loader=None)
     sys.modules["mmcv._ext"] = module
@@ -180,7 +182,8 @@ COMPATIBILITY_PATCHES: tuple[CompatibilityPatch, ...] = (
     CompatibilityPatch(
         "compiled-operators",
         "mmcv-lite",
-        "mmcv-lite ships no mmcv._ext; nms is torchvision's, other operators refuse when called",
+        "mmcv-lite ships no mmcv._ext; nms is torchvision's, those for rotated boxes are ours, "
+        "other operators refuse when called",
         _no_compiled_operators,
         _install_operators,
     ),

@@ -1,0 +1,1 @@
+"""Rotated boxes in plain PyTorch: overlap, suppression, and the operators that mmcv compiles."""

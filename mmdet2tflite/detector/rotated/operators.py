@@ -1,0 +1,53 @@
+"""The operators for rotated boxes as mmcv's Python calls its compiled ones (mmcv 2.1.0).
+
+mmcv turns angles round first where they are counter-clockwise. The calls are those of
+mmcv/ops/box_iou_rotated.py, nms.py and diff_iou_rotated.py.
+"""
+
+from torch import Tensor
+
+from mmdet2tflite.detector.rotated.overlap import rotated_overlaps
+from mmdet2tflite.detector.rotated.suppression import keep_rotated
+from mmdet2tflite.detector.rotated.vertices import sort_vertices
+
+OF_FIRST = 1
+"""``mode_flag`` of IoF; IoU's is 0."""
+
+
+def box_iou_rotated(
+    boxes1: Tensor, boxes2: Tensor, ious: Tensor, mode_flag: int, aligned: bool
+) -> None:
+    """Write overlaps of N x 5 with M x 5 boxes into ``ious``: N · M row by row, or N if aligned."""
+    overlaps = rotated_overlaps(boxes1, boxes2, of_first=mode_flag == OF_FIRST, aligned=aligned)
+    ious.copy_(overlaps.reshape(ious.shape))
+
+
+def nms_rotated(
+    dets: Tensor,
+    scores: Tensor,
+    order: Tensor,
+    dets_sorted: Tensor,
+    labels: Tensor,
+    iou_threshold: float,
+    multi_label: bool,
+) -> Tensor:
+    """Indices of the kept ones of N boxes, best first.
+
+    ``dets_sorted`` holds the boxes by falling score, ``order`` where each stood. With
+    ``multi_label`` they have a sixth column, the label. A box goes if its IoU exceeds the threshold,
+    as mmcv's documentation and its CUDA kernel have it. Its CPU kernel removes an equal one, too,
+    and knows no labels.
+    """
+    sorted_labels = dets_sorted[:, 5] if multi_label else None
+    return order[keep_rotated(dets_sorted[:, :5], iou_threshold, sorted_labels)]
+
+
+def diff_iou_rotated_sort_vertices_forward(
+    vertices: Tensor, mask: Tensor, num_valid: Tensor
+) -> Tensor:
+    """``sort_vertices``; mmcv counts the valid vertices beforehand."""
+    return sort_vertices(vertices, mask)
+
+
+ROTATED_OPERATORS = (box_iou_rotated, nms_rotated, diff_iou_rotated_sort_vertices_forward)
+"""Each under its own name in ``mmcv._ext``."""
