@@ -33,13 +33,13 @@ def nms_rotated(
 ) -> Tensor:
     """Indices of the kept ones of N boxes, best first.
 
-    ``dets_sorted`` holds the boxes by falling score, ``order`` where each stood. With
-    ``multi_label`` they have a sixth column, the label. A box goes if its IoU exceeds the threshold,
-    as mmcv's documentation and its CUDA kernel have it. Its CPU kernel removes an equal one, too,
-    and knows no labels.
+    1. ``dets_sorted`` holds the boxes by falling score, ``order`` where each stood.
+    2. A box goes if its IoU exceeds the threshold, as mmcv's documentation and its CUDA kernel have
+       it. Its CPU kernel removes an equal one, too.
+    3. With ``multi_label`` the boxes have a sixth column, the label. As in mmcv's kernels and its
+       own test of them, boxes with different labels suppress each other all the same.
     """
-    sorted_labels = dets_sorted[:, 5] if multi_label else None
-    return order[keep_rotated(dets_sorted[:, :5], iou_threshold, sorted_labels)]
+    return order[keep_rotated(dets_sorted[:, :5], iou_threshold)]
 
 
 def diff_iou_rotated_sort_vertices_forward(

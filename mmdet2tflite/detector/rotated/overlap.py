@@ -53,7 +53,7 @@ def _blocks(boxes: Tensor, size: int) -> list[tuple[slice, Tensor]]:
 
 
 def _overlap(first: Tensor, second: Tensor, of_first: bool) -> Tensor:
-    """Of ... x 5 and ... x 5, broadcast against each other; only pairs that are near are clipped."""
+    """Of ... x 5 and ... x 5, broadcast against each other. Only what is near is clipped."""
     near = _circles_meet(first, second)
     overlap = first.new_zeros(near.shape)
     first, second = (boxes.expand(*near.shape, 5)[near] for boxes in (first, second))

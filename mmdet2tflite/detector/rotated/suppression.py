@@ -10,13 +10,12 @@ HEADS_AT_ONCE = 128
 
 
 @torch.no_grad()
-def keep_rotated(boxes: Tensor, iou_threshold: float, labels: Tensor | None = None) -> Tensor:
+def keep_rotated(boxes: Tensor, iou_threshold: float) -> Tensor:
     """Greedy suppression: a box goes if its IoU with a kept one before it exceeds the threshold.
 
     Args:
         boxes: N x 5 (``overlap``), best first.
         iou_threshold: 0 to 1; a box with just this IoU stays.
-        labels: N; boxes with different labels do not suppress each other.
 
     Returns:
         Ascending indices of the kept boxes, int64, on the boxes' device.
@@ -26,20 +25,12 @@ def keep_rotated(boxes: Tensor, iou_threshold: float, labels: Tensor | None = No
     kept = [left[:0]]
     while len(left):
         head, left = left[:HEADS_AT_ONCE], left[HEADS_AT_ONCE:]
-        exceeds = _exceeds(boxes, labels, head, head, iou_threshold)
+        exceeds = rotated_overlaps(boxes[head], boxes[head]) > iou_threshold
         head = head[_first_come(exceeds.cpu()).to(head.device)]
         kept.append(head)
-        left = left[~_exceeds(boxes, labels, head, left, iou_threshold).any(0)]
+        exceeds = rotated_overlaps(boxes[head], boxes[left]) > iou_threshold
+        left = left[~exceeds.any(0)]
     return torch.cat(kept)
-
-
-def _exceeds(
-    boxes: Tensor, labels: Tensor | None, ours: Tensor, theirs: Tensor, iou_threshold: float
-) -> Tensor:
-    exceeds = rotated_overlaps(boxes[ours], boxes[theirs]) > iou_threshold
-    if labels is not None:
-        exceeds &= labels[ours][:, None] == labels[theirs][None]
-    return exceeds
 
 
 def _first_come(exceeds: Tensor) -> Tensor:
