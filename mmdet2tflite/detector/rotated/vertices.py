@@ -7,19 +7,21 @@ CORNERS = 8
 """Of the vertices, the first are the two boxes' corners, the others where edges cross."""
 MOST_VERTICES = 8
 """Two rectangles have an octagon in common at most."""
+COINCIDENT = 1e-6
+"""Vertices at this share of the polygon's radius are one: so exact is mmcv's test of a corner."""
 
 
 @torch.no_grad()
 def sort_vertices(vertices: Tensor, valid: Tensor) -> Tensor:
     """Indices of the vertices round the polygon, as ``mmcv.ops.diff_iou_rotated`` gathers them.
 
-    1. The valid vertices, by their angle about the origin, from x towards y. Vertices that coincide
-       stand side by side, and the area between them is zero.
-    2. Nine places take a polygon of eight and its first vertex again. More valid vertices than that
-       are those of nearly equal boxes, of which several lie at each corner: those with the least
-       distance to the one before them go.
-    3. Behind them the first again, which closes the polygon.
-    4. The places left over, and all places of fewer than three vertices, show the first invalid
+    1. The valid vertices, by their angle about the origin, from x towards y.
+    2. Of vertices that coincide only the first stays: the first box's corner before the second's.
+       Equal boxes would have a gradient otherwise that no side of them has.
+    3. Nine places take a polygon of eight and its first vertex again. If more are left, those with
+       the least distance to the one before them go.
+    4. Behind them the first again, which closes the polygon.
+    5. The places left over, and all places of fewer than three vertices, show the first invalid
        crossing of edges: mmcv's are zero there, and so is their gradient.
 
     (``sort_indices`` in mmcv/ops/diff_iou_rotated.py; Zhou et al., "IoU Loss for 2D/3D Object
@@ -33,24 +35,27 @@ def sort_vertices(vertices: Tensor, valid: Tensor) -> Tensor:
         B x N x 9, int32.
     """
     angle = torch.atan2(vertices[..., 1], vertices[..., 0])
-    angle = torch.where(valid, angle, torch.inf)
-    ring = angle.argsort(dim=-1, stable=True)
-    ring = _without_the_nearest(ring, vertices, valid.sum(-1, keepdim=True))
-    count = valid.sum(-1, keepdim=True).clamp(max=MOST_VERTICES)
+    ring = torch.where(valid, angle, torch.inf).argsort(dim=-1, stable=True)
+    stays = _stays(ring, vertices, valid)
+    ring = ring.gather(-1, (~stays).int().argsort(dim=-1, stable=True))
+    count = stays.sum(-1, keepdim=True)
     nothing = CORNERS + valid[..., CORNERS:].int().argmin(-1, keepdim=True)
     place = torch.arange(MOST_VERTICES + 1, device=ring.device)
     closed = torch.where(place == count, ring[..., :1], ring[..., : MOST_VERTICES + 1])
     return torch.where((place <= count) & (count >= 3), closed, nothing).int()
 
 
-def _without_the_nearest(ring: Tensor, vertices: Tensor, count: Tensor) -> Tensor:
-    """Move to the end of a ring what it has beyond eight vertices (rule 2)."""
+def _stays(ring: Tensor, vertices: Tensor, valid: Tensor) -> Tensor:
+    """Mask of the places in a ring of indices that are vertices of the polygon (rules 2 and 3)."""
+    count = valid.sum(-1, keepdim=True)
     place = torch.arange(ring.shape[-1], device=ring.device)
     before = ring.gather(-1, torch.where(place == 0, count - 1, place - 1).clamp(min=0))
-    distance = (_points(vertices, ring) - _points(vertices, before)).square().sum(-1)
-    distance = torch.where(place < count, distance, -1)
-    goes = distance.argsort(dim=-1, descending=True, stable=True).argsort(-1) >= MOST_VERTICES
-    return ring.gather(-1, goes.int().argsort(dim=-1, stable=True))
+    points = _points(vertices, ring)
+    gap = (points - _points(vertices, before)).norm(dim=-1)
+    gap = torch.where(place < count, gap, -1)
+    radius = torch.where(place < count, points.norm(dim=-1), 0).amax(-1, keepdim=True)
+    rank = gap.argsort(dim=-1, descending=True, stable=True).argsort(-1)
+    return (gap > COINCIDENT * radius) & (rank < MOST_VERTICES)
 
 
 def _points(vertices: Tensor, indices: Tensor) -> Tensor:
