@@ -12,7 +12,17 @@ pytestmark = pytest.mark.toolchain
 
 # Each ends with a traceback unless the patches up to and including its own are in place.
 PROOFS = {
-    "compiled-operators": "import mmdet.models",
+    "compiled-operators": """
+import mmdet.models
+import torch
+from mmcv.ops import box_iou_rotated, diff_iou_rotated_2d, nms, nms_rotated
+square, turned = torch.tensor([[0.0, 0, 2, 2, 0]]), torch.tensor([[0.0, 0, 2, 2, 1.5708]])
+assert abs(box_iou_rotated(square, turned).item() - 1) < 1e-4
+assert abs(diff_iou_rotated_2d(square[None], turned[None]).item() - 1) < 1e-4
+boxes, scores = torch.cat([square, turned]), torch.tensor([0.1, 0.2])
+assert nms_rotated(boxes, scores, 0.9)[1].tolist() == [1]
+assert nms(torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 2]]), scores, 0.9)[1].tolist() == [1]
+""",
     "safe-checkpoint-types": """
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
@@ -66,3 +76,35 @@ def test_a_patch_makes_the_difference(tmp_path, name):
     assert patched.returncode == 0, patched.stderr
     broken = run(WITHOUT.format(without=name) + PROOFS[name], tmp_path)
     assert broken.returncode != 0, f"{name} is no longer needed: delete it"
+
+
+def test_each_operator_of_the_stand_in_is_one_that_mmcv_asks_for(tmp_path):
+    script = """
+import inspect, sys
+from mmdet2tflite.detector import compat
+compat.prepare()
+import mmcv.ops
+modules = [vars(mmcv.ops)[name] for name in ("nms", "box_iou_rotated", "diff_iou_rotated_2d")]
+asked = "".join(inspect.getsource(inspect.getmodule(module)) for module in modules)
+ours = [name for name in vars(sys.modules["mmcv._ext"]) if not name.startswith("__")]
+print(*(name for name in ours if f"ext_module.{name}(" in asked))
+print(*ours)
+"""
+    done = run(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    asked, ours = done.stdout.splitlines()
+    assert asked == ours
+    assert len(ours.split()) == 4
+
+
+def test_an_operator_that_is_missing_says_what_to_install(tmp_path):
+    script = """
+from mmdet2tflite.detector import compat
+compat.prepare()
+import torch
+from mmcv.ops import convex_iou
+convex_iou(torch.zeros(1, 18), torch.zeros(1, 8))
+"""
+    done = run(script, tmp_path)
+    assert "NotImplementedError: mmcv.ops.convex_iou is a compiled operator" in done.stderr
+    assert "install the full mmcv 2.1.0" in done.stderr
