@@ -127,8 +127,7 @@ def _corners_in_frame(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 def _height_at(where: Tensor, x: Tensor, y: Tensor, next_x: Tensor, next_y: Tensor) -> Tensor:
     """y of each edge at x = ``where``. An upright edge has none, but counts with width zero."""
     run = next_x - x
-    share = ((where - x) / torch.where(run == 0, 1, run)).clamp(0, 1)
-    return y + share * (next_y - y)
+    return y + (where - x) / torch.where(run == 0, 1, run) * (next_y - y)
 
 
 def _mean_clamped(start: Tensor, stop: Tensor, limit: Tensor) -> Tensor:
