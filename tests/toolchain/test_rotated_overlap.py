@@ -171,6 +171,15 @@ def test_blocks_do_not_show(monkeypatch, pairs):
     np.testing.assert_array_equal(overlaps(first[:30], second, aligned=True), expected[1])
 
 
+def test_scores_behind_the_boxes_do_not_count():
+    """As mmrotate's DOTAMetric leaves them there."""
+    boxes = plain(np.random.default_rng(8), 9)
+    scored = np.column_stack([boxes, np.linspace(0, 1, 9)])
+    for aligned in (False, True):
+        found = by_mmcv(scored, boxes, aligned=aligned)
+        np.testing.assert_array_equal(found, by_mmcv(boxes, boxes, aligned=aligned))
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(0, 3), (3, 0), (0, 0)])
 def test_no_boxes_have_no_overlaps(rows, columns):
     shape = by_mmcv(np.zeros((rows, 5)), np.zeros((columns, 5))).shape

@@ -17,8 +17,12 @@ OF_FIRST = 1
 def box_iou_rotated(
     boxes1: Tensor, boxes2: Tensor, ious: Tensor, mode_flag: int, aligned: bool
 ) -> None:
-    """Write overlaps of N x 5 with M x 5 boxes into ``ious``: N · M row by row, or N if aligned."""
-    overlaps = rotated_overlaps(boxes1, boxes2, of_first=mode_flag == OF_FIRST, aligned=aligned)
+    """Write overlaps of N with M boxes into ``ious``: N · M row by row, or N if aligned.
+
+    Columns behind the fifth do not count: mmrotate's DOTAMetric leaves the scores there.
+    """
+    of_first = mode_flag == OF_FIRST
+    overlaps = rotated_overlaps(boxes1[:, :5], boxes2[:, :5], of_first=of_first, aligned=aligned)
     ious.copy_(overlaps.reshape(ious.shape))
 
 
