@@ -13,9 +13,6 @@ type Boxes = NDArray[np.floating]
 """N x 5."""
 type Points = NDArray[np.float64]
 
-TOUCHING = 1e-9
-"""Of a side's length: a corner that is as near to the other box's border counts as inside."""
-PAIRS_OF_SIDES = 16
 SIGNS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 
 
@@ -79,55 +76,43 @@ def class_aware_rotated_nms(
 def _intersections(first: Points, second: Points) -> NDArray[np.float64]:
     """Areas that pairs of boxes share: N.
 
-    The shared polygon is convex. Its vertices are the corners of either box that lie in the other,
-    and the places where their sides cross; about their mean they stand in the order of their angle.
+    1. In the second box's frame, that is |x| <= a, |y| <= b, and the first a quadrangle.
+    2. The area is the sum over the quadrangle's sides of the integral of clip(y, -b, b), over that
+       part of the side's x that is in [-a, a], with the sign of the side's direction (Green's
+       theorem). Equal, nested and touching boxes are no special cases.
     """
-    # About the first box's centre, so that no digits are lost far from the origin.
-    second = second - np.pad(first[:, :2], ((0, 0), (0, 3)))
-    first = first * [0, 0, 1, 1, 1]
-    one, other = corners_of(first), corners_of(second)
-    crossings, cross = _crossings(one, other)
-    points = np.concatenate([one, other, crossings], axis=1)
-    valid = np.concatenate([_inside(one, second), _inside(other, first), cross], axis=1)
-    count = np.maximum(valid.sum(axis=1), 1)
-    middle = (points * valid[..., None]).sum(axis=1) / count[:, None]
-    # What is no vertex is moved onto the middle, where it encloses no area.
-    offsets = np.where(valid[..., None], points - middle[:, None], 0)
-    angles = np.where(valid, np.arctan2(offsets[..., 1], offsets[..., 0]), np.inf)
-    order = np.argsort(angles, axis=1)
-    x, y = np.moveaxis(np.take_along_axis(offsets, order[..., None], axis=1), -1, 0)
-    last = np.arange(x.shape[1]) == count[:, None] - 1
-    next_x = np.where(last, x[:, :1], np.roll(x, -1, axis=1))
-    next_y = np.where(last, y[:, :1], np.roll(y, -1, axis=1))
-    area: NDArray[np.float64] = np.abs((x * next_y - y * next_x).sum(axis=1)) / 2
+    second_half = np.abs(second[:, 2:4]) / 2
+    half_width, half_height = second_half[:, :1], second_half[:, 1:]
+    x, y = _in_frame(corners_of(first - _centres(second)), second[:, 4])
+    next_x, next_y = np.roll(x, -1, axis=1), np.roll(y, -1, axis=1)
+    run = next_x - x
+    steepness = (next_y - y) / np.where(run == 0, 1, run)
+    start, stop = (np.clip(each, -half_width, half_width) for each in (x, next_x))
+    y_start, y_stop = (y + (each - x) * steepness for each in (start, stop))
+    mean = _mean_clipped(y_start, y_stop, half_height)
+    # The corners go round clockwise, y down: the side with the larger y is run through backwards.
+    area: NDArray[np.float64] = ((start - stop) * mean).sum(axis=1)
     return area
 
 
-def _inside(points: Points, boxes: Points) -> NDArray[np.bool_]:
-    """Which of K points of each of N boxes' partners lie in the box, or on its border: N x K."""
-    cosine, sine = np.cos(boxes[:, 4, None]), np.sin(boxes[:, 4, None])
-    x, y = np.moveaxis(points - boxes[:, None, :2], -1, 0)
-    across, down = x * cosine + y * sine, y * cosine - x * sine
-    half = boxes[:, None, 2:4] / 2 * (1 + TOUCHING)
-    inside: NDArray[np.bool_] = (np.abs(across) <= half[..., 0]) & (np.abs(down) <= half[..., 1])
-    return inside
+def _centres(boxes: Points) -> Points:
+    """N x 5, to be subtracted from boxes."""
+    return np.pad(boxes[:, :2], ((0, 0), (0, 3)))
 
 
-def _crossings(one: Points, other: Points) -> tuple[Points, NDArray[np.bool_]]:
-    """Where the sides of two quadrangles cross: N x 16 x 2, and whether they do."""
-    start, side = one[:, :, None], (np.roll(one, -1, axis=1) - one)[:, :, None]
-    other_start, other_side = other[:, None], (np.roll(other, -1, axis=1) - other)[:, None]
-    between = other_start - start
-    crossed = _cross(side, other_side)
-    parallel = crossed == 0
-    divisor = np.where(parallel, 1, crossed)
-    along = _cross(between, other_side) / divisor
-    other_along = _cross(between, side) / divisor
-    within = (along >= 0) & (along <= 1) & (other_along >= 0) & (other_along <= 1) & ~parallel
-    places = start + np.where(within, along, 0)[..., None] * side
-    return places.reshape(len(one), PAIRS_OF_SIDES, 2), within.reshape(len(one), PAIRS_OF_SIDES)
+def _in_frame(corners: Points, angles: NDArray[np.float64]) -> tuple[Points, Points]:
+    """x and y of corners (N x 4), turned back by the angle of each box's partner."""
+    cosine, sine = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    x, y = corners[..., 0], corners[..., 1]
+    return x * cosine + y * sine, y * cosine - x * sine
 
 
-def _cross(one: Points, other: Points) -> NDArray[np.float64]:
-    product: NDArray[np.float64] = one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0]
-    return product
+def _mean_clipped(start: Points, stop: Points, limit: Points) -> Points:
+    """Mean of clip(y, -limit, limit) while y runs evenly from ``start`` to ``stop``."""
+    low, high = np.minimum(start, stop), np.maximum(start, stop)
+    below = np.minimum(high, -limit) - np.minimum(low, -limit)
+    above = np.maximum(high, limit) - np.maximum(low, limit)
+    first, last = np.clip(low, -limit, limit), np.clip(high, -limit, limit)
+    total = (above - below) * limit + (last - first) * (last + first) / 2
+    way = high - low
+    return np.where(way == 0, first, total / np.where(way == 0, 1, way))
