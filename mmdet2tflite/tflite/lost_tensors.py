@@ -13,6 +13,8 @@ from mmdet2tflite.tflite.moves import channels_first, new_transpose, shape_of
 CHANNELS_LAST_RANKS = (4, 5)
 LAST = "_input_nhwc"
 """Ends the name of a tensor that onnx2tf has put in N x H x W x C for a reader."""
+BRIDGE = "_nhwc_bridge"
+"""Ends the name of a tensor that onnx2tf computes in N x H x W x C in place of one."""
 INPUT = "_onnx_ncx_internal"
 """Ends the name of an input put in N x C x H x W."""
 
@@ -22,9 +24,10 @@ def restore_lost(model: schema.ModelT) -> int:
 
     1. A tensor is lost if it is read, or an output, and is no constant, no input, and no operator's
        result.
-    2. A lost map is the transpose of its twin: the input that it is named after, or the only
-       tensor named as ``LAST`` that has its sides, channels last, and is computed by something else
-       than a TRANSPOSE. A TRANSPOSE right behind the twin brings it back.
+    2. A lost map is the transpose of its twin: the input that it is named after, the tensor that is
+       named after it (``BRIDGE``), or the only tensor named as ``LAST`` that has its sides,
+       channels last, and is computed by something else than a TRANSPOSE. A TRANSPOSE right behind
+       the twin brings it back.
     3. One without such a twin, or read before the twin is there, stays lost.
 
     Returns:
@@ -63,12 +66,15 @@ def _twin(model: schema.ModelT, number: int) -> int | None:
     if len(shape) not in CHANNELS_LAST_RANKS:
         return None
     sides, found = [shape[0], *shape[2:], shape[1]], []
+    own = lost.name.decode()
     for other, tensor in enumerate(graph.tensors):
         if tensor.type != lost.type or shape_of(graph, other) != sides:
             continue
         name, place = tensor.name.decode(), _place(graph, other)
         if other in graph.inputs:
-            is_twin = lost.name.decode() == name + INPUT
+            is_twin = own == name + INPUT
+        elif name == own + BRIDGE and place >= 0:
+            return other
         else:
             computed = place >= 0 and operator_name(model, graph.operators[place]) != "TRANSPOSE"
             is_twin = computed and name.endswith(LAST)

@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.runtime.litert import run_tflite
 from mmdet2tflite.tflite.flatbuffer import copy_tensor, new_operator, read_model, write_model
-from mmdet2tflite.tflite.lost_tensors import INPUT, LAST, restore_lost
+from mmdet2tflite.tflite.lost_tensors import BRIDGE, INPUT, LAST, restore_lost
 
 SHAPE = (1, 3, 4, 6)
 LAYERS = {"maps": (np.arange(6.0).reshape(2, 3, 1, 1) - 2, np.array([0.5, -1]))}
@@ -66,6 +66,24 @@ def test_an_input_with_its_channels_first_comes_back_from_the_input(
     read_lost(model, number, name + INPUT, [1, 3, 4, 6])
     assert restore_lost(model) == 1
     np.testing.assert_array_equal(run(model, tmp_path)[1], -np.moveaxis(IMAGE, -1, 2))
+
+
+def test_a_map_comes_back_from_the_one_that_is_named_after_it(
+    model: schema.ModelT, tmp_path: Path
+) -> None:
+    graph = model.subgraphs[0]
+    number = int(graph.outputs[0])
+    graph.tensors[number].name = f"v6{BRIDGE}".encode()
+    other = copy_tensor(graph, number, "", [1, 4, 6, 2])  # of the same sides, and a usual twin
+    graph.tensors[other].name = f"Conv_2{LAST}".encode()
+    options = schema.NegOptionsT()
+    graph.operators.append(
+        new_operator(model, schema.BuiltinOperator.NEG, 1, options, [number], other)
+    )
+    read_lost(model, number, "v6", [1, 2, 4, 6])
+    assert restore_lost(model) == 1
+    maps, negative = run(model, tmp_path)
+    np.testing.assert_array_equal(negative, -np.moveaxis(maps, -1, 2))
 
 
 @pytest.mark.parametrize(
