@@ -17,6 +17,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NoReturn
 
 
@@ -91,6 +92,23 @@ def _install_operators() -> None:
     # find_spec() raises on a module without a spec.
     module.__spec__ = importlib.util.spec_from_loader("mmcv._ext", loader=None)
     sys.modules["mmcv._ext"] = module
+
+
+# --- mmdet 3.3.0's SSD does not predict ---------------------------------------------------------
+
+
+def _ssd_has_no_loss() -> bool:
+    package = importlib.util.find_spec("mmdet")  # not imported: this is asked before the patches
+    if package is None or package.origin is None:
+        return False
+    head = Path(package.origin).parent / "models" / "dense_heads" / "ssd_head.py"
+    return "loss_cls" not in head.read_text(encoding="utf-8")
+
+
+def _give_ssd_no_loss() -> None:
+    from mmdet.models.dense_heads import SSDHead
+
+    SSDHead.loss_cls = None
 
 
 # --- mmengine's checkpoints hold more than tensors -------------------------------------------
@@ -183,6 +201,13 @@ COMPATIBILITY_PATCHES: tuple[CompatibilityPatch, ...] = (
         "mmcv-lite ships no mmcv._ext; nms is torchvision's, other operators refuse when called",
         _no_compiled_operators,
         _install_operators,
+    ),
+    CompatibilityPatch(
+        "ssd-loss",
+        "mmdet",
+        "predict_by_feat of all dense heads asks for loss_cls, which SSDHead alone does not have",
+        _ssd_has_no_loss,
+        _give_ssd_no_loss,
     ),
     CompatibilityPatch(
         "safe-checkpoint-types",

@@ -12,18 +12,13 @@ from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
 from mmdet2tflite.config.experiment import DetectorConfig, Training
+from mmdet2tflite.detector.head_description import FAMILY_OF_HEAD
 from mmdet2tflite.detector.pipelines import PAD_VALUE, letterbox, test_pipeline, train_pipeline
 from mmdet2tflite.detector.schedule import set_hooks, set_schedule
 from mmdet2tflite.detector.train_request import DataPaths
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.passport import Head, Preprocessing
+from mmdet2tflite.passport import Preprocessing
 from mmdet2tflite.processes.machine import cores
-from mmdet2tflite.runtime.decode import FAMILIES
-
-MAX_DETECTIONS = 100  # what COCO's mAP looks at, where the config sets no limit
-
-FAMILY_OF_HEAD = {family.head: name for name, family in FAMILIES.items()}
-"""mmdet's name of the head → the decoder that understands its maps."""
 
 CACHE_BYTES = 2**30
 """For letterboxed training images, in all loading processes of a machine together."""
@@ -85,30 +80,6 @@ def head_of(model: ConfigDict) -> ConfigDict:
             "choose another detector.config",
         )
     return head
-
-
-def describe_head(cfg: Config, classes: tuple[str, ...]) -> Head:
-    """What a decoder must know of this network; thresholds are those of the config's test_cfg.
-
-    A head that no decoder here understands has no ``family`` and no ``strides``.
-    """
-    head, test = head_of(cfg.model), cfg.model.test_cfg
-    family = FAMILY_OF_HEAD.get(head.type)
-    points = head.get("anchor_generator") or head
-    return Head(
-        family=family,
-        classes=classes,
-        strides=tuple(points.get("strides") or (8, 16, 32)) if family else (),
-        score_threshold=test.score_thr,
-        nms_iou=test.nms.iou_threshold,
-        max_detections=_limit(test.get("max_per_img")) or MAX_DETECTIONS,
-        max_candidates=_limit(test.get("nms_pre")),
-    )
-
-
-def _limit(number: int | None) -> int | None:
-    """None where mmdet's config says nothing, or -1: no limit."""
-    return None if number is None or number < 0 else number
 
 
 def describe_preprocessing(detector: DetectorConfig, cfg: Config) -> Preprocessing:

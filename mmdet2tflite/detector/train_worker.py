@@ -18,11 +18,8 @@ from torch.distributed.elastic.multiprocessing.errors import record  # noqa: E40
 from mmdet2tflite.artifacts import Checkpoint  # noqa: E402
 from mmdet2tflite.config.experiment import DetectorConfig, Training  # noqa: E402
 from mmdet2tflite.detector import augment, cached_dataset, layers, ranks, recorder  # noqa: E402, F401  (they register themselves)
-from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
-    build_config,
-    describe_head,
-    describe_preprocessing,
-)
+from mmdet2tflite.detector.head_description import describe_head  # noqa: E402
+from mmdet2tflite.detector.mmdet_config import build_config, describe_preprocessing  # noqa: E402
 from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
 from mmdet2tflite.detector.saved_config import without_places  # noqa: E402
 from mmdet2tflite.detector.speed import speed_up  # noqa: E402
