@@ -102,7 +102,7 @@ def _ssd_has_no_loss() -> bool:
     if package is None or package.origin is None:
         return False
     head = Path(package.origin).parent / "models" / "dense_heads" / "ssd_head.py"
-    return "loss_cls" not in head.read_text(encoding="utf-8")
+    return "self.loss_cls =" not in head.read_text(encoding="utf-8")
 
 
 def _give_ssd_no_loss() -> None:

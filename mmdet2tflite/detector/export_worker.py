@@ -17,9 +17,9 @@ from mmdeploy.apis.core.pipeline_manager import no_mp  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
 from mmdet2tflite.artifacts import OnnxModel  # noqa: E402
-from mmdet2tflite.config.experiment import Export  # noqa: E402
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
-from mmdet2tflite.detector.export_request import ExportRequest  # noqa: E402
+from mmdet2tflite.detector.export_request import BASE, ExportRequest  # noqa: E402
+from mmdet2tflite.detector.head_cut import cut_behind_head, stop_behind_head  # noqa: E402
 from mmdet2tflite.detector.mark_runner import MarkRunner  # noqa: E402
 from mmdet2tflite.detector.torch_runner import TorchRunner  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
@@ -36,7 +36,7 @@ MODEL = OnnxModel.model_fields["file"].default
 def export(request: ExportRequest) -> OnnxModel:
     """Write the ONNX file; intermediate files go."""
     work, head, preprocessing = request.work, request.head, request.preprocessing
-    deploy = read_deploy_config(request.export, preprocessing)
+    deploy = read_deploy_config(request, preprocessing)
     trace(request, deploy)
     cut(deploy, work)
     model = onnx_ir.from_proto(fold(onnx.load(work / CUT)))
@@ -64,24 +64,37 @@ def export(request: ExportRequest) -> OnnxModel:
     )
 
 
-def read_deploy_config(export: Export, preprocessing: Preprocessing) -> Config:
-    """The mmdeploy config with the experiment's size and opset. Raises ConfigError."""
+def read_deploy_config(request: ExportRequest, preprocessing: Preprocessing) -> Config:
+    """The mmdeploy config with the cut, the experiment's size and its opset. Raises ConfigError."""
+    own = request.export.deploy_config
+    if own is not None:
+        deploy = read_own_config(own)
+    else:
+        deploy = Config.fromfile(str(BASE))
+        family = request.head.family
+        stop_behind_head()
+        cut_behind_head(deploy, None if family is None else FAMILIES[family].maps)
+    deploy.onnx_config.input_shape = [preprocessing.width, preprocessing.height]
+    deploy.onnx_config.opset_version = request.export.opset
+    return deploy
+
+
+def read_own_config(path: Path) -> Config:
+    """The deploy config that the experiment names. Raises ConfigError."""
     try:
-        deploy = Config.fromfile(str(export.deploy_config))
+        deploy = Config.fromfile(str(path))
     except Exception as error:  # a config is a program: it can raise anything
         raise ConfigError(
-            f"{export.deploy_config} is no readable mmdeploy config: {error}",
+            f"{path} is no readable mmdeploy config: {error}",
             "a Python file with onnx_config, partition_config and output_meaning",
             "check export.deploy_config",
         ) from error
     for key in ("onnx_config", "partition_config", "output_meaning"):
         if key not in deploy:
             raise ConfigError(
-                f"{export.deploy_config} has no `{key}`",
-                "onnx_config, partition_config and output_meaning, as in configs/deploy/yolox.py",
+                f"{path} has no `{key}`",
+                "onnx_config, partition_config and output_meaning, as docs/detectors.md shows",
             )
-    deploy.onnx_config.input_shape = [preprocessing.width, preprocessing.height]
-    deploy.onnx_config.opset_version = export.opset
     return deploy
 
 

@@ -1,4 +1,4 @@
-"""A network of every family of heads, as small as mmdet's configs can be made, with seeded weights."""
+"""A network of every family of heads, as small as mmdet's configs can be made; seeded weights."""
 
 from dataclasses import dataclass
 from pathlib import Path
