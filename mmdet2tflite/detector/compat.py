@@ -57,6 +57,17 @@ def _no_compiled_operators() -> bool:
     return "mmcv._ext" not in sys.modules and importlib.util.find_spec("mmcv._ext") is None
 
 
+class NoCompiledOperator(NotImplementedError):
+    """A function of ``mmcv.ops`` was called that mmcv-lite does not have."""
+
+    def __init__(self, operator: str) -> None:
+        super().__init__(
+            f"mmcv.ops.{operator} is a compiled operator and mmcv-lite has none; "
+            "install the full mmcv 2.1.0 to use a model that needs it"
+        )
+        self.operator = operator
+
+
 class _OperatorStandIn(types.ModuleType):
     """``mmcv._ext`` with the one operator that these detectors call; the others refuse."""
 
@@ -65,10 +76,7 @@ class _OperatorStandIn(types.ModuleType):
             raise AttributeError(name)
 
         def refuse(*args: Any, **kwargs: Any) -> NoReturn:
-            raise NotImplementedError(
-                f"mmcv.ops.{name} is a compiled operator and mmcv-lite has none; "
-                "install the full mmcv 2.1.0 to use a model that needs it"
-            )
+            raise NoCompiledOperator(name)
 
         return refuse
 

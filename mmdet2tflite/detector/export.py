@@ -11,8 +11,8 @@ from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.stage import Job, Stage
 
 OLDER_CUTS = {family: Path("configs/deploy", f"{family}.py") for family in ("rtmdet", "yolox")}
-"""The families that mmdeploy's own marks cut. Behind the head they would be cut into the same graph,
-but other names of constants, and so another file than earlier versions made."""
+"""The families that mmdeploy's own marks cut. Behind the head they would be cut into the same graph
+with other names of constants, and so into another file than earlier versions made."""
 
 
 def export(job: Job, config: Export, *, checkpoint: Checkpoint, dataset: Dataset) -> OnnxModel:

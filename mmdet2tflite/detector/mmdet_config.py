@@ -8,6 +8,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from mmdet.models.detectors.base_detr import DetectionTransformer
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
@@ -28,6 +29,9 @@ ACTIVATIONS = {"silu": "SiLU", "relu": "ReLU", "relu6": "ReLU6", "hardswish": "H
 
 WITH_STEM = {"CSPNeXt": "CSPNeXtSame"}
 """Backbones that keep ``conv_cfg`` from their stem → ours that do not (layers.py)."""
+
+ASKS_FOR_BORDER = ("CenterNetHead",)
+"""Heads whose ``predict`` takes the place of the picture in the input from its meta data."""
 
 
 def build_config(
@@ -65,8 +69,22 @@ def read_config(path: Path) -> Config:
         ) from error
     if "model" not in cfg:
         raise ConfigError(f"{path} defines no `model`", "an mmdet detector config")
-    head_of(cfg.model)
+    check_kind(cfg.model)
     return cfg
+
+
+def check_kind(model: ConfigDict) -> None:
+    """Refuse what has no maps of boxes. Raises ConfigError."""
+    head_of(model)
+    kind = MODELS.get(model.get("type", ""))
+    if kind is not None and issubclass(kind, DetectionTransformer):
+        raise ConfigError(
+            f"the detector, a {model.type}, is a transformer: its boxes are answers to queries, "
+            "and its attention is no convolution",
+            "a detector of one stage; with a decoder here are those with the heads "
+            + ", ".join(sorted(FAMILY_OF_HEAD)),
+            "choose another detector.config",
+        )
 
 
 def head_of(model: ConfigDict) -> ConfigDict:
@@ -137,6 +155,7 @@ def _takes(kind: str, name: str) -> bool:
 
 def _set_data(cfg: Config, detector: DetectorConfig, training: Training, data: DataPaths) -> None:
     metainfo = dict(classes=data.classes)
+    validation = test_pipeline(detector, border=cfg.model.bbox_head.type in ASKS_FOR_BORDER)
     workers = training.workers
     if workers is None:
         workers = default_workers() // training.processes
@@ -181,12 +200,12 @@ def _set_data(cfg: Config, detector: DetectorConfig, training: Training, data: D
         batch_size=training.batch_size // training.ranks,
         drop_last=False,
         sampler=dict(type="DefaultSampler", shuffle=False),
-        dataset=coco(data.val, pipeline=test_pipeline(detector), test_mode=True),
+        dataset=coco(data.val, pipeline=validation, test_mode=True),
     )
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.num_workers = workers
         loader.persistent_workers = workers > 0
-    cfg.test_dataloader, cfg.test_pipeline = cfg.val_dataloader, test_pipeline(detector)
+    cfg.test_dataloader, cfg.test_pipeline = cfg.val_dataloader, validation
     cfg.val_evaluator = cfg.test_evaluator = dict(
         type="CocoMetric", ann_file=str(data.val[0]), metric="bbox", classwise=False
     )

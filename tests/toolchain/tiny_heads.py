@@ -129,3 +129,17 @@ def seeded_model(config: Path, seed: int = 0) -> Any:
     with torch.no_grad():
         model(torch.randn(4, 3, *SIZE[::-1]))
     return model.eval()
+
+
+def write_weights(config: Path) -> Path:
+    """A checkpoint of the seeded network, beside its config."""
+    from mmdet2tflite.detector import compat
+
+    compat.prepare()
+    import torch
+    from mmengine.registry import init_default_scope
+
+    init_default_scope("mmdet")
+    path = config.with_suffix(".pth")
+    torch.save({"state_dict": seeded_model(config).state_dict(), "meta": {}}, path)
+    return path

@@ -65,8 +65,9 @@ def dense_candidates(
     """
 
     def of_stride(number: int) -> Detections:
+        channels = class_channels(head, number)
         level = _level(outputs, head, preprocessing, number)
-        scores, labels, priors = _best(outputs, head, level)
+        scores, labels, priors = _best(_rows(outputs, "cls", channels // level.priors, level), head)
         raw = _rows(outputs, "box", box_channels, level)[priors]
         boxes = boxes_of(raw, level, priors, head, preprocessing)
         if factor is not None:
@@ -81,6 +82,12 @@ def dense_candidates(
     if head.keep_empty:
         return found
     return found[np.flatnonzero((boxes[:, 2:] > boxes[:, :2]).all(axis=1))]
+
+
+def class_channels(head: Head, number: int) -> int:
+    """Channels of the class map of a stride. Raises ModelError: its anchors are missing."""
+    priors = len(of_level(head.anchors, head, number, "anchors")) if head.anchors else 1
+    return priors * (len(head.classes) + (head.score_function == "softmax"))
 
 
 def clipped(boxes: Floats, width: int, height: int) -> Floats:
@@ -102,22 +109,18 @@ def _level(
     outputs: Mapping[str, Floats], head: Head, preprocessing: Preprocessing, number: int
 ) -> Level:
     stride = head.strides[number]
+    rows, columns = (-(-side // stride) for side in (preprocessing.height, preprocessing.width))
     if not head.anchors:
-        rows, columns = (-(-side // stride) for side in (preprocessing.height, preprocessing.width))
         return Level(number, stride, rows, columns, priors=1)
     # SSD's last convolutions have no pads: its maps are smaller than input and stride imply.
     rows, columns = map_size(outputs, f"cls_{stride}")
-    anchors = of_level(head.anchors, head, number, "anchors")
-    return Level(number, stride, rows, columns, len(anchors))
+    return Level(number, stride, rows, columns, len(head.anchors[number]))
 
 
-def _best(
-    outputs: Mapping[str, Floats], head: Head, level: Level
-) -> tuple[Floats, Integers, NDArray[np.intp]]:
+def _best(logits: Floats, head: Head) -> tuple[Floats, Integers, NDArray[np.intp]]:
     if head.score_function == "softmax":
-        with_background = _rows(outputs, "cls", len(head.classes) + 1, level)
-        return strongest(softmax(with_background)[:, :-1], head)
-    return strongest(sigmoid(_rows(outputs, "cls", len(head.classes), level)), head)
+        return strongest(softmax(logits)[:, :-1], head)
+    return strongest(sigmoid(logits), head)
 
 
 def _rows(
