@@ -1,12 +1,19 @@
-"""Every family of heads: mmdet's numbers in the decoder, in the ONNX and in the TFLite file."""
+"""Every family of heads: mmdet's numbers in the ONNX and in a TFLite file without PADs.
 
+The workers of the stages run in this process: mmdet and mmdeploy are imported once for all.
+"""
+
+from importlib import import_module
+
+import numpy as np
 import pytest
 
-from mmdet2tflite.config.dataset import DigitsData
 from mmdet2tflite.config.experiment import DetectorConfig, Export, Training
-from mmdet2tflite.data.prepare import DATASET
+from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN, TrainConfig
+from mmdet2tflite.runtime import Detector
+from mmdet2tflite.stage import Job
 from mmdet2tflite.tflite.census import PADS, tflite_ops
 from tests.toolchain.conftest import convert
 from tests.toolchain.golden import TIMEOUT, TOLERANCE
@@ -14,32 +21,55 @@ from tests.toolchain.tiny_heads import SIZE, TINY, write_config, write_weights
 
 pytestmark = pytest.mark.toolchain
 
-
-@pytest.fixture(scope="module")
-def scenes(store):
-    config = DigitsData(
-        kind="digits",
-        size=SIZE,
-        train_images=16,
-        val_images=8,
-        digits_per_image=(1, 2),
-        digit_size=(30, 70),
-    )
-    return DATASET.build(store, config, timeout=TIMEOUT)
+QUICK = ("centernet", "ssdlite")
+"""The others are `long`: a decoder of each is held against mmdet in test_decode_equals_mmdet.py."""
+NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in TINY]
+HERE = {
+    "mmdet2tflite.detector.export_worker": "export",
+    "mmdet2tflite.graph.rewrite_worker": "rewrite",
+    "mmdet2tflite.convert.check_worker": "check",
+}
 
 
-@pytest.mark.parametrize("name", TINY)
-def test_a_network_is_exported_and_converted_to_a_file_without_pads(store, scenes, tmp_path, name):
+@pytest.fixture(autouse=True)
+def workers_in_this_process(monkeypatch):
+    ask = Job.ask
+
+    def ask_here(job, tool, worker, request, result, **settings):
+        if worker not in HERE:
+            return ask(job, tool, worker, request, result, **settings)
+        return getattr(import_module(worker), HERE[worker])(request)
+
+    def train_here(request, **settings):
+        return import_module("mmdet2tflite.detector.train_worker").train(request)
+
+    monkeypatch.setattr(Job, "ask", ask_here)
+    monkeypatch.setattr("mmdet2tflite.detector.train.run_worker", train_here)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_without_pads_finds_what_mmdet_finds(store, digits, tmp_path, name):
+    from mmdet2tflite.detector.torch_runner import TorchRunner
+
     config = write_config(tmp_path, name)
     training = TrainConfig(
         detector=DetectorConfig(config=config, input_size=SIZE),
         training=Training(epochs=0, checkpoint=write_weights(config)),
     )
-    checkpoint = TRAIN.build(store, training, timeout=TIMEOUT, dataset=scenes)
-    onnx = EXPORT.build(store, Export(), timeout=TIMEOUT, checkpoint=checkpoint, dataset=scenes)
-    print(name, onnx.metrics, onnx.head.family, [o.name for o in onnx.outputs])
-    tflite = convert(store, scenes, onnx, "mirror")[1]
-    ops = tflite_ops(store.path(tflite, tflite.file))
-    print(name, ops, tflite.metrics)
-    assert sum(ops[name] for name in PADS) == 0
+    checkpoint = TRAIN.build(store, training, timeout=TIMEOUT, dataset=digits)
+    onnx = EXPORT.build(store, Export(), timeout=TIMEOUT, checkpoint=checkpoint, dataset=digits)
+    tflite = convert(store, digits, onnx, "mirror")[1]
+
+    assert onnx.metrics["check.relative"] <= TOLERANCE
     assert tflite.metrics["check.relative"] <= TOLERANCE
+    path = store.path(tflite, tflite.file)
+    ops = tflite_ops(path)
+    assert sum(ops[name] for name in PADS) == 0
+    weights, complete = (store.path(checkpoint, f) for f in (checkpoint.weights, checkpoint.config))
+    mmdets, detector = TorchRunner(weights, complete, onnx.head, threads=2), Detector(path)
+    for image in image_files(store, digits, "val")[:3]:
+        expected, found = mmdets.predict(image).best(10), detector(image)[:10]
+        assert len(expected) > 0
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
+        np.testing.assert_array_equal(found.labels, expected.labels)
+        np.testing.assert_allclose(found.boxes, expected.boxes, atol=5e-2)

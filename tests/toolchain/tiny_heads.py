@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SIZE = (128, 96)
+from tests.toolchain.golden import SIZE
+
 CLASSES = 10  # of the built-in digits
 
 RESNET = {
