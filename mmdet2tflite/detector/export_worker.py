@@ -1,6 +1,6 @@
 """Child process: checkpoint → ONNX by mmdeploy, cut at the marks, folded, outputs named."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import onnx_ir  # noqa: E402
 import onnxsim  # noqa: E402
 from mmdeploy.apis import extract_model, torch2onnx  # noqa: E402
 from mmdeploy.apis.core.pipeline_manager import no_mp  # noqa: E402
+from mmdeploy.core.optimizers import reset_mark_function_count  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
 from mmdet2tflite.artifacts import OnnxModel  # noqa: E402
@@ -100,6 +101,7 @@ def read_own_config(path: Path) -> Config:
 
 def trace(request: ExportRequest, deploy: Config) -> None:
     """The whole network with its marks, as mmdeploy writes it."""
+    reset_mark_function_count()  # of an earlier trace in this process
     torch2onnx(
         str(request.images[0]),
         str(request.work),
@@ -142,7 +144,8 @@ def name_outputs(
 
     Args:
         meanings: mmdeploy's name of a list of maps → meaning.
-        strides: none: the outputs are numbered (``cls_0``), and one that is no list is not.
+        strides: none: the outputs are numbered (``cls_0``, in lists of lists ``map_0_0``), and one
+            that is no list is not.
 
     Returns:
         mmdeploy's names → ours.
@@ -158,8 +161,7 @@ def name_outputs(
         elif source in outputs:
             names[source] = meaning
         else:
-            count = sum(name.startswith(f"{source}.") for name in outputs)
-            names |= {f"{source}.{i}": f"{meaning}_{i}" for i in range(max(1, count))}
+            names |= numbered(source, meaning, outputs)
     if set(names) != set(outputs):
         expected = (
             f"one map per stride {list(strides)} for each entry" if strides else "all of them"
@@ -173,6 +175,14 @@ def name_outputs(
         outputs[source].name = name
     model.graph.outputs[:] = [outputs[source] for source in names]
     return names
+
+
+def numbered(source: str, meaning: str, outputs: Iterable[str]) -> dict[str, str]:
+    """The members of a list of mmdeploy's, in their order → names with their numbers."""
+    prefix = f"{source}."
+    places = [name.removeprefix(prefix) for name in outputs if name.startswith(prefix)] or ["0"]
+    places.sort(key=lambda place: [(int(p) if p.isdigit() else -1, p) for p in place.split(".")])
+    return {prefix + place: f"{meaning}_{place.replace('.', '_')}" for place in places}
 
 
 def check_input(model: onnx_ir.Model, preprocessing: Preprocessing) -> None:

@@ -47,16 +47,20 @@ def workers_in_this_process(monkeypatch):
     monkeypatch.setattr("mmdet2tflite.detector.train.run_worker", train_here)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_file_without_pads_finds_what_mmdet_finds(store, digits, tmp_path, name):
-    from mmdet2tflite.detector.torch_runner import TorchRunner
-
-    config = write_config(tmp_path, name)
+def checkpoint_of(store, digits, folder, name):
+    config = write_config(folder, name)
     training = TrainConfig(
         detector=DetectorConfig(config=config, input_size=SIZE),
         training=Training(epochs=0, checkpoint=write_weights(config)),
     )
-    checkpoint = TRAIN.build(store, training, timeout=TIMEOUT, dataset=digits)
+    return TRAIN.build(store, training, timeout=TIMEOUT, dataset=digits)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_without_pads_finds_what_mmdet_finds(store, digits, tmp_path, name):
+    from mmdet2tflite.detector.torch_runner import TorchRunner
+
+    checkpoint = checkpoint_of(store, digits, tmp_path, name)
     onnx = EXPORT.build(store, Export(), timeout=TIMEOUT, checkpoint=checkpoint, dataset=digits)
     tflite = convert(store, digits, onnx, "mirror")[1]
 
@@ -73,3 +77,21 @@ def test_a_file_without_pads_finds_what_mmdet_finds(store, digits, tmp_path, nam
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
         np.testing.assert_array_equal(found.labels, expected.labels)
         np.testing.assert_allclose(found.boxes, expected.boxes, atol=5e-2)
+
+
+@pytest.mark.long
+def test_a_head_that_no_decoder_knows_is_cut_behind_it_and_its_maps_are_numbered(
+    store, digits, tmp_path
+):
+    checkpoint = checkpoint_of(store, digits, tmp_path, "paa")
+    onnx = EXPORT.build(store, Export(), timeout=TIMEOUT, checkpoint=checkpoint, dataset=digits)
+    assert onnx.head.family is None
+    width, height = SIZE
+    assert [(output.name, output.shape) for output in onnx.outputs] == [
+        (f"map_{kind}_{level}", (1, channels, -(-height // stride), -(-width // stride)))
+        for kind, channels in enumerate((10, 4, 1))
+        for level, stride in enumerate((8, 16, 32, 64, 128))
+    ]
+    assert onnx.metrics["check.relative"] <= TOLERANCE
+    tflite = convert(store, digits, onnx, "mirror")[1]
+    assert tflite.metrics["check.relative"] <= TOLERANCE

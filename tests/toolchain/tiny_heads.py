@@ -90,11 +90,13 @@ TINY: dict[str, Tiny] = {
     ),
 }
 """By family; SSD's has a second one."""
+WITHOUT_DECODER = {"paa": Tiny("paa/paa_r50_fpn_1x_coco", _grouped(), 0.5)}
+"""PAA lets boxes vote, which no decoder here does."""
 
 
 def write_config(folder: Path, name: str) -> Path:
     """The mmdet config of a tiny network."""
-    tiny = TINY[name]
+    tiny = (TINY | WITHOUT_DECODER)[name]
     model = tiny.model | {"test_cfg": {"score_thr": tiny.threshold, "nms_pre": 300}}
     path = folder / f"{name}_tiny.py"
     path.write_text(f'_base_ = "mmdet::{tiny.base}.py"\n\nmodel = {model!r}\n', encoding="utf-8")
