@@ -8,7 +8,7 @@ import pytest
 from mmdet2tflite.passport import Head, Preprocessing
 from mmdet2tflite.runtime.decode import FAMILIES, decode, letterbox
 from tests.toolchain.tiny_heads import CLASSES as TINY_CLASSES
-from tests.toolchain.tiny_heads import SIZE, TINY, seeded_model, write_config
+from tests.toolchain.tiny_heads import SIZE, TINY, random_input, seeded_model, write_config
 
 pytestmark = pytest.mark.toolchain
 
@@ -266,13 +266,11 @@ def mmdets_predict(model, image, scale_factor):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_decode_equals_what_mmdets_network_of_a_family_predicts(tiny, seed):
-    import torch
-
     from mmdet2tflite.detector.torch_runner import named_maps
 
     model, head = tiny
     family, preprocessing = FAMILIES[head.family], Preprocessing(*SIZE)
-    image = torch.randn(1, 3, *SIZE[::-1], generator=torch.Generator().manual_seed(seed))
+    image = random_input(model, 1, seed=100 + seed)
 
     maps, expected = mmdets_predict(model, image, scale_factor := (1.0, 0.7, 2.5)[seed % 3])
     outputs = named_maps(head, family.maps, maps)

@@ -21,9 +21,11 @@ from tests.toolchain.tiny_heads import SIZE, TINY, write_config, write_weights
 
 pytestmark = pytest.mark.toolchain
 
-QUICK = ("centernet", "ssdlite")
+QUICK = ("ssdlite", "yolof")
 """The others are `long`: a decoder of each is held against mmdet in test_decode_equals_mmdet.py."""
 NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in TINY]
+SAME_SCORE = 2.5e-4
+"""A logit that is off by the tolerance, 1e-4 of a range of some ten, a quarter of that."""
 HERE = {
     "mmdet2tflite.detector.export_worker": "export",
     "mmdet2tflite.graph.rewrite_worker": "rewrite",
@@ -72,11 +74,18 @@ def test_a_file_without_pads_finds_what_mmdet_finds(store, digits, tmp_path, nam
     weights, complete = (store.path(checkpoint, f) for f in (checkpoint.weights, checkpoint.config))
     mmdets, detector = TorchRunner(weights, complete, onnx.head, threads=2), Detector(path)
     for image in image_files(store, digits, "val")[:3]:
-        expected, found = mmdets.predict(image).best(10), detector(image)[:10]
-        assert len(expected) > 0
-        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
-        np.testing.assert_array_equal(found.labels, expected.labels)
-        np.testing.assert_allclose(found.boxes, expected.boxes, atol=5e-2)
+        expected, found = mmdets.predict(image).best(20), detector(image)[:20]
+        np.testing.assert_allclose(found.scores, expected.scores, atol=SAME_SCORE)
+        alone = np.flatnonzero(apart(expected.scores))
+        assert len(alone) >= 5
+        np.testing.assert_array_equal(found.labels[alone], expected.labels[alone])
+        np.testing.assert_allclose(found.boxes[alone], expected.boxes[alone], atol=5e-2)
+
+
+def apart(scores):
+    """Which of some scores, best first, are no ties with those before and behind them."""
+    far = np.diff(scores, prepend=2.0, append=-1.0) < -2 * SAME_SCORE
+    return far[:-1] & far[1:]
 
 
 @pytest.mark.long

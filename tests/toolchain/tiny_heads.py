@@ -43,7 +43,7 @@ def _ssd(depthwise: bool) -> dict[str, Any]:
         "in_channels": widths[:2],
         "out_channels": widths,
         "use_depthwise": depthwise,
-        "l2_norm_scale": None if depthwise else 20.0,
+        "l2_norm_scale": None if depthwise else 4.0,
         "init_cfg": [],
     }
     return MOBILENET | {
@@ -130,12 +130,21 @@ def seeded_model(config: Path, seed: int = 0) -> Any:
             nn.init.uniform_(module.bias, -0.5, 0.5)
     model.train()
     with torch.no_grad():
-        model(torch.randn(4, 3, *SIZE[::-1]))
+        model(random_input(model, 4, seed))
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             # Four values of a 1 x 1 map may be all alike: dividing by that would amplify noise.
             module.running_var.clamp_(min=0.25)
     return model.eval()
+
+
+def random_input(model: Any, images: int, seed: int) -> Any:
+    """Noise of 0 to 255, normalised as the network wants it."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    pixels = 255 * torch.rand(images, 3, *SIZE[::-1], generator=generator)
+    return (pixels - model.data_preprocessor.mean) / model.data_preprocessor.std
 
 
 def write_weights(config: Path) -> Path:
