@@ -26,6 +26,8 @@ QUICK = ("ssdlite", "yolof")
 NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in TINY]
 SAME_SCORE = 2.5e-4
 """A logit that is off by the tolerance, 1e-4 of a range of some ten, a quarter of that."""
+SAME_BOX = 5e-2
+"""Pixels: 1e-4 of a range of some hundreds."""
 HERE = {
     "mmdet2tflite.detector.export_worker": "export",
     "mmdet2tflite.graph.rewrite_worker": "rewrite",
@@ -74,18 +76,17 @@ def test_a_file_without_pads_finds_what_mmdet_finds(store, digits, tmp_path, nam
     weights, complete = (store.path(checkpoint, f) for f in (checkpoint.weights, checkpoint.config))
     mmdets, detector = TorchRunner(weights, complete, onnx.head, threads=2), Detector(path)
     for image in image_files(store, digits, "val")[:3]:
-        expected, found = mmdets.predict(image).best(20), detector(image)[:20]
-        np.testing.assert_allclose(found.scores, expected.scores, atol=SAME_SCORE)
-        alone = np.flatnonzero(apart(expected.scores))
-        assert len(alone) >= 5
-        np.testing.assert_array_equal(found.labels[alone], expected.labels[alone])
-        np.testing.assert_allclose(found.boxes[alone], expected.boxes[alone], atol=5e-2)
+        expected, found = mmdets.predict(image), detector(image)
+        assert len(expected) >= 5
+        # Of two that overlap and are almost as sure, another one may be left.
+        assert np.mean(found_again(expected, found)) >= 0.9
 
 
-def apart(scores):
-    """Which of some scores, best first, are no ties with those before and behind them."""
-    far = np.diff(scores, prepend=2.0, append=-1.0) < -2 * SAME_SCORE
-    return far[:-1] & far[1:]
+def found_again(expected, found):
+    """For each detection whether there is one of its class with the same score and the same box."""
+    same = np.abs(expected.scores[:, None] - found.scores) <= SAME_SCORE
+    same &= np.abs(expected.boxes[:, None] - found.boxes).max(axis=2) <= SAME_BOX
+    return (same & (expected.labels[:, None] == found.labels)).any(axis=1)
 
 
 @pytest.mark.long

@@ -52,6 +52,7 @@ def _ssd(depthwise: bool) -> dict[str, Any]:
     }
 
 
+CLASS_LAYERS = ("atss_cls", "conv_cls", "gfl_cls", "retina_cls")
 SSDLITE = "ssd/ssdlite_mobilenetv2-scratch_8xb24-600e_coco"
 TINY: dict[str, Tiny] = {
     "atss": Tiny("atss/atss_r50_fpn_1x_coco", _grouped(), 0.5),
@@ -135,7 +136,21 @@ def seeded_model(config: Path, seed: int = 0) -> Any:
         if isinstance(module, nn.BatchNorm2d):
             # Four values of a 1 x 1 map may be all alike: dividing by that would amplify noise.
             module.running_var.clamp_(min=0.25)
-    return model.eval()
+    model.eval()
+    _spread_scores(model, random_input(model, 1, seed))
+    return model
+
+
+def _spread_scores(model: Any, image: Any) -> None:
+    """Logits of a standard deviation of 1.5: pyramids have no norms, and all scores would be 1."""
+    import torch
+
+    layers = [getattr(model.bbox_head, name, None) for name in CLASS_LAYERS]
+    with torch.no_grad():
+        for layer in filter(None, layers):
+            logits = torch.cat([level.flatten() for level in model(image)[0]])
+            layer.weight *= 1.5 / logits.std()
+            layer.bias *= 1.5 / logits.std()
 
 
 def random_input(model: Any, images: int, seed: int) -> Any:
