@@ -4,8 +4,12 @@ Plain dataclasses, for what a user ships runs without pydantic. Where pydantic r
 it checks them as strictly as its own models.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+type Corners = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels, or a value for each."""
 
 
 class Part:
@@ -19,10 +23,26 @@ class Head(Part):
     """What a decoder must know of a detector whose graph ends before its post-processing.
 
     Without a ``family`` (a key of ``FAMILIES``) there is no decoder: nobody here knows what the
-    outputs mean. ``strides`` are those of the maps, finest first, ``score_threshold`` is the lowest
-    score of a detection, ``nms_iou`` the largest IoU of two of a class. ``max_candidates`` limits
-    the boxes of each map before the non-maximum suppression, ``max_detections`` those of the image
-    after it.
+    outputs mean. ``strides`` are those of the maps, in the order of the head, ``score_threshold``
+    is the lowest score of a detection, ``nms_iou`` the largest IoU of two of a class (1: none is
+    suppressed). ``max_candidates`` limits the boxes of each map before the non-maximum suppression,
+    ``max_detections`` those of the image after it.
+
+    The others are not written where they have their default, so that the files of a family that
+    does without them stay as they are. Each decoder says which it reads (``Family.reads``):
+
+    * ``anchors``: of each stride, the boxes that a cell's are coded against, relative to the top
+      left corner of the cell, in pixels.
+    * ``box_means``, ``box_stds``: deltas = what the network gives times ``box_stds`` plus
+      ``box_means``.
+    * ``centre_clamp``: the farthest that a centre is from its anchor's, in pixels (YOLOF).
+    * ``point_offset``: of a cell's point from its top left corner, in strides.
+    * ``base_sizes``: of each stride, the side in pixels that distances are multiples of (FoveaBox).
+    * ``score_function``: ``softmax`` has a channel behind the classes for the background.
+    * ``objectness_threshold``: lowest objectness of a candidate (YOLOv3).
+    * ``peak_window``: side of the square of cells in which a peak is the highest (CenterNet).
+    * ``clip``: boxes end at the border of the input.
+    * ``keep_empty``: boxes without area count as well.
     """
 
     family: str | None
@@ -32,6 +52,42 @@ class Head(Part):
     nms_iou: float
     max_detections: int
     max_candidates: int | None = None
+    anchors: tuple[tuple[Corners, ...], ...] = ()
+    box_means: Corners = (0.0, 0.0, 0.0, 0.0)
+    box_stds: Corners = (1.0, 1.0, 1.0, 1.0)
+    centre_clamp: float | None = None
+    point_offset: float = 0.0
+    base_sizes: tuple[float, ...] = ()
+    score_function: Literal["sigmoid", "softmax"] = "sigmoid"
+    objectness_threshold: float = 0.0
+    peak_window: int = 3
+    clip: bool = True
+    keep_empty: bool = False
+
+    ALWAYS_WRITTEN: ClassVar = frozenset(
+        {
+            "family",
+            "classes",
+            "strides",
+            "score_threshold",
+            "nms_iou",
+            "max_detections",
+            "max_candidates",
+        }
+    )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
+        """For pydantic alone: a default is left out of what is written."""
+
+        def write(head: "Head", to_values: Callable[["Head"], dict[str, Any]]) -> dict[str, Any]:
+            unsaid = {
+                field.name for field in fields(head) if getattr(head, field.name) == field.default
+            } - cls.ALWAYS_WRITTEN
+            return {name: v for name, v in to_values(head).items() if name not in unsaid}
+
+        # As pydantic_core.core_schema.wrap_serializer_function_ser_schema makes it.
+        return handler(source) | {"serialization": {"type": "function-wrap", "function": write}}
 
 
 @dataclass(frozen=True)

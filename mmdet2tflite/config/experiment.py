@@ -143,8 +143,8 @@ class Export(ConfigSection):
     """Checkpoint → ONNX, cut before the post-processing."""
 
     deploy_config: Path | None = None
-    """An mmdeploy config file with the cut (``partition_config``); by default that of the family of
-    the detector in ``configs/deploy`` (docs/detectors.md)."""
+    """An mmdeploy config file with the cut (``partition_config``); by default the network is cut
+    behind its head (docs/detectors.md)."""
     opset: Annotated[int, Field(ge=11, le=17)] = 13
     tolerance: Annotated[float, Field(gt=0)] = 1e-4
     """Largest error against PyTorch, relative to the tensor's range."""

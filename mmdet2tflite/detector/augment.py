@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from mmcv.transforms import BaseTransform
 from mmdet.datasets.transforms import RandomAffine
 from mmdet.registry import TRANSFORMS
 from numpy.typing import NDArray
@@ -39,3 +40,17 @@ class CanvasAffine(RandomAffine):
         from_centre = self._get_translation_matrix(*(-side for side in self._source_centre))
         to_centre = self._get_translation_matrix(width / 2, height / 2)
         return to_centre @ about_origin @ from_centre
+
+
+@TRANSFORMS.register_module()
+class LetterboxBorder(BaseTransform):
+    """Says where the picture is in the input, as CenterNet's own transforms do.
+
+    A letterboxed picture begins at the top left corner.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Set ``border``: top, bottom, left and right of the picture in pixels."""
+        height, width = results["img_shape"][:2]
+        results["border"] = (0, height, 0, width)
+        return results

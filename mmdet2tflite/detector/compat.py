@@ -17,6 +17,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NoReturn
 
 
@@ -56,6 +57,17 @@ def _no_compiled_operators() -> bool:
     return "mmcv._ext" not in sys.modules and importlib.util.find_spec("mmcv._ext") is None
 
 
+class NoCompiledOperator(NotImplementedError):
+    """A function of ``mmcv.ops`` was called that mmcv-lite does not have."""
+
+    def __init__(self, operator: str) -> None:
+        super().__init__(
+            f"mmcv.ops.{operator} is a compiled operator and mmcv-lite has none; "
+            "install the full mmcv 2.1.0 to use a model that needs it"
+        )
+        self.operator = operator
+
+
 class _OperatorStandIn(types.ModuleType):
     """``mmcv._ext`` with the operators that these detectors call; the others refuse."""
 
@@ -64,10 +76,7 @@ class _OperatorStandIn(types.ModuleType):
             raise AttributeError(name)
 
         def refuse(*args: Any, **kwargs: Any) -> NoReturn:
-            raise NotImplementedError(
-                f"mmcv.ops.{name} is a compiled operator and mmcv-lite has none; "
-                "install the full mmcv 2.1.0 to use a model that needs it"
-            )
+            raise NoCompiledOperator(name)
 
         return refuse
 
@@ -93,6 +102,23 @@ def _install_operators() -> None:
     # find_spec() raises on a module without a spec.
     module.__spec__ = importlib.util.spec_from_loader("mmcv._ext", loader=None)
     sys.modules["mmcv._ext"] = module
+
+
+# --- mmdet 3.3.0's SSD does not predict ---------------------------------------------------------
+
+
+def _ssd_has_no_loss() -> bool:
+    package = importlib.util.find_spec("mmdet")  # not imported: this is asked before the patches
+    if package is None or package.origin is None:
+        return False
+    head = Path(package.origin).parent / "models" / "dense_heads" / "ssd_head.py"
+    return "self.loss_cls =" not in head.read_text(encoding="utf-8")
+
+
+def _give_ssd_no_loss() -> None:
+    from mmdet.models.dense_heads import SSDHead
+
+    SSDHead.loss_cls = None
 
 
 # --- mmengine's checkpoints hold more than tensors -------------------------------------------
@@ -186,6 +212,13 @@ COMPATIBILITY_PATCHES: tuple[CompatibilityPatch, ...] = (
         "other operators refuse when called",
         _no_compiled_operators,
         _install_operators,
+    ),
+    CompatibilityPatch(
+        "ssd-loss",
+        "mmdet",
+        "predict_by_feat of all dense heads asks for loss_cls, which SSDHead alone does not have",
+        _ssd_has_no_loss,
+        _give_ssd_no_loss,
     ),
     CompatibilityPatch(
         "safe-checkpoint-types",

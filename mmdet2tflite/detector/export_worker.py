@@ -1,6 +1,6 @@
 """Child process: checkpoint → ONNX by mmdeploy, cut at the marks, folded, outputs named."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,13 @@ import onnx_ir  # noqa: E402
 import onnxsim  # noqa: E402
 from mmdeploy.apis import extract_model, torch2onnx  # noqa: E402
 from mmdeploy.apis.core.pipeline_manager import no_mp  # noqa: E402
+from mmdeploy.core.optimizers import reset_mark_function_count  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
 from mmdet2tflite.artifacts import OnnxModel  # noqa: E402
-from mmdet2tflite.config.experiment import Export  # noqa: E402
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
-from mmdet2tflite.detector.export_request import ExportRequest  # noqa: E402
+from mmdet2tflite.detector.export_request import BASE, ExportRequest  # noqa: E402
+from mmdet2tflite.detector.head_cut import cut_behind_head, stop_behind_head  # noqa: E402
 from mmdet2tflite.detector.mark_runner import MarkRunner  # noqa: E402
 from mmdet2tflite.detector.torch_runner import TorchRunner  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
@@ -36,7 +37,7 @@ MODEL = OnnxModel.model_fields["file"].default
 def export(request: ExportRequest) -> OnnxModel:
     """Write the ONNX file; intermediate files go."""
     work, head, preprocessing = request.work, request.head, request.preprocessing
-    deploy = read_deploy_config(request.export, preprocessing)
+    deploy = read_deploy_config(request, preprocessing)
     trace(request, deploy)
     cut(deploy, work)
     model = onnx_ir.from_proto(fold(onnx.load(work / CUT)))
@@ -64,29 +65,43 @@ def export(request: ExportRequest) -> OnnxModel:
     )
 
 
-def read_deploy_config(export: Export, preprocessing: Preprocessing) -> Config:
-    """The mmdeploy config with the experiment's size and opset. Raises ConfigError."""
+def read_deploy_config(request: ExportRequest, preprocessing: Preprocessing) -> Config:
+    """The mmdeploy config with the cut, the experiment's size and its opset. Raises ConfigError."""
+    own = request.export.deploy_config
+    if own is not None:
+        deploy = read_own_config(own)
+    else:
+        deploy = Config.fromfile(str(BASE))
+        family = request.head.family
+        stop_behind_head()
+        cut_behind_head(deploy, None if family is None else FAMILIES[family].maps)
+    deploy.onnx_config.input_shape = [preprocessing.width, preprocessing.height]
+    deploy.onnx_config.opset_version = request.export.opset
+    return deploy
+
+
+def read_own_config(path: Path) -> Config:
+    """The deploy config that the experiment names. Raises ConfigError."""
     try:
-        deploy = Config.fromfile(str(export.deploy_config))
+        deploy = Config.fromfile(str(path))
     except Exception as error:  # a config is a program: it can raise anything
         raise ConfigError(
-            f"{export.deploy_config} is no readable mmdeploy config: {error}",
+            f"{path} is no readable mmdeploy config: {error}",
             "a Python file with onnx_config, partition_config and output_meaning",
             "check export.deploy_config",
         ) from error
     for key in ("onnx_config", "partition_config", "output_meaning"):
         if key not in deploy:
             raise ConfigError(
-                f"{export.deploy_config} has no `{key}`",
-                "onnx_config, partition_config and output_meaning, as in configs/deploy/yolox.py",
+                f"{path} has no `{key}`",
+                "onnx_config, partition_config and output_meaning, as docs/detectors.md shows",
             )
-    deploy.onnx_config.input_shape = [preprocessing.width, preprocessing.height]
-    deploy.onnx_config.opset_version = export.opset
     return deploy
 
 
 def trace(request: ExportRequest, deploy: Config) -> None:
     """The whole network with its marks, as mmdeploy writes it."""
+    reset_mark_function_count()  # of an earlier trace in this process
     torch2onnx(
         str(request.images[0]),
         str(request.work),
@@ -129,7 +144,8 @@ def name_outputs(
 
     Args:
         meanings: mmdeploy's name of a list of maps → meaning.
-        strides: none: the outputs are numbered (``cls_0``), and one that is no list is not.
+        strides: none: the outputs are numbered (``cls_0``, in lists of lists ``map_0_0``), and one
+            that is no list is not.
 
     Returns:
         mmdeploy's names → ours.
@@ -145,8 +161,7 @@ def name_outputs(
         elif source in outputs:
             names[source] = meaning
         else:
-            count = sum(name.startswith(f"{source}.") for name in outputs)
-            names |= {f"{source}.{i}": f"{meaning}_{i}" for i in range(max(1, count))}
+            names |= numbered(source, meaning, outputs)
     if set(names) != set(outputs):
         expected = (
             f"one map per stride {list(strides)} for each entry" if strides else "all of them"
@@ -160,6 +175,14 @@ def name_outputs(
         outputs[source].name = name
     model.graph.outputs[:] = [outputs[source] for source in names]
     return names
+
+
+def numbered(source: str, meaning: str, outputs: Iterable[str]) -> dict[str, str]:
+    """The members of a list of mmdeploy's, in their order → names with their numbers."""
+    prefix = f"{source}."
+    places = [name.removeprefix(prefix) for name in outputs if name.startswith(prefix)] or ["0"]
+    places.sort(key=lambda place: [(int(p) if p.isdigit() else -1, p) for p in place.split(".")])
+    return {prefix + place: f"{meaning}_{place.replace('.', '_')}" for place in places}
 
 
 def check_input(model: onnx_ir.Model, preprocessing: Preprocessing) -> None:

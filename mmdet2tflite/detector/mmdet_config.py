@@ -8,22 +8,18 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from mmdet.models.detectors.base_detr import DetectionTransformer
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
 from mmdet2tflite.config.experiment import DetectorConfig, Training
+from mmdet2tflite.detector.head_description import FAMILY_OF_HEAD
 from mmdet2tflite.detector.pipelines import PAD_VALUE, letterbox, test_pipeline, train_pipeline
 from mmdet2tflite.detector.schedule import set_hooks, set_schedule
 from mmdet2tflite.detector.train_request import DataPaths
 from mmdet2tflite.errors import ConfigError
-from mmdet2tflite.passport import Head, Preprocessing
+from mmdet2tflite.passport import Preprocessing
 from mmdet2tflite.processes.machine import cores
-from mmdet2tflite.runtime.decode import FAMILIES
-
-MAX_DETECTIONS = 100  # what COCO's mAP looks at, where the config sets no limit
-
-FAMILY_OF_HEAD = {family.head: name for name, family in FAMILIES.items()}
-"""mmdet's name of the head → the decoder that understands its maps."""
 
 CACHE_BYTES = 2**30
 """For letterboxed training images, in all loading processes of a machine together."""
@@ -33,6 +29,9 @@ ACTIVATIONS = {"silu": "SiLU", "relu": "ReLU", "relu6": "ReLU6", "hardswish": "H
 
 WITH_STEM = {"CSPNeXt": "CSPNeXtSame"}
 """Backbones that keep ``conv_cfg`` from their stem → ours that do not (layers.py)."""
+
+ASKS_FOR_BORDER = ("CenterNetHead",)
+"""Heads whose ``predict`` takes the place of the picture in the input from its meta data."""
 
 
 def build_config(
@@ -70,8 +69,22 @@ def read_config(path: Path) -> Config:
         ) from error
     if "model" not in cfg:
         raise ConfigError(f"{path} defines no `model`", "an mmdet detector config")
-    head_of(cfg.model)
+    check_kind(cfg.model)
     return cfg
+
+
+def check_kind(model: ConfigDict) -> None:
+    """Refuse what has no maps of boxes. Raises ConfigError."""
+    head_of(model)
+    kind = MODELS.get(model.get("type", ""))
+    if kind is not None and issubclass(kind, DetectionTransformer):
+        raise ConfigError(
+            f"the detector, a {model.type}, is a transformer: its boxes are answers to queries, "
+            "and its attention is no convolution",
+            "a detector of one stage; with a decoder here are those with the heads "
+            + ", ".join(sorted(FAMILY_OF_HEAD)),
+            "choose another detector.config",
+        )
 
 
 def head_of(model: ConfigDict) -> ConfigDict:
@@ -85,30 +98,6 @@ def head_of(model: ConfigDict) -> ConfigDict:
             "choose another detector.config",
         )
     return head
-
-
-def describe_head(cfg: Config, classes: tuple[str, ...]) -> Head:
-    """What a decoder must know of this network; thresholds are those of the config's test_cfg.
-
-    A head that no decoder here understands has no ``family`` and no ``strides``.
-    """
-    head, test = head_of(cfg.model), cfg.model.test_cfg
-    family = FAMILY_OF_HEAD.get(head.type)
-    points = head.get("anchor_generator") or head
-    return Head(
-        family=family,
-        classes=classes,
-        strides=tuple(points.get("strides") or (8, 16, 32)) if family else (),
-        score_threshold=test.score_thr,
-        nms_iou=test.nms.iou_threshold,
-        max_detections=_limit(test.get("max_per_img")) or MAX_DETECTIONS,
-        max_candidates=_limit(test.get("nms_pre")),
-    )
-
-
-def _limit(number: int | None) -> int | None:
-    """None where mmdet's config says nothing, or -1: no limit."""
-    return None if number is None or number < 0 else number
 
 
 def describe_preprocessing(detector: DetectorConfig, cfg: Config) -> Preprocessing:
@@ -166,6 +155,7 @@ def _takes(kind: str, name: str) -> bool:
 
 def _set_data(cfg: Config, detector: DetectorConfig, training: Training, data: DataPaths) -> None:
     metainfo = dict(classes=data.classes)
+    validation = test_pipeline(detector, border=cfg.model.bbox_head.type in ASKS_FOR_BORDER)
     workers = training.workers
     if workers is None:
         workers = default_workers() // training.processes
@@ -210,12 +200,12 @@ def _set_data(cfg: Config, detector: DetectorConfig, training: Training, data: D
         batch_size=training.batch_size // training.ranks,
         drop_last=False,
         sampler=dict(type="DefaultSampler", shuffle=False),
-        dataset=coco(data.val, pipeline=test_pipeline(detector), test_mode=True),
+        dataset=coco(data.val, pipeline=validation, test_mode=True),
     )
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.num_workers = workers
         loader.persistent_workers = workers > 0
-    cfg.test_dataloader, cfg.test_pipeline = cfg.val_dataloader, test_pipeline(detector)
+    cfg.test_dataloader, cfg.test_pipeline = cfg.val_dataloader, validation
     cfg.val_evaluator = cfg.test_evaluator = dict(
         type="CocoMetric", ann_file=str(data.val[0]), metric="bbox", classwise=False
     )

@@ -14,12 +14,15 @@ def letterbox(detector: DetectorConfig) -> dict[str, Any]:
     return dict(type="FixShapeResize", width=width, height=height, keep_ratio=True, pad_val=fill)
 
 
-def test_pipeline(detector: DetectorConfig) -> list[dict[str, Any]]:
-    """Image file → input tensor, as at validation."""
-    keys = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
+def test_pipeline(detector: DetectorConfig, border: bool) -> list[dict[str, Any]]:
+    """Image file → input tensor, as at validation; ``border``: with the place of the picture."""
+    keys: tuple[str, ...] = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
+    if border:
+        keys += ("border",)
     return [
         dict(type="LoadImageFromFile", backend_args=None),
         letterbox(detector),
+        *([dict(type="LetterboxBorder")] if border else []),
         dict(type="LoadAnnotations", with_bbox=True),
         dict(type="PackDetInputs", meta_keys=keys),
     ]

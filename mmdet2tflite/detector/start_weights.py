@@ -55,7 +55,7 @@ def read_onnx(
     _check_exists(path)
     weights = OnnxWeights.read(path, (preprocessing.width, preprocessing.height))
     classes = weights.classes()
-    model = _build(cfg, classes)
+    model = build_network(cfg, classes)
     *_, height, width = weights.input_shape
     sized = replace(preprocessing, height=height, width=width)
     take_over(model, weights, [input_tensor(image, sized)[0] for image in images])
@@ -86,7 +86,7 @@ def fit_to_classes(start: Start, cfg: Config, classes: tuple[str, ...], training
 
 def class_layers(cfg: Config) -> set[str]:
     """Names of the weights whose shape depends on the number of classes."""
-    one, other = (_build(cfg, classes).state_dict() for classes in (11, 12))
+    one, other = (build_network(cfg, classes).state_dict() for classes in (11, 12))
     return {name for name in one if one[name].shape != other[name].shape}
 
 
@@ -96,7 +96,7 @@ def build_with(cfg: Config, start: Start) -> torch.nn.Module:
     Raises:
         ModelError: they do not fit.
     """
-    model = _build(cfg)
+    model = build_network(cfg)
     try:
         missing, unexpected = model.load_state_dict(start.state_dict, strict=False)
         anew = class_layers(cfg) if missing else ()
@@ -113,7 +113,8 @@ def build_with(cfg: Config, start: Start) -> torch.nn.Module:
     return model
 
 
-def _build(cfg: Config, classes: int | None = None) -> torch.nn.Module:
+def build_network(cfg: Config, classes: int | None = None) -> torch.nn.Module:
+    """mmdet's network, with random weights; of another number of classes if one is given."""
     from mmdet.registry import MODELS
     from mmdet.utils import register_all_modules
 

@@ -1,6 +1,6 @@
 """PyTorch as a backend: mmdet's own model, pipeline, decoding and NMS. Child processes only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mmdet2tflite.detector import compat
@@ -12,8 +12,28 @@ import torch  # noqa: E402
 from mmdet.apis import inference_detector, init_detector  # noqa: E402
 
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
+from mmdet2tflite.errors import ModelError  # noqa: E402
 from mmdet2tflite.passport import Head  # noqa: E402
 from mmdet2tflite.runtime.decode import FAMILIES, Detections, Floats  # noqa: E402
+
+
+def named_maps(
+    head: Head, meanings: Sequence[str], maps: Sequence[Sequence[torch.Tensor]]
+) -> dict[str, Floats]:
+    """What a head returns, by meaning and stride (``cls_8``). Raises ModelError."""
+    lengths = [len(levels) for levels in maps]
+    if lengths != [len(head.strides)] * len(meanings):
+        raise ModelError(
+            f"the head returns lists of {lengths} maps",
+            f"{len(meanings)} lists ({', '.join(meanings)}) of {len(head.strides)} maps, one for "
+            "each stride",
+            "check the head and its anchor_generator in the file of detector.config",
+        )
+    return {
+        f"{meaning}_{stride}": level.numpy()
+        for meaning, levels in zip(meanings, maps, strict=True)
+        for stride, level in zip(head.strides, levels, strict=True)
+    }
 
 
 class TorchRunner:
@@ -44,13 +64,7 @@ class TorchRunner:
         """Raw outputs of the head (1 x C x H x W) by meaning and stride; none of no family's."""
         if self._head.family is None:
             return {}
-        maps = FAMILIES[self._head.family].maps
-        levels_by_meaning = zip(maps, self._forward(tensor), strict=True)
-        return {
-            f"{meaning}_{stride}": level.numpy()
-            for meaning, levels in levels_by_meaning
-            for stride, level in zip(self._head.strides, levels, strict=True)
-        }
+        return named_maps(self._head, FAMILIES[self._head.family].maps, self._forward(tensor))
 
     def bind(self, tensor: Floats) -> Callable[[], object]:
         """A function that runs the network, without decoding."""

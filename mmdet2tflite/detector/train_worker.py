@@ -18,11 +18,9 @@ from torch.distributed.elastic.multiprocessing.errors import record  # noqa: E40
 from mmdet2tflite.artifacts import Checkpoint  # noqa: E402
 from mmdet2tflite.config.experiment import DetectorConfig, Training  # noqa: E402
 from mmdet2tflite.detector import augment, cached_dataset, layers, ranks, recorder  # noqa: E402, F401  (they register themselves)
-from mmdet2tflite.detector.mmdet_config import (  # noqa: E402
-    build_config,
-    describe_head,
-    describe_preprocessing,
-)
+from mmdet2tflite.detector.head_description import describe_head  # noqa: E402
+from mmdet2tflite.detector.mmdet_config import build_config, describe_preprocessing  # noqa: E402
+from mmdet2tflite.detector.network_check import check_network  # noqa: E402
 from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
 from mmdet2tflite.detector.saved_config import without_places  # noqa: E402
 from mmdet2tflite.detector.speed import speed_up  # noqa: E402
@@ -53,6 +51,9 @@ def train(request: TrainRequest) -> Checkpoint | None:
     detector, training = request.detector, request.training
     _check_device(training.device)
     cfg = build_config(detector, training, data, work / RUN)
+    preprocessing = describe_preprocessing(detector, cfg)
+    head = describe_head(cfg, data.classes)
+    check_network(cfg, head, preprocessing)
     start = load_start(training, detector, cfg, data)
     if training.epochs:
         writes = ranks.join(training, request.origin)
@@ -75,8 +76,8 @@ def train(request: TrainRequest) -> Checkpoint | None:
     curves = recorder.read_curves(work / RUN)
     (work / CURVES).write_text(json.dumps(curves), encoding="utf-8")
     return Checkpoint(
-        head=describe_head(cfg, data.classes),
-        preprocessing=describe_preprocessing(detector, cfg),
+        head=head,
+        preprocessing=preprocessing,
         epoch=epoch,
         metrics=recorder.curve_metrics(curves),
     )

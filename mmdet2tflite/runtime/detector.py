@@ -24,6 +24,7 @@ from mmdet2tflite.errors import ConfigError, DataError, ImageError, ModelError
 from mmdet2tflite.files.image_file import decode_image
 from mmdet2tflite.passport import Head, HowToRun, Preprocessing
 from mmdet2tflite.runtime.decode import FAMILIES, Detections, decode, letterbox
+from mmdet2tflite.runtime.decode.dense import class_channels
 from mmdet2tflite.runtime.images import read_image
 from mmdet2tflite.runtime.passport import load_passport
 from mmdet2tflite.runtime.runners import open_tflite
@@ -85,6 +86,7 @@ class Detector:
     ) -> None:
         path = Path(model)
         self.passport = load_passport(path)
+        self._lowest = score_threshold or 0.0
         self._head, self._preprocessing = _detector_parts(self.passport, path)
         if score_threshold is not None:
             if not 0 <= score_threshold <= 1:
@@ -135,6 +137,8 @@ class Detector:
             raise ImageError(f"{name}: {error.found}", error.expected, error.remedy) from None
         outputs = self._runner.infer(tensor)
         found = decode(outputs, self._head, self._preprocessing, scale_factor)
+        # Some heads multiply a score that was above the threshold by a centerness.
+        found = found[np.flatnonzero(found.scores >= np.float32(self._lowest))]
         return NamedDetections(found.boxes, found.scores, found.labels, self.classes)
 
 
@@ -160,13 +164,14 @@ def _detector_parts(passport: HowToRun, path: Path) -> tuple[Head, Preprocessing
             f"one of {', '.join(FAMILIES)}",
             "it was made by a newer mmdet2tflite: upgrade this one",
         )
+    expected = {f"cls_{stride}": class_channels(head, n) for n, stride in enumerate(head.strides)}
     for output in passport.outputs:
         channels = output.shape[-1 if output.layout == "nhwc" else 1] if output.shape[1:] else 0
-        if output.name.startswith("cls_") and channels != len(head.classes):
+        if channels != expected.get(output.name, channels):
             raise ModelError(
                 f"the passport of {path} names {len(head.classes)} classes, {output.name} has "
                 f"{channels} channels",
-                "a channel for each class",
+                f"{expected[output.name]} channels: one for each class, of each anchor",
                 "convert the model again",
             )
     return head, preprocessing

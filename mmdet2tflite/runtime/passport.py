@@ -49,7 +49,7 @@ def load_passport(path: Path) -> HowToRun:
         )
     try:
         return _how_to_run(document)
-    except (TypeError, KeyError, AttributeError, ValueError) as error:
+    except (TypeError, KeyError, AttributeError, ValueError, RecursionError) as error:
         raise _not_understood(path, error) from None
 
 
@@ -71,9 +71,14 @@ def _how_to_run(document: Any) -> HowToRun:
 
 def _part[T](kind: type[T], fields: Any) -> T:
     """Exactly the fields of ``kind``: one that is not known could change what the others mean."""
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    values = {name: _frozen(value) for name, value in fields.items()}
     check_part(kind.__name__, values)
     return kind(**values)
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, those in lists too."""
+    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value
 
 
 def _not_understood(path: Path, error: Exception) -> ModelError:

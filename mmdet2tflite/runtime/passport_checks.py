@@ -8,9 +8,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mmdet2tflite.passport import Head
+
 LARGEST_SIDE = 2**15
 """Pixels."""
-MOST_CLASSES, MOST_DETECTIONS = 100_000, 1_000_000
+MOST_CLASSES, MOST_DETECTIONS, MOST_LEVELS = 100_000, 1_000_000, 16
+LARGEST_WINDOW = 63
+"""Cells."""
 LARGEST_NUMBER = 1e6
 """Of what is computed with pixels of 0 to 255."""
 
@@ -34,6 +38,11 @@ def text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= 1000
 
 
+def boolean(value: Any) -> bool:
+    """True or False, and no number."""
+    return type(value) is bool
+
+
 def optional(check: Check) -> Check:
     """None as well."""
     return lambda value: value is None or check(value)
@@ -49,23 +58,36 @@ def several(check: Check, low: int, high: int, *, unique: bool = False) -> Check
     )
 
 
+PIXELS = real(-LARGEST_NUMBER, LARGEST_NUMBER)
+
 CHECKS: dict[str, dict[str, Check]] = {
     "Head": {
         "family": optional(text),
         "classes": several(text, 1, MOST_CLASSES),
-        "strides": several(integer(1, LARGEST_SIDE), 0, 16, unique=True),
+        "strides": several(integer(1, LARGEST_SIDE), 0, MOST_LEVELS, unique=True),
         "score_threshold": real(0, 1),
         "nms_iou": real(0, 1),
         "max_detections": integer(1, MOST_DETECTIONS),
         # -1 in files of earlier versions: mmdet's word for all of them.
         "max_candidates": optional(integer(-1, MOST_DETECTIONS)),
+        "anchors": several(several(several(PIXELS, 4, 4), 1, 64), 0, MOST_LEVELS),
+        "box_means": several(PIXELS, 4, 4),
+        "box_stds": several(PIXELS, 4, 4),
+        "centre_clamp": optional(PIXELS),
+        "point_offset": real(-1, 1),
+        "base_sizes": several(PIXELS, 0, MOST_LEVELS),
+        "score_function": lambda value: value in ("sigmoid", "softmax"),
+        "objectness_threshold": real(0, 1),
+        "peak_window": integer(1, LARGEST_WINDOW),
+        "clip": boolean,
+        "keep_empty": boolean,
     },
     "Preprocessing": {
         "width": integer(1, LARGEST_SIDE),
         "height": integer(1, LARGEST_SIDE),
         "colour_order": lambda value: value in ("bgr", "rgb"),
-        "pad_value": real(-LARGEST_NUMBER, LARGEST_NUMBER),
-        "mean": several(real(-LARGEST_NUMBER, LARGEST_NUMBER), 3, 3),
+        "pad_value": PIXELS,
+        "mean": several(PIXELS, 3, 3),
         "std": several(real(1 / LARGEST_NUMBER, LARGEST_NUMBER), 3, 3),
     },
     "TfliteOutput": {
@@ -74,19 +96,20 @@ CHECKS: dict[str, dict[str, Check]] = {
         "layout": lambda value: value in ("nhwc", "onnx"),
     },
     "Rotation": {
-        "input": lambda value: type(value) is bool,
+        "input": boolean,
         "outputs": several(text, 0, 1000, unique=True),
     },
 }
 """By part of the passport and field."""
-MISSING_IN_EARLIER_VERSIONS = ("max_candidates",)
+MAY_BE_MISSING = frozenset(CHECKS["Head"]) - (Head.ALWAYS_WRITTEN - {"max_candidates"})
+"""Fields of their default are not written, and earlier versions wrote no ``max_candidates``."""
 
 
 def check_part(part: str, fields: dict[str, Any]) -> None:
     """Raises ValueError for the first field that cannot be, KeyError for one that is missing."""
     for name, check in CHECKS[part].items():
         if name not in fields:
-            if name in MISSING_IN_EARLIER_VERSIONS:
+            if name in MAY_BE_MISSING:
                 continue
             raise KeyError(name)
         if not check(fields[name]):

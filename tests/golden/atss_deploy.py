@@ -1,4 +1,4 @@
-"""An own cut: ATSS, which has no decoder here, after its boxes and before its suppression."""
+"""An own cut: ATSS after its boxes and before its suppression, where nothing here decodes it."""
 
 _base_ = "../../configs/deploy/base.py"
 

@@ -1,4 +1,4 @@
-"""ATSS, as small as it gets: a detector of a family without a decoder here."""
+"""ATSS, as small as it gets: a detector that is cut where its own deploy config says."""
 
 _base_ = "mmdet::atss/atss_r50_fpn_1x_coco.py"
 

@@ -68,7 +68,7 @@ WRONG = {
     "no object": (b"7", "cannot be understood", "convert the model again"),
     "no version": (b"{}", "cannot be understood: KeyError('version')", "convert the model again"),
     "no strategy": (b'{"version": 1}', "cannot be understood: KeyError", "convert the model again"),
-    "unknown": (changed(head=HEAD | {"anchors": []}), "'anchors'", "upgrade"),
+    "unknown": (changed(head=HEAD | {"mystery": []}), "'mystery'", "upgrade"),
     "missing": (changed(rotation={"input": True}), "KeyError('outputs')", "upgrade"),
     "text": (changed(head="yolox"), "cannot be understood", "convert the model again"),
     "outputs": (changed(outputs=None), "cannot be understood", "convert the model again"),

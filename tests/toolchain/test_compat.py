@@ -23,6 +23,16 @@ boxes, scores = torch.cat([square, turned]), torch.tensor([0.1, 0.2])
 assert nms_rotated(boxes, scores, 0.9)[1].tolist() == [1]
 assert nms(torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 2]]), scores, 0.9)[1].tolist() == [1]
 """,
+    "ssd-loss": """
+import torch
+from mmdet.models import SSDHead
+from mmengine.config import ConfigDict
+anchors = dict(type="SSDAnchorGenerator", strides=[8], ratios=[[2]], min_sizes=[8], max_sizes=[16])
+test = ConfigDict(score_thr=0.1, nms=dict(type="nms", iou_threshold=0.5), max_per_img=9)
+head = SSDHead(num_classes=2, in_channels=[4], anchor_generator=anchors, test_cfg=test)
+maps = ([torch.zeros(1, n * 4, 1, 1)] for n in (3, 4))
+assert len(head.predict_by_feat(*maps, batch_img_metas=[dict(img_shape=(8, 8))])) == 1
+""",
     "safe-checkpoint-types": """
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer

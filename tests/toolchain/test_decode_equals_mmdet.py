@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.passport import Head, Preprocessing
-from mmdet2tflite.runtime.decode import decode, letterbox
+from mmdet2tflite.runtime.decode import FAMILIES, decode, letterbox
+from tests.toolchain.tiny_heads import CLASSES as TINY_CLASSES
+from tests.toolchain.tiny_heads import SIZE, TINY, random_input, seeded_model, write_config
 
 pytestmark = pytest.mark.toolchain
 
@@ -226,3 +228,56 @@ def test_decode_of_rtmdet_equals_mmdets_own_predict(mmdet, shift, scale_factor, 
     np.testing.assert_allclose(found.scores, expected.scores.numpy(), rtol=0, atol=1e-6)
     # mmdet multiplies by a rounded 1 / scale factor: a last bit of some hundred pixels.
     np.testing.assert_allclose(found.boxes, expected.bboxes.numpy(), rtol=1e-6, atol=1e-4)
+
+
+# --- every family of mmdet's dense heads -------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=TINY)
+def tiny(request, mmdet, tmp_path_factory):
+    """mmdet's network with seeded weights, and its head as our passport has it."""
+    from mmengine.config import Config
+
+    from mmdet2tflite.detector.head_description import describe_head
+
+    config = write_config(tmp_path_factory.mktemp("heads"), request.param)
+    cfg = Config.fromfile(str(config))
+    cfg.model.bbox_head.num_classes = TINY_CLASSES
+    return seeded_model(config), describe_head(cfg, tuple("0123456789"))
+
+
+def mmdets_predict(model, image, scale_factor):
+    """The head's maps by meaning, and what mmdet's own predict makes of the same image."""
+    import torch
+    from mmdet.structures import DetDataSample
+
+    width, height = SIZE
+    meta = {
+        "img_shape": (height, width),
+        "batch_input_shape": (height, width),
+        "scale_factor": (scale_factor, scale_factor),
+        "border": (0, height, 0, width),
+    }
+    with torch.inference_mode():
+        maps = model(image)
+        (found,) = model.predict(image, [DetDataSample(metainfo=meta)], rescale=True)
+    return maps, found.pred_instances
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_decode_equals_what_mmdets_network_of_a_family_predicts(tiny, seed):
+    from mmdet2tflite.detector.torch_runner import named_maps
+
+    model, head = tiny
+    family, preprocessing = FAMILIES[head.family], Preprocessing(*SIZE)
+    image = random_input(model, 1, seed=100 + seed)
+
+    maps, expected = mmdets_predict(model, image, scale_factor := (1.0, 0.7, 2.5)[seed % 3])
+    outputs = named_maps(head, family.maps, maps)
+    found = decode(outputs, head, preprocessing, scale_factor)
+
+    assert len(family.candidates(outputs, head, preprocessing)) >= 100
+    assert len(found) == len(expected) > 0
+    np.testing.assert_allclose(found.scores, expected.scores.numpy(), rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(found.labels, expected.labels.numpy())
+    np.testing.assert_allclose(found.boxes, expected.bboxes.numpy(), rtol=0, atol=1e-3)

@@ -2,8 +2,8 @@
 
 It is also what a user ships, so it needs numpy and OpenCV only. Both directions reproduce mmdet
 3.3: ``letterbox`` its ``FixShapeResize(keep_ratio=True)`` bit for bit, ``decode`` its heads'
-``predict_by_feat`` followed by mmcv's ``batched_nms``. Each family of detectors has a module and a
-line in ``families.FAMILIES``.
+``predict_by_feat`` followed by mmcv's ``batched_nms``. Each family of detectors has a function and
+a line in ``families.FAMILIES``.
 """
 
 from mmdet2tflite.runtime.decode.boxes import decode

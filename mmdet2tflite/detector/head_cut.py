@@ -1,0 +1,42 @@
+"""The cut behind ``bbox_head.forward``, the same for every dense head. Children only.
+
+mmdeploy marks the outputs of some heads and not of others, and cannot trace the post-processing of
+them all. Nothing of that is needed here: with ``stop_behind_head`` the network that mmdeploy traces
+ends at what its head returns, and this is marked.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmdeploy.core import FUNCTION_REWRITER, mark
+from mmengine.config import Config
+
+MARK = "bbox_head"
+PREDICT = "mmdet.models.dense_heads.base_dense_head.BaseDenseHead.predict"
+
+
+def stop_behind_head() -> None:
+    """From now on, in this process, what mmdeploy makes of a head's ``predict`` is ``forward``."""
+    FUNCTION_REWRITER.register_rewriter(PREDICT)(_forward)
+
+
+def _forward(self: Any, x: Any, batch_data_samples: Any, rescale: bool = False) -> Any:
+    # Without an argument of the marked function, mmdeploy marks nothing but its outputs.
+    return mark(MARK)(lambda: self(x))()
+
+
+def cut_behind_head(deploy: Config, maps: Sequence[str] | None) -> None:
+    """Set the marks of the cut in a deploy config, and what comes out there.
+
+    Args:
+        maps: meanings of the lists that the head returns, in its order; None: nobody knows, and
+            they are numbered as the head returns them.
+    """
+    deploy.partition_config.partition_cfg = [
+        dict(start=["detector_forward:input"], end=[f"{MARK}:output"])
+    ]
+    deploy.output_meaning = (
+        {MARK: "map"}
+        if maps is None
+        else {f"{MARK}.{number}": meaning for number, meaning in enumerate(maps)}
+    )

@@ -1,0 +1,35 @@
+"""Whether a network can become a detector here, asked before its training. Children only."""
+
+import torch
+from mmengine.config import Config
+
+from mmdet2tflite.detector.compat import NoCompiledOperator
+from mmdet2tflite.detector.start_weights import build_network
+from mmdet2tflite.detector.torch_runner import named_maps
+from mmdet2tflite.errors import ConfigError
+from mmdet2tflite.passport import Head, Preprocessing
+from mmdet2tflite.runtime.decode import FAMILIES, decode
+
+
+def check_network(cfg: Config, head: Head, preprocessing: Preprocessing) -> None:
+    """Run the network once, with random weights on an empty image, and decode what comes out.
+
+    Raises:
+        ConfigError: the network calls an operator that TFLite has not.
+        ModelError: the maps are not those that the head's decoder reads.
+    """
+    network = build_network(cfg).eval()
+    try:
+        with torch.inference_mode():
+            maps = network(torch.zeros(1, 3, preprocessing.height, preprocessing.width))
+    except NoCompiledOperator as error:
+        raise ConfigError(
+            f"the detector, a {cfg.model.type} with the head {cfg.model.bbox_head.type}, calls "
+            f"mmcv.ops.{error.operator}, a compiled operator that TFLite has not",
+            "a network of convolutions, poolings and the like",
+            "choose a detector.config without it, such as one without dcn (deformable "
+            "convolutions) in backbone, neck and head",
+        ) from error
+    if head.family is not None:
+        named = named_maps(head, FAMILIES[head.family].maps, maps)
+        decode(named, head, preprocessing, scale_factor=1.0)
