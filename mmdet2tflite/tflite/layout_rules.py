@@ -158,17 +158,6 @@ def _gather(layout: Layout, operator: schema.OperatorT) -> Changed | None:
     return [value, indices], options
 
 
-def _copy(layout: Layout, operator: schema.OperatorT) -> Changed | None:
-    """A RESHAPE to the shape that is there."""
-    number = int(operator.inputs[0])
-    value = layout.held(number)
-    if value is None or layout.shape(number) != layout.shape(int(operator.outputs[0])):
-        return None
-    options = copy.copy(operator.builtinOptions)
-    options.newShape = np.array(layout.shape(value), np.int32)
-    return [value, layout.new_numbers(options.newShape)], options
-
-
 RULES: dict[str, Rule] = {
     **dict.fromkeys(POINTWISE, _pointwise),
     **dict.fromkeys(REDUCTIONS, _reduction),
@@ -176,7 +165,6 @@ RULES: dict[str, Rule] = {
     "SOFTMAX": _softmax,
     "PAD": _pad,
     "PADV2": _pad,
-    "RESHAPE": _copy,
     "REVERSE_V2": _reverse,
     "GATHER": _gather,
     "MIRROR_PAD": _pad,

@@ -20,6 +20,7 @@ from mmdet2tflite.tflite.flatbuffer import (
 from mmdet2tflite.tflite.layout_rules import RULES, Layout, Order, inverse, permute
 from mmdet2tflite.tflite.moves import new_reshape, new_transpose, redirect, shape_of
 from mmdet2tflite.tflite.outputs import is_turned_last
+from mmdet2tflite.tflite.regrouping import regroup
 from mmdet2tflite.tflite.unused import drop_unused_tensors
 
 
@@ -28,11 +29,12 @@ def move_transposes(model: schema.ModelT, *, outputs_turned: bool = True) -> boo
 
     1. A TRANSPOSE is not computed where it stands: its result is known to be a tensor in another
        order of its axes. Two in a row are one, and two opposite ones none.
-    2. An operator with a rule (``layout_rules.py``) computes in the order that its inputs have, and
+    2. A RESHAPE is one of that tensor, too, where it can be (``regrouping.py``).
+    3. An operator with a rule (``layout_rules.py``) computes in the order that its inputs have, and
        its result is in the same other order then.
-    3. Any other operator, and an output, gets its inputs transposed: each tensor once. Where no two
+    4. Any other operator, and an output, gets its inputs transposed: each tensor once. Where no two
        axes longer than 1 change places, that is a RESHAPE, which moves nothing.
-    4. The result counts if it has fewer TRANSPOSEs, and they move no more values in all.
+    5. The result counts if it has fewer TRANSPOSEs, and they move no more values in all.
 
     Args:
         outputs_turned: outputs must be as they are. Otherwise one that only brings the channels of
@@ -86,7 +88,8 @@ class _Mover:
 
     def move(self) -> None:
         for operator in self._graph.operators:
-            if not self._take_in(operator) and not self._compute_as_held(operator):
+            known = self._take_in(operator) or self._reshape_as_held(operator)
+            if not known and not self._compute_as_held(operator):
                 operator.inputs = np.array([self._there(int(n)) for n in operator.inputs], np.int32)
                 self._operators.append(operator)
         for number in self._graph.outputs:
@@ -105,8 +108,22 @@ class _Mover:
         self._held[target] = held, tuple(before[int(axis)] for axis in order)
         return True
 
-    def _compute_as_held(self, operator: schema.OperatorT) -> bool:
+    def _reshape_as_held(self, operator: schema.OperatorT) -> bool:
         """Rule 2."""
+        source, target = int(operator.inputs[0]), int(operator.outputs[0])
+        if operator_name(self._model, operator) != "RESHAPE" or source not in self._held:
+            return False
+        held, order = self._held[source]
+        found = regroup(self._shape(source), self._shape(target), self._shape(held), order)
+        if found is None:
+            return False
+        in_place = copy_tensor(self._graph, target, "_in_place", found.shape)
+        self._operators.append(new_reshape(self._model, held, in_place))
+        self._held[target] = in_place, found.order
+        return True
+
+    def _compute_as_held(self, operator: schema.OperatorT) -> bool:
+        """Rule 3."""
         rule = RULES.get(operator_name(self._model, operator))
         orders = [self._held[int(n)][1] for n in operator.inputs if int(n) in self._held]
         if rule is None or not orders:
@@ -161,7 +178,7 @@ class _Mover:
         return target
 
     def _there(self, number: int) -> int:
-        """Rule 3, for an operator."""
+        """Rule 4, for an operator."""
         if number not in self._held:
             return number
         source, order = self._held[number]
@@ -171,7 +188,7 @@ class _Mover:
         return number
 
     def _write(self, number: int) -> None:
-        """Rule 3: compute a tensor that is not there."""
+        """Rule 4: compute a tensor that is not there."""
         if number not in self._held:
             return
         source, order = self._held.pop(number)

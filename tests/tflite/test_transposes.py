@@ -57,6 +57,11 @@ class Graph:
         operands = [source, self.constant(order)]
         return self.add(Builtin.TRANSPOSE, schema.TransposeOptionsT(), operands, shape)[0]
 
+    def reshape(self, source: int, shape: Sequence[int]) -> int:
+        options = schema.ReshapeOptionsT()
+        options.newShape = np.array(shape, np.int32)
+        return self.add(Builtin.RESHAPE, options, [source, self.constant(shape)], shape)[0]
+
     def neg(self, source: int) -> int:
         return self.add(Builtin.NEG, schema.NegOptionsT(), [source], self.shape(source))[0]
 
@@ -174,6 +179,25 @@ def test_two_outputs_of_one_map_cost_nothing_if_their_channels_may_be_last(tmp_p
     assert moved(graph, tmp_path, outputs_turned=False)["TRANSPOSE"] == 2  # both at the very end
 
 
+def test_rows_of_predictions_need_no_transpose(tmp_path: Path) -> None:
+    graph = Graph(1, 4, 6, 3)
+    coarse = graph.slice(graph.input, (0, 0, 0, 0), (1, 2, 5, 3))
+    rows = []
+    for maps, count in ((graph.input, 24), (coarse, 10)):
+        rows.append(graph.reshape(graph.transpose(maps, CHANNELS_FIRST), (1, 3, count)))
+    graph.end(graph.transpose(graph.concat(rows, 2), (0, 2, 1)))
+    assert moved(graph, tmp_path) == {"SLICE": 1, "RESHAPE": 2, "CONCATENATION": 1}
+
+
+def test_nor_do_maps_that_become_tokens_and_maps_again(tmp_path: Path) -> None:
+    graph = Graph(1, 4, 6, 3)
+    columns = graph.reshape(graph.transpose(graph.input, CHANNELS_FIRST), (1, 3, 24))
+    tokens = graph.neg(graph.transpose(columns, (0, 2, 1)))
+    maps = graph.reshape(graph.transpose(tokens, (0, 2, 1)), (1, 3, 4, 6))
+    graph.end(graph.transpose(maps, CHANNELS_LAST))
+    assert moved(graph, tmp_path) == {"RESHAPE": 2, "NEG": 1}
+
+
 def test_where_it_would_not_get_better_nothing_is_touched(tmp_path: Path) -> None:
     graph = Graph(1, 4, 6, 3)
     maps = graph.transpose(graph.input, CHANNELS_FIRST)
@@ -191,7 +215,7 @@ def test_random_graphs_compute_what_they_did(seed: int, tmp_path: Path) -> None:
     for _ in range(14):
         source = values[random.integers(len(values))]
         shape, axis = graph.shape(source), int(random.integers(1, 4))
-        match random.integers(11):
+        match random.integers(13):
             case 0 | 1 | 2:
                 orders = [CHANNELS_FIRST, CHANNELS_LAST, (0, 2, 1, 3)]
                 made = [graph.transpose(source, orders[random.integers(3)])]
@@ -215,6 +239,11 @@ def test_random_graphs_compute_what_they_did(seed: int, tmp_path: Path) -> None:
             case 9:
                 made = graph.split(source, axis) if shape[axis] % 2 == 0 else []
                 made += [graph.strided(source, axis)] if shape[axis] > 1 else []
+            case 10 | 11:
+                rows = graph.reshape(source, (1, shape[1], shape[2] * shape[3]))
+                turned = graph.transpose(rows, (0, 2, 1))
+                back = graph.reshape(turned, (1, shape[2], shape[3], shape[1]))
+                made = [graph.reshape(rows, shape), back, graph.transpose(back, CHANNELS_FIRST)]
             case _:
                 indices = random.integers(0, shape[axis], 3).tolist()
                 made = [graph.reverse(source, axis), graph.gather(source, axis, indices)]
