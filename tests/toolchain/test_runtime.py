@@ -49,16 +49,16 @@ def quantise(main_path, monkeypatch):
     def ask(job, tool, worker, request, result, **_):
         return quantize_worker.quantise(request)
 
-    monkeypatch.setattr(Job, "ask", ask)
-
     def build(tflite, precision):
-        return QUANTIZE.build(
-            main_path.store,
-            QuantizeConfig.of(precision, 300),
-            timeout=TIMEOUT,
-            model=tflite,
-            dataset=main_path.dataset,
-        )
+        with monkeypatch.context() as patch:
+            patch.setattr(Job, "ask", ask)
+            return QUANTIZE.build(
+                main_path.store,
+                QuantizeConfig.of(precision, 300),
+                timeout=TIMEOUT,
+                model=tflite,
+                dataset=main_path.dataset,
+            )
 
     return build
 
