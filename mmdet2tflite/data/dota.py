@@ -15,11 +15,10 @@ https://captain-whu.github.io/DOTA/dataset.html describes the format.
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmdet2tflite.config.dataset import DotaData
-from mmdet2tflite.data.coco import Annotation, Category, Coco, Image, Unchecked, allowed
+from mmdet2tflite.data.coco import Unchecked, allowed
 from mmdet2tflite.data.files import (
     MOST_TEXT,
     SplitName,
@@ -28,6 +27,7 @@ from mmdet2tflite.data.files import (
     real,
     where_outside,
 )
+from mmdet2tflite.data.labelled import LabelledImage, LabelledObject, as_coco
 from mmdet2tflite.data.problems import Findings
 from mmdet2tflite.data.quadrangles import Corners, bounds, points_of
 from mmdet2tflite.files.regular_file import read_user_text
@@ -35,16 +35,6 @@ from mmdet2tflite.files.regular_file import read_user_text
 HEADERS = ("imagesource:", "gsd:")
 NUMBERS, COLUMNS = 8, 10
 DIFFICULT = ("0", "1", "2")
-
-
-@dataclass(frozen=True)
-class _Object:
-    """One line. ``place``: file and line."""
-
-    name: str
-    corners: Corners
-    difficult: bool
-    place: str
 
 
 def read(config: DotaData, split: SplitName, findings: Findings) -> Unchecked | None:
@@ -57,7 +47,7 @@ def read(config: DotaData, split: SplitName, findings: Findings) -> Unchecked | 
         return None
     candidates = images_by_name(folder)
     within = allowed(folder, config)
-    found: list[tuple[str, tuple[_Object, ...]]] = []
+    found: list[LabelledImage] = []
     for text in texts:
         objects = _read_text(text, [*real([annotations]), *within], findings)
         images = candidates[text.stem]
@@ -65,8 +55,9 @@ def read(config: DotaData, split: SplitName, findings: Findings) -> Unchecked | 
             message = f"{' and '.join(images)} have that name: whose boxes are they?"
             findings.add("ambiguous_image", text.name, message)
         else:
-            found.append((images[0] if images else f"{text.stem}.png", objects))
-    return _as_coco(found, folder, within)
+            file = images[0] if images else f"{text.stem}.png"
+            found.append(LabelledImage(file, objects))
+    return as_coco(found, folder, within)
 
 
 def files(config: DotaData, split: SplitName) -> list[Path]:
@@ -96,7 +87,9 @@ def parse_line(line: str) -> tuple[Corners, str, bool]:
     return corners, texts[NUMBERS], texts[-1] != "0"
 
 
-def _read_text(path: Path, within: Sequence[Path], findings: Findings) -> tuple[_Object, ...]:
+def _read_text(
+    path: Path, within: Sequence[Path], findings: Findings
+) -> tuple[LabelledObject, ...]:
     """The objects of every line that can be read; findings say which cannot."""
     if place := where_outside(path, within):
         findings.add("outside_folder", path.name, place)
@@ -112,7 +105,7 @@ def _read_text(path: Path, within: Sequence[Path], findings: Findings) -> tuple[
     return tuple(_objects(lines, path.name, findings))
 
 
-def _objects(lines: Sequence[str], file: str, findings: Findings) -> Iterable[_Object]:
+def _objects(lines: Sequence[str], file: str, findings: Findings) -> Iterable[LabelledObject]:
     for number, line in enumerate(lines, start=1):
         if not line.strip() or (number <= len(HEADERS) and line.lower().startswith(HEADERS)):
             continue
@@ -122,33 +115,7 @@ def _objects(lines: Sequence[str], file: str, findings: Findings) -> Iterable[_O
         except ValueError as error:
             findings.add("not_dota", place, str(error))
         else:
-            yield _Object(name, corners, difficult, place)
-
-
-def _as_coco(
-    found: Sequence[tuple[str, tuple[_Object, ...]]], folder: Path, within: tuple[Path, ...]
-) -> Unchecked:
-    names = sorted({item.name for _, objects in found for item in objects})
-    categories = tuple(Category(id=number, name=name) for number, name in enumerate(names, start=1))
-    ids = {category.name: category.id for category in categories}
-    images: list[Image] = []
-    annotations: list[Annotation] = []
-    places: dict[int, str] = {}
-    for image_id, (file, objects) in enumerate(found, start=1):
-        images.append(Image(id=image_id, file_name=file))
-        for item in objects:
-            annotation = Annotation(
-                id=len(annotations) + 1,
-                image_id=image_id,
-                category_id=ids[item.name],
-                bbox=bounds(points_of(item.corners)),
-                iscrowd=int(item.difficult),
-                corners=item.corners,
-            )
-            annotations.append(annotation)
-            places[annotation.id] = item.place
-    coco = Coco(images=tuple(images), annotations=tuple(annotations), categories=categories)
-    return Unchecked(coco, folder, within, places)
+            yield LabelledObject(name, bounds(points_of(corners)), difficult, place, corners)
 
 
 def _texts(folder: Path) -> list[Path]:

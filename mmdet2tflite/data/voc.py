@@ -26,7 +26,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from mmdet2tflite.config.dataset import VocData, VocSplit
-from mmdet2tflite.data.coco import Annotation, Category, Coco, Image, Unchecked, allowed
+from mmdet2tflite.data.coco import Unchecked, allowed
 from mmdet2tflite.data.files import (
     MOST_TEXT,
     SplitName,
@@ -35,6 +35,7 @@ from mmdet2tflite.data.files import (
     real,
     where_outside,
 )
+from mmdet2tflite.data.labelled import LabelledImage, LabelledObject, as_coco
 from mmdet2tflite.data.problems import Findings
 from mmdet2tflite.files.regular_file import read_user_file, read_user_text
 
@@ -68,7 +69,7 @@ def read(config: VocData, split: SplitName, findings: Findings) -> Unchecked | N
     if names is None:
         return None
     candidates = images_by_name(images)
-    found: list[tuple[str, _Labels]] = []
+    found: list[LabelledImage] = []
     within = allowed(images, config)
     for name in names:
         labels = _read_xml(annotations / f"{name}.xml", [*real([annotations]), *within], findings)
@@ -76,10 +77,11 @@ def read(config: VocData, split: SplitName, findings: Findings) -> Unchecked | N
             message = f"{' and '.join(candidates[name])} have that name: whose boxes are they?"
             findings.add("ambiguous_image", f"{name}.xml", message)
         elif labels is not None:
-            found.append((candidates[name][0] if candidates[name] else f"{name}.jpg", labels))
+            file = candidates[name][0] if candidates[name] else f"{name}.jpg"
+            found.append(_labelled(file, labels, config.first_pixel))
             for item in labels.objects:
                 _check_first_pixel(item, config.first_pixel, findings)
-    return _as_coco(found, images, within, config.first_pixel)
+    return as_coco(found, images, within)
 
 
 def files(config: VocData, split: SplitName) -> list[Path]:
@@ -95,33 +97,12 @@ def files(config: VocData, split: SplitName) -> list[Path]:
     ]
 
 
-def _as_coco(
-    found: Sequence[tuple[str, _Labels]],
-    folder: Path,
-    within: tuple[Path, ...],
-    first_pixel: Literal[0, 1],
-) -> Unchecked:
-    names = sorted({item.name for _, labels in found for item in labels.objects})
-    categories = tuple(Category(id=number, name=name) for number, name in enumerate(names, start=1))
-    ids = {category.name: category.id for category in categories}
-    images: list[Image] = []
-    annotations: list[Annotation] = []
-    places: dict[int, str] = {}
-    for image_id, (file, labels) in enumerate(found, start=1):
-        width, height = labels.size
-        images.append(Image(id=image_id, file_name=file, width=width, height=height))
-        for item in labels.objects:
-            annotation = Annotation(
-                id=len(annotations) + 1,
-                image_id=image_id,
-                category_id=ids[item.name],
-                bbox=to_bbox(item.corners, first_pixel),
-                iscrowd=int(item.difficult),
-            )
-            annotations.append(annotation)
-            places[annotation.id] = item.place
-    coco = Coco(images=tuple(images), annotations=tuple(annotations), categories=categories)
-    return Unchecked(coco, folder, within, places)
+def _labelled(file: str, labels: _Labels, first_pixel: Literal[0, 1]) -> LabelledImage:
+    objects = tuple(
+        LabelledObject(each.name, to_bbox(each.corners, first_pixel), each.difficult, each.place)
+        for each in labels.objects
+    )
+    return LabelledImage(file, objects, labels.size)
 
 
 def to_bbox(
