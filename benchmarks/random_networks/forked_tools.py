@@ -1,8 +1,9 @@
 """The tools of ``convert`` in forks of a process that has imported them: imports are most of a
 small network's time.
 
-The forks are multiprocessing's fork server's, which has no threads. What converts a network has
-those of ONNX Runtime: a fork of it waits for ever, now and then, for a lock that one of them held.
+A network's process is a fork of multiprocessing's fork server, and forks a process for its tools
+before it has a thread. Later it has those of ONNX Runtime: a fork of it would wait for ever, now
+and then, for a lock that one of them held.
 """
 
 import os
@@ -11,7 +12,9 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest.mock import patch
 
@@ -30,18 +33,27 @@ BEFOREHAND = (
     "benchmarks.random_networks.one_network",
 )
 """Modules that every fork would otherwise import."""
-SERVER = get_context("forkserver")
+FORK, SERVER = get_context("fork"), get_context("forkserver")
 SERVER.set_forkserver_preload(list(BEFOREHAND))
 
 
 @contextmanager
 def forked_tools() -> Iterator[None]:
-    """In here onnx2tf's own writer and LiteRT run in forks of the server."""
-    with patch.object(onnx2tf, "run_python", run), patch.object(comparison, "run_python", run):
-        yield
+    """In here onnx2tf's own writer and LiteRT run in forks; to be entered without threads."""
+    ours, theirs = FORK.Pipe()
+    tools = FORK.Process(target=_serve, args=(theirs,))
+    tools.start()
+    here = partial(run, ours)
+    try:
+        with patch.object(onnx2tf, "run_python", here), patch.object(comparison, "run_python", here):
+            yield
+    finally:
+        ours.send(None)
+        tools.join()
 
 
 def run(
+    tools: Connection,
     tool: str,
     module: str,
     arguments: Sequence[str | Path],
@@ -56,20 +68,29 @@ def run(
         ToolFailed: the tool ended with an error, by a signal, or ran into its time-out.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    words = [str(word) for word in arguments]
-    fork = SERVER.Process(target=_become, args=(os.getpgid(0), module, words, log))
-    fork.start()
-    fork.join(timeout)
-    status = fork.exitcode
+    tools.send((module, [str(word) for word in arguments], log, timeout))
+    status = tools.recv()
     if status is None:
-        fork.kill()
-        fork.join()
         raise ToolFailed(f"{tool} was stopped after its time-out of {timeout:g} s")
     if status != SUCCESS:
         what = f"ended with status {status}" if status > 0 else f"was killed by signal {-status}"
         tail = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         lines = "\n".join(QUOTED + line for line in tail[-LINES:])
         raise ToolFailed(f"{tool} {what}; the end of its log:\n{lines}")
+
+
+def _serve(requests: Connection) -> None:
+    """Run a tool for each request, and answer with its status, or None for a time-out."""
+    while (request := requests.recv()) is not None:
+        *what, timeout = request
+        fork = FORK.Process(target=_become, args=what)
+        fork.start()
+        fork.join(timeout)
+        status = fork.exitcode
+        if status is None:
+            fork.kill()
+            fork.join()
+        requests.send(status)
 
 
 def print_to(log: Path) -> None:
@@ -79,10 +100,9 @@ def print_to(log: Path) -> None:
     os.dup2(number, 2)
 
 
-def _become(group: int, module: str, words: Sequence[str], log: Path) -> None:
+def _become(module: str, words: Sequence[str], log: Path) -> None:
     status = FAILED
     try:
-        os.setpgid(0, group)  # of the network's process, to end with it
         print_to(log)
         sys.argv[1:] = words
         runpy.run_module(module, run_name="__main__", alter_sys=True)

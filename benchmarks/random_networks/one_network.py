@@ -34,11 +34,12 @@ RIGHT_POOLINGS, IR_OF_RIGHT_POOLINGS = 19, 9
 def convert_one(seed: int, folder: Path) -> Verdict:
     """Draw, convert with no option but the converter, and compare on other inputs."""
     started = time.monotonic()
-    try:
-        drawn = draw(seed)
-    except Exception as error:  # ONNX Runtime does not run it
-        return Verdict(seed, "invalid", str(error), "", round(time.monotonic() - started, 2))
-    outcome, reason = _judge(drawn, folder)
+    with forked_tools():
+        try:
+            drawn = draw(seed)
+        except Exception as error:  # ONNX Runtime does not run it
+            return Verdict(seed, "invalid", str(error), "", round(time.monotonic() - started, 2))
+        outcome, reason = _judge(drawn, folder)
     return Verdict(seed, outcome, reason, drawn.what, round(time.monotonic() - started, 2))
 
 
@@ -50,8 +51,7 @@ def _judge(drawn: Draw, folder: Path) -> tuple[Outcome, str]:
     except Exception as error:  # onnxruntime's errors have no common base class of their own
         return "invalid", str(error)
     try:
-        with forked_tools():
-            convert_file(_request(model, folder / "out"))
+        convert_file(_request(model, folder / "out"))
     except UserError as error:
         return "refused", str(error)
     except Exception:  # this is what is looked for
