@@ -43,9 +43,12 @@ def forked_tools() -> Iterator[None]:
     ours, theirs = FORK.Pipe()
     tools = FORK.Process(target=_serve, args=(theirs,))
     tools.start()
-    here = partial(run, ours)
+    run_here = partial(run, ours)
     try:
-        with patch.object(onnx2tf, "run_python", here), patch.object(comparison, "run_python", here):
+        with (
+            patch.object(onnx2tf, "run_python", run_here),
+            patch.object(comparison, "run_python", run_here),
+        ):
             yield
     finally:
         ours.send(None)
