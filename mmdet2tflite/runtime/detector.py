@@ -41,6 +41,8 @@ class NamedDetections(Detections):
 
     ``boxes`` are x1, y1, x2, y2 in pixels of the image (N x 4, float32; they may reach beyond it),
     ``scores`` (N, float32) lie in 0..1, ``labels`` (N, int64) are indices into ``classes``.
+    ``corners`` are the four of each box (N x 4 x 2), and ``oriented``, of a detector of oriented
+    boxes alone, has x, y of the centre, width, height and angle in radians, clockwise (N x 5).
     """
 
     classes: tuple[str, ...]
@@ -52,8 +54,14 @@ class NamedDetections(Detections):
 
     @override
     def __getitem__(self, index: slice | NDArray[Any]) -> "NamedDetections":
-        found = super().__getitem__(index)
-        return NamedDetections(found.boxes, found.scores, found.labels, self.classes)
+        return named(super().__getitem__(index), self.classes)
+
+
+def named(found: Detections, classes: tuple[str, ...]) -> NamedDetections:
+    """The same detections, with the names of the classes."""
+    return NamedDetections(
+        found.boxes, found.scores, found.labels, classes, oriented=found.oriented
+    )
 
 
 class Detector:
@@ -139,7 +147,7 @@ class Detector:
         found = decode(outputs, self._head, self._preprocessing, scale_factor)
         # Some heads multiply a score that was above the threshold by a centerness.
         found = found[np.flatnonzero(found.scores >= np.float32(self._lowest))]
-        return NamedDetections(found.boxes, found.scores, found.labels, self.classes)
+        return named(found, self.classes)
 
 
 def _detector_parts(passport: HowToRun, path: Path) -> tuple[Head, Preprocessing]:

@@ -5,7 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from mmdet2tflite.runtime.decode.rotated import class_aware_rotated_nms, corners_of, rotated_iou
+from mmdet2tflite.runtime.decode import Detections
+from mmdet2tflite.runtime.decode.corners import boxes_of, corners_of, upright
+from mmdet2tflite.runtime.decode.rotated import class_aware_rotated_nms, rotated_iou
 
 RANDOM = np.random.default_rng(0)
 EXACT = 1e-9
@@ -118,6 +120,30 @@ def test_a_box_goes_if_a_better_one_of_its_class_overlaps_it_more_than_the_thres
 
 
 def test_corners_walk_around_the_box_clockwise() -> None:
-    upright, turned = corners_of(np.array([[5, 6, 4, 2, 0], [5, 6, 4, 2, QUARTER]]))
-    np.testing.assert_allclose(upright, [[3, 5], [7, 5], [7, 7], [3, 7]])
+    straight, turned = corners_of(np.array([[5, 6, 4, 2, 0], [5, 6, 4, 2, QUARTER]]))
+    np.testing.assert_allclose(straight, [[3, 5], [7, 5], [7, 7], [3, 7]])
     np.testing.assert_allclose(turned, [[6, 4], [6, 8], [4, 8], [4, 4]], atol=1e-12)
+
+
+def test_a_box_comes_back_from_its_corners_whichever_way_they_go_round() -> None:
+    given = np.array([[5, 6, 4, 2, 0.5], [5, 6, 4, 2, -QUARTER], [-3, 0.25, 1, 7, 3.0]])
+    np.testing.assert_allclose(boxes_of(corners_of(given)), given, atol=1e-12)
+    backwards = boxes_of(corners_of(given)[:, [0, 3, 2, 1]])
+    np.testing.assert_allclose(rotated_iou(given, backwards).diagonal(), 1)
+
+
+def test_the_upright_box_around_a_turned_one() -> None:
+    diagonal = np.array([[5, 6, 2, 2, QUARTER / 2]])
+    half = np.sqrt(2)
+    np.testing.assert_allclose(
+        upright(diagonal), [[5 - half, 6 - half, 5 + half, 6 + half]], rtol=1e-6
+    )
+
+
+def test_detections_have_corners_whether_they_are_turned_or_not() -> None:
+    given = np.array([[5, 6, 4, 2, 0], [5, 6, 4, 2, QUARTER]], np.float32)
+    scores, labels = np.array([0.5, 0.75], np.float32), np.array([1, 2])
+    turned = Detections(upright(given), scores, labels, oriented=given).best(1)
+    np.testing.assert_allclose(turned.corners, corners_of(given[1:]))
+    straight = Detections(upright(given), scores, labels)[:1]
+    np.testing.assert_allclose(straight.corners, [[[3, 5], [7, 5], [7, 7], [3, 7]]])

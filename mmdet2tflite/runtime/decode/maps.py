@@ -62,10 +62,12 @@ def of_level[T](values: Sequence[T], head: Head, number: int, name: str) -> T:
 def concatenated(parts: Iterable[Detections]) -> Detections:
     """The detections of all levels as one."""
     levels = list(parts)
+    oriented = [level.oriented for level in levels if level.oriented is not None]
     return Detections(
         np.concatenate([level.boxes for level in levels]),
         np.concatenate([level.scores for level in levels]),
         np.concatenate([level.labels for level in levels]),
+        oriented=np.concatenate(oriented) if oriented else None,
     )
 
 

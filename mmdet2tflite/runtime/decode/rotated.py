@@ -1,27 +1,10 @@
-"""Oriented boxes in numpy: corners, intersection over union, non-maximum suppression.
-
-An oriented box is x, y of its centre, width, height, and the angle in radians by which it is turned
-clockwise (y points down), as mmrotate has it.
-"""
+"""Oriented boxes in numpy: intersection over union, non-maximum suppression. See ``corners``."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet2tflite.runtime.decode.corners import Boxes, Points, corners_of
 from mmdet2tflite.runtime.decode.types import Floats, Integers
-
-type Boxes = NDArray[np.floating]
-"""N x 5."""
-type Points = NDArray[np.float64]
-
-SIGNS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
-
-
-def corners_of(boxes: Boxes) -> Points:
-    """The four corners of each box, clockwise: N x 4 x 2."""
-    boxes = boxes.astype(np.float64)
-    cosine, sine = np.cos(boxes[:, 4]), np.sin(boxes[:, 4])
-    turn = np.stack([cosine, -sine, sine, cosine], axis=1).reshape(-1, 2, 2)
-    return (SIGNS * boxes[:, None, 2:4]) @ turn.transpose(0, 2, 1) + boxes[:, None, :2]
 
 
 def rotated_iou(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
