@@ -43,6 +43,8 @@ class Head(Part):
     * ``peak_window``: side of the square of cells in which a peak is the highest (CenterNet).
     * ``clip``: boxes end at the border of the input.
     * ``keep_empty``: boxes without area count as well.
+    * ``angle_version``: the range of the angles of oriented boxes, in degrees: ``le90`` [-90, 90),
+      ``le135`` [-45, 135), ``r360`` [-180, 180), ``oc`` as the network gives them.
     """
 
     family: str | None
@@ -63,6 +65,7 @@ class Head(Part):
     peak_window: int = 3
     clip: bool = True
     keep_empty: bool = False
+    angle_version: Literal["le90", "le135", "r360", "oc"] | None = None
 
     ALWAYS_WRITTEN: ClassVar = frozenset(
         {

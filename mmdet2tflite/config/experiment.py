@@ -49,8 +49,8 @@ class Augmentation(ConfigSection):
     mosaic: bool = True
     plain_epochs: Annotated[int, Field(ge=0)] = 15
     """The last epochs run without mosaic, on whole images."""
-    rotate: Annotated[float, Field(ge=0, le=10)] = 10.0
-    """Largest rotation in degrees. Axis-aligned boxes grow with it, hence the limit of 10."""
+    rotate: Annotated[float, Field(ge=0, le=180)] = 10.0
+    """Largest rotation in degrees. Upright boxes grow with it, hence at most 10 for them."""
     translate: Fraction = 0.1
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.5, 1.5)
     shear: Annotated[float, Field(ge=0, le=10)] = 2.0

@@ -22,6 +22,7 @@ from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the conf
 from mmdet2tflite.detector.export_request import BASE, ExportRequest  # noqa: E402
 from mmdet2tflite.detector.head_cut import cut_behind_head, stop_behind_head  # noqa: E402
 from mmdet2tflite.detector.mark_runner import MarkRunner  # noqa: E402
+from mmdet2tflite.detector.scope import enter_scope  # noqa: E402
 from mmdet2tflite.detector.torch_runner import TorchRunner  # noqa: E402
 from mmdet2tflite.errors import ConfigError, ModelError  # noqa: E402
 from mmdet2tflite.graph.verify import open_reference  # noqa: E402
@@ -101,6 +102,7 @@ def read_own_config(path: Path) -> Config:
 
 def trace(request: ExportRequest, deploy: Config) -> None:
     """The whole network with its marks, as mmdeploy writes it."""
+    enter_scope(Config.fromfile(str(request.config)))
     reset_mark_function_count()  # of an earlier trace in this process
     torch2onnx(
         str(request.images[0]),

@@ -15,8 +15,14 @@ MAX_DETECTIONS = 100  # what COCO's mAP looks at, where the config sets no limit
 FAMILY_OF_HEAD = {family.head: name for name, family in FAMILIES.items()}
 """mmdet's name of the head → the decoder that understands its maps."""
 
-CODERS = ("DeltaXYWHBBoxCoder", "DistancePointBBoxCoder", "YOLOBBoxCoder")
-"""Of boxes, that the decoders understand."""
+CODERS = (
+    "DeltaXYWHBBoxCoder",
+    "DistanceAnglePointCoder",
+    "DistancePointBBoxCoder",
+    "PseudoAngleCoder",
+    "YOLOBBoxCoder",
+)
+"""Of boxes and angles, that the decoders understand."""
 
 HEAT_MAP_STRIDE = 4
 """Of CenterNet, whose head does not know it (https://arxiv.org/abs/1904.07850, section 3)."""
@@ -33,10 +39,10 @@ def describe_head(cfg: Config, classes: tuple[str, ...]) -> Head:
     test = cfg.model.get("test_cfg") or ConfigDict()
     family = FAMILY_OF_HEAD.get(cfg.model.bbox_head.type)
     mmdets = _build(cfg.model.bbox_head, test) if family else None
-    coder = getattr(mmdets, "bbox_coder", None)
-    if family is None or (coder is not None and type(coder).__name__ not in CODERS):
+    coders = {type(getattr(mmdets, name, None)).__name__ for name in ("bbox_coder", "angle_coder")}
+    if family is None or coders - {*CODERS, "NoneType"}:
         return Head(family=None, strides=(), **_limits(test, classes))
-    _check_suppression(test)
+    _check_suppression(test, "nms_rotated" if FAMILIES[family].oriented else "nms")
     return Head(
         family=family,
         strides=_strides(mmdets),
@@ -66,12 +72,12 @@ def _limit(number: int | None) -> int | None:
     return None if number is None or number < 0 else number
 
 
-def _check_suppression(test: ConfigDict) -> None:
-    suppression = test.get("nms") or {"type": "nms"}
-    if suppression["type"] != "nms" or suppression.get("class_agnostic"):
+def _check_suppression(test: ConfigDict, kind: str) -> None:
+    suppression = test.get("nms") or {"type": kind}
+    if suppression["type"] != kind or suppression.get("class_agnostic"):
         raise ConfigError(
             f"test_cfg.nms is {dict(suppression)}",
-            "dict(type='nms', iou_threshold=…), which suppresses within each class",
+            f"dict(type='{kind}', iou_threshold=…), which suppresses within each class",
             "set model.test_cfg.nms in the file of detector.config",
         )
     if test.get("min_bbox_size", 0) > 0:
@@ -115,6 +121,7 @@ def _centre_clamp(head: Any, _: ConfigDict) -> float | None:
 
 READERS: Mapping[str, Callable[[Any, ConfigDict], Any]] = {
     "anchors": _anchors,
+    "angle_version": lambda head, _: head.bbox_coder.angle_version,
     "base_sizes": lambda head, _: tuple(float(side) for side in head.base_edge_list),
     "box_means": lambda head, _: tuple(float(mean) for mean in head.bbox_coder.means),
     "box_stds": lambda head, _: tuple(float(std) for std in head.bbox_coder.stds),

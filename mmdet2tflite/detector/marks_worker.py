@@ -15,6 +15,7 @@ from mmengine.config import Config  # noqa: E402
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
 from mmdet2tflite.detector.command_requests import Mark, MarksRequest  # noqa: E402
 from mmdet2tflite.detector.mmdet_config import build_config  # noqa: E402
+from mmdet2tflite.detector.scope import enter_scope  # noqa: E402
 from mmdet2tflite.errors import ConfigError  # noqa: E402
 from mmdet2tflite.processes.messages import answer  # noqa: E402
 
@@ -29,6 +30,7 @@ def find_marks(request: MarksRequest) -> list[Mark]:
         cfg = Config.fromfile(network)
     else:
         cfg = build_config(network.detector, network.training, network.data, work)
+    enter_scope(cfg)
     width, height = input_size(cfg)
     cv2.imwrite(str(work / IMAGE), np.zeros((height, width, 3), np.uint8))
     deploy = Config.fromfile(str(request.root / DEPLOY))

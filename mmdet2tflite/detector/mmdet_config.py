@@ -14,8 +14,16 @@ from mmengine.config import Config, ConfigDict
 
 from mmdet2tflite.config.experiment import DetectorConfig, Training
 from mmdet2tflite.detector.head_description import FAMILY_OF_HEAD
-from mmdet2tflite.detector.pipelines import PAD_VALUE, letterbox, test_pipeline, train_pipeline
+from mmdet2tflite.detector.pipeline_checks import LARGEST_ROTATION
+from mmdet2tflite.detector.pipelines import (
+    PAD_VALUE,
+    letterbox,
+    load_annotations,
+    test_pipeline,
+    train_pipeline,
+)
 from mmdet2tflite.detector.schedule import set_hooks, set_schedule
+from mmdet2tflite.detector.scope import UPRIGHT, enter_scope, is_rotated
 from mmdet2tflite.detector.train_request import DataPaths
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.passport import Preprocessing
@@ -43,11 +51,12 @@ def build_config(
         ConfigError: the file is missing, no mmdet config, or of an unknown detector family.
     """
     cfg = read_config(detector.config)
+    enter_scope(cfg)
+    _check_rotation(cfg, training)
     head_of(cfg.model).num_classes = len(data.classes)
     _set_layers(cfg.model, detector)
     _use_batch_norms_of_one_process(cfg.model)
     cfg.work_dir = str(work_dir)
-    cfg.default_scope = "mmdet"
     cfg.load_from, cfg.resume = None, False
     # Of a rank's augmentation; the order of images is one for all ranks (DefaultSampler's seed).
     cfg.randomness = dict(seed=training.seed, diff_rank_seed=training.ranks > 1)
@@ -69,6 +78,7 @@ def read_config(path: Path) -> Config:
         ) from error
     if "model" not in cfg:
         raise ConfigError(f"{path} defines no `model`", "an mmdet detector config")
+    cfg.default_scope = cfg.get("default_scope", UPRIGHT)
     check_kind(cfg.model)
     return cfg
 
@@ -111,6 +121,19 @@ def describe_preprocessing(detector: DetectorConfig, cfg: Config) -> Preprocessi
         pad_value=PAD_VALUE,
         mean=tuple(settings.get("mean") or (0.0, 0.0, 0.0)),
         std=tuple(settings.get("std") or (1.0, 1.0, 1.0)),
+    )
+
+
+def _check_rotation(cfg: Config, training: Training) -> None:
+    """Refuse to turn upright boxes far. Raises ConfigError."""
+    settings = training.augmentation
+    if settings == "config" or is_rotated(cfg) or settings.rotate <= LARGEST_ROTATION:
+        return
+    raise ConfigError(
+        f"training.augmentation.rotate is {settings.rotate:g} and the boxes are upright: those "
+        "around what was turned grow, and no longer fit",
+        f"up to {LARGEST_ROTATION:g} degrees, or a detector of oriented boxes",
+        "set training.augmentation.rotate, or choose configs/detectors/rotated_rtmdet_tiny.py",
     )
 
 
@@ -178,7 +201,7 @@ def _set_data(cfg: Config, detector: DetectorConfig, training: Training, data: D
     else:
         load = [
             dict(type="LoadImageFromFile", backend_args=None),
-            dict(type="LoadAnnotations", with_bbox=True),
+            *load_annotations(is_rotated(cfg)),
             letterbox(detector),
         ]
         cfg.train_dataloader = dict(
@@ -206,8 +229,10 @@ def _set_data(cfg: Config, detector: DetectorConfig, training: Training, data: D
         loader.num_workers = workers
         loader.persistent_workers = workers > 0
     cfg.test_dataloader, cfg.test_pipeline = cfg.val_dataloader, validation
-    cfg.val_evaluator = cfg.test_evaluator = dict(
-        type="CocoMetric", ann_file=str(data.val[0]), metric="bbox", classwise=False
+    cfg.val_evaluator = cfg.test_evaluator = (
+        dict(type="OrientedCocoMetric", ann_file=str(data.val[0]))
+        if is_rotated(cfg)
+        else dict(type="CocoMetric", ann_file=str(data.val[0]), metric="bbox", classwise=False)
     )
 
 

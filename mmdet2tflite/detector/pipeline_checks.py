@@ -6,7 +6,7 @@
    the training, with probability 1.
 2. A box that is turned is replaced by the axis-aligned box around it. At 10 degrees that of a
    square is larger by a third already (cos 10° + sin 10°, squared, is 1.34), at 30 degrees by 87 %:
-   the network learns boxes that do not fit.
+   the network learns boxes that do not fit. Oriented boxes turn with their objects.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmdet2tflite.detector.phases import Phase, phases
+from mmdet2tflite.detector.scope import is_rotated
 
 MOSAICS = ("Mosaic", "CachedMosaic")
 LARGEST_ROTATION = 10.0
@@ -42,11 +43,12 @@ def pipeline_cautions(config: Mapping[str, Any]) -> list[Caution]:
     Raises:
         ConfigError: the training would end in an error at a change of phase.
     """
+    oriented = is_rotated(config)
     found = {
         caution: None
         for phase in phases(config)
         for chain in phase.chains()
-        for caution in (*_borders(phase, chain), *_rotations(chain))
+        for caution in (*_borders(phase, chain), *(() if oriented else _rotations(chain)))
     }
     return list(found)  # each once, in order
 

@@ -14,6 +14,16 @@ def letterbox(detector: DetectorConfig) -> dict[str, Any]:
     return dict(type="FixShapeResize", width=width, height=height, keep_ratio=True, pad_val=fill)
 
 
+def load_annotations(oriented: bool) -> list[dict[str, Any]]:
+    """The boxes of an image, oriented ones from their corners (``segmentation`` in COCO's form)."""
+    if not oriented:
+        return [dict(type="LoadAnnotations", with_bbox=True)]
+    return [
+        dict(type="LoadAnnotations", with_bbox=True, with_mask=True, poly2mask=False),
+        dict(type="ConvertMask2BoxType", box_type="rbox"),
+    ]
+
+
 def test_pipeline(detector: DetectorConfig, border: bool) -> list[dict[str, Any]]:
     """Image file → input tensor, as at validation; ``border``: with the place of the picture."""
     keys: tuple[str, ...] = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")

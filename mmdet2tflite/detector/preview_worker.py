@@ -13,7 +13,6 @@ compat.prepare()  # before anything imports mmdet
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from mmdet.registry import DATASETS  # noqa: E402
-from mmdet.utils import register_all_modules  # noqa: E402
 
 from mmdet2tflite.detector import augment, cached_dataset  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.box_fates import COUNTS, TRAIL, Seen, Watched, watch  # noqa: E402
@@ -29,7 +28,6 @@ def preview(request: PreviewRequest) -> PreviewResult:
     """Show every phase. Pictures are written as PNG."""
     work = request.work
     config = build_config(request.detector, request.training, request.data, work).to_dict()
-    register_all_modules(init_default_scope=True)
     _forget_images(config)
     found = phases(config)
     images, seed = request.images, request.seed

@@ -14,6 +14,7 @@ from mmengine.config import Config, ConfigDict
 from mmdet2tflite.detector.checkpoint_file import load_checkpoint
 from mmdet2tflite.detector.mmdet_config import head_of
 from mmdet2tflite.detector.onnx_weights import OnnxWeights, take_over
+from mmdet2tflite.detector.scope import enter_scope
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.passport import Preprocessing
 from mmdet2tflite.runtime.images import input_tensor
@@ -116,9 +117,8 @@ def build_with(cfg: Config, start: Start) -> torch.nn.Module:
 def build_network(cfg: Config, classes: int | None = None) -> torch.nn.Module:
     """mmdet's network, with random weights; of another number of classes if one is given."""
     from mmdet.registry import MODELS
-    from mmdet.utils import register_all_modules
 
-    register_all_modules(init_default_scope=True)
+    enter_scope(cfg)
     # mmdet writes into the settings that it builds from, at every depth.
     settings: ConfigDict = Config(dict(model=cfg.model.to_dict())).model
     if classes is not None:

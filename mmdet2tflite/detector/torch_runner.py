@@ -10,11 +10,18 @@ compat.prepare()  # before anything imports mmdet
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from mmdet.apis import inference_detector, init_detector  # noqa: E402
+from mmdet.structures.bbox import get_box_tensor  # noqa: E402
+from mmengine.config import Config  # noqa: E402
 
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
+from mmdet2tflite.detector.scope import enter_scope  # noqa: E402
 from mmdet2tflite.errors import ModelError  # noqa: E402
 from mmdet2tflite.passport import Head  # noqa: E402
 from mmdet2tflite.runtime.decode import FAMILIES, Detections, Floats  # noqa: E402
+from mmdet2tflite.runtime.decode.corners import upright  # noqa: E402
+
+ORIENTED = 5
+"""Numbers of an oriented box: centre, sides and angle."""
 
 
 def named_maps(
@@ -47,16 +54,21 @@ class TorchRunner:
 
     def __init__(self, weights: Path, config: Path, head: Head, threads: int) -> None:
         self._threads = threads
-        self._model = init_detector(str(config), str(weights), palette="random", device="cpu")
+        cfg = Config.fromfile(str(config))
+        enter_scope(cfg)
+        self._model = init_detector(cfg, str(weights), palette="random", device="cpu")
         self._head = head
 
     def predict(self, image: Path) -> Detections:
         """mmdet's own predict, in pixels of the image; the best ``max_detections``."""
         found = inference_detector(self._model, str(image)).pred_instances
+        boxes = get_box_tensor(found.bboxes).numpy().astype(np.float32)
+        oriented = boxes if boxes.shape[1] == ORIENTED else None
         detections = Detections(
-            boxes=found.bboxes.numpy().astype(np.float32),
+            boxes=boxes if oriented is None else upright(oriented),
             scores=found.scores.numpy().astype(np.float32),
             labels=found.labels.numpy().astype(np.int64),
+            oriented=oriented,
         )
         return detections.best(self._head.max_detections)
 

@@ -81,6 +81,7 @@ CHECKS: dict[str, dict[str, Check]] = {
         "peak_window": integer(1, LARGEST_WINDOW),
         "clip": boolean,
         "keep_empty": boolean,
+        "angle_version": lambda value: value in (None, "le90", "le135", "r360", "oc"),
     },
     "Preprocessing": {
         "width": integer(1, LARGEST_SIDE),

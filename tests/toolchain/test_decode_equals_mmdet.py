@@ -243,7 +243,8 @@ def tiny(request, mmdet, tmp_path_factory):
     config = write_config(tmp_path_factory.mktemp("heads"), request.param)
     cfg = Config.fromfile(str(config))
     cfg.model.bbox_head.num_classes = TINY_CLASSES
-    return seeded_model(config), describe_head(cfg, tuple("0123456789"))
+    model = seeded_model(config)
+    return model, describe_head(cfg, tuple("0123456789"))
 
 
 def mmdets_predict(model, image, scale_factor):
@@ -280,4 +281,8 @@ def test_decode_equals_what_mmdets_network_of_a_family_predicts(tiny, seed):
     assert len(found) == len(expected) > 0
     np.testing.assert_allclose(found.scores, expected.scores.numpy(), rtol=0, atol=1e-5)
     np.testing.assert_array_equal(found.labels, expected.labels.numpy())
-    np.testing.assert_allclose(found.boxes, expected.bboxes.numpy(), rtol=0, atol=1e-3)
+    if family.oriented:
+        # exp() of a random map: sides of a million pixels, whose last bit is 0.06.
+        np.testing.assert_allclose(found.oriented, expected.bboxes.numpy(), rtol=1e-5, atol=1e-3)
+    else:
+        np.testing.assert_allclose(found.boxes, expected.bboxes.numpy(), rtol=0, atol=1e-3)

@@ -13,6 +13,7 @@ RESNET = {
     "neck": {"in_channels": [8, 16, 32, 64], "out_channels": 16},
     "bbox_head": {"in_channels": 16, "feat_channels": 16, "stacked_convs": 1},
 }
+BATCH_NORM = {"type": "BN"}
 MOBILENET = {
     "backbone": {"widen_factor": 0.25, "init_cfg": None},
 }
@@ -20,7 +21,7 @@ MOBILENET = {
 
 @dataclass(frozen=True)
 class Tiny:
-    """``base`` is mmdet's config, ``model`` what is smaller than there.
+    """``base`` is mmdet's config, or mmrotate's, ``model`` what is smaller than there.
 
     ``threshold``: of scores, so that hundreds of the random network's boxes are candidates.
     """
@@ -69,6 +70,20 @@ TINY: dict[str, Tiny] = {
     "foveabox": Tiny("foveabox/fovea_r50_fpn_4xb4-1x_coco", RESNET, 0.5),
     "gfl": Tiny("gfl/gfl_r50_fpn_1x_coco", _grouped(), 0.5),
     "retinanet": Tiny("retinanet/retinanet_r18_fpn_1x_coco", RESNET, 0.5),
+    "rotated_rtmdet": Tiny(
+        "mmrotate::rotated_rtmdet/rotated_rtmdet_tiny-3x-dota",
+        {
+            "backbone": {"widen_factor": 0.125, "init_cfg": None, "norm_cfg": BATCH_NORM},
+            "neck": {"in_channels": [32, 64, 128], "out_channels": 16, "norm_cfg": BATCH_NORM},
+            "bbox_head": {
+                "in_channels": 16,
+                "feat_channels": 16,
+                "exp_on_reg": True,
+                "norm_cfg": BATCH_NORM,
+            },
+        },
+        0.5,
+    ),
     "ssd": Tiny(SSDLITE, _ssd(depthwise=False), 0.1),
     "ssdlite": Tiny(SSDLITE, _ssd(depthwise=True), 0.1),
     "yolof": Tiny(
@@ -100,7 +115,8 @@ def write_config(folder: Path, name: str) -> Path:
     tiny = (TINY | WITHOUT_DECODER)[name]
     model = tiny.model | {"test_cfg": {"score_thr": tiny.threshold, "nms_pre": 300}}
     path = folder / f"{name}_tiny.py"
-    path.write_text(f'_base_ = "mmdet::{tiny.base}.py"\n\nmodel = {model!r}\n', encoding="utf-8")
+    base = tiny.base if "::" in tiny.base else f"mmdet::{tiny.base}"
+    path.write_text(f'_base_ = "{base}.py"\n\nmodel = {model!r}\n', encoding="utf-8")
     return path
 
 
@@ -115,7 +131,10 @@ def seeded_model(config: Path, seed: int = 0) -> Any:
     from mmengine.config import Config
     from torch import nn
 
+    from mmdet2tflite.detector.scope import enter_scope
+
     cfg = Config.fromfile(str(config))
+    enter_scope(cfg)
     cfg.model.bbox_head.num_classes = CLASSES
     torch.manual_seed(seed)
     model = MODELS.build(cfg.model)
@@ -172,9 +191,7 @@ def write_weights(config: Path) -> Path:
 
     compat.prepare()
     import torch
-    from mmengine.registry import init_default_scope
 
-    init_default_scope("mmdet")
     path = config.with_suffix(".pth")
     torch.save({"state_dict": seeded_model(config).state_dict(), "meta": {}}, path)
     return path

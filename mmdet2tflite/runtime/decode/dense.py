@@ -48,12 +48,35 @@ def dense_candidates(
 ) -> Detections:
     """Candidates above the score threshold, in pixels of the input.
 
+    Rules 1 to 3 are those of ``scored_boxes``, as are arguments and errors.
+
+    4. Boxes end at the border of the input if ``clip`` is set, and those without area are dropped
+       unless ``keep_empty`` is.
+    """
+    found = scored_boxes(outputs, head, preprocessing, boxes_of, factor, box_channels)
+    boxes = found.boxes
+    if head.clip:
+        boxes = clipped(boxes, preprocessing.width, preprocessing.height)
+    found = Detections(boxes, found.scores, found.labels)
+    if head.keep_empty:
+        return found
+    return found[np.flatnonzero((boxes[:, 2:] > boxes[:, :2]).all(axis=1))]
+
+
+def scored_boxes(
+    outputs: Mapping[str, Floats],
+    head: Head,
+    preprocessing: Preprocessing,
+    boxes_of: BoxesOf,
+    factor: str | None = None,
+    box_channels: int | None = 4,
+) -> Detections:
+    """Boxes as ``boxes_of`` gives them, above the score threshold.
+
     1. Score = sigmoid(cls), or softmax(cls) without the last channel, the background. Every class
        of a prior that is strictly above the threshold is a candidate of its own.
     2. Of each map, the ``max_candidates`` of highest score count.
     3. Then a score is multiplied by the sigmoid of its prior's ``factor``, the centerness.
-    4. Boxes end at the border of the input if ``clip`` is set, and those without area are dropped
-       unless ``keep_empty`` is.
 
     Args:
         boxes_of: of the family.
@@ -74,14 +97,7 @@ def dense_candidates(
             scores = scores * sigmoid(_rows(outputs, factor, 1, level)[priors, 0])
         return Detections(boxes, scores, labels)
 
-    found = concatenated(of_stride(number) for number in range(len(head.strides)))
-    boxes = found.boxes
-    if head.clip:
-        boxes = clipped(boxes, preprocessing.width, preprocessing.height)
-    found = Detections(boxes, found.scores, found.labels)
-    if head.keep_empty:
-        return found
-    return found[np.flatnonzero((boxes[:, 2:] > boxes[:, :2]).all(axis=1))]
+    return concatenated(of_stride(number) for number in range(len(head.strides)))
 
 
 def class_channels(head: Head, number: int) -> int:

@@ -12,6 +12,7 @@ from mmdet2tflite.runtime.decode.points import (
     gfl_candidates,
     rtmdet_candidates,
 )
+from mmdet2tflite.runtime.decode.rotated_rtmdet import rotated_rtmdet_candidates
 from mmdet2tflite.runtime.decode.types import (
     Detections,
     Floats,
@@ -34,12 +35,14 @@ class Family:
             pixels of the input.
         head: mmdet's name of it, the ``type`` in a config.
         reads: the fields of ``Head`` that the decoder reads besides those that are always written.
+        oriented: its boxes are oriented.
     """
 
     maps: tuple[str, ...]
     candidates: Callable[[Mapping[str, Floats], Head, Preprocessing], Detections]
     head: str
     reads: tuple[str, ...] = ()
+    oriented: bool = False
 
 
 FAMILIES: dict[str, Family] = {
@@ -51,6 +54,13 @@ FAMILIES: dict[str, Family] = {
     "foveabox": Family(("cls", "box"), foveabox_candidates, "FoveaHead", (*POINTS, "base_sizes")),
     "gfl": Family(("cls", "box"), gfl_candidates, "GFLHead", POINTS),
     "retinanet": Family(("cls", "box"), anchor_candidates, "RetinaHead", ANCHORS),
+    "rotated_rtmdet": Family(
+        ("cls", "box", "angle"),
+        rotated_rtmdet_candidates,
+        "RotatedRTMDetSepBNHead",
+        ("keep_empty", "score_function", "point_offset", "angle_version"),
+        oriented=True,
+    ),
     "rtmdet": Family(("cls", "box"), rtmdet_candidates, "RTMDetSepBNHead", POINTS),
     "ssd": Family(("cls", "box"), anchor_candidates, "SSDHead", ANCHORS),
     "yolof": Family(("cls", "box"), anchor_candidates, "YOLOFHead", (*ANCHORS, "centre_clamp")),
