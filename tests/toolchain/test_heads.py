@@ -85,7 +85,8 @@ def test_a_file_without_pads_finds_what_mmdet_finds(store, digits, tmp_path, nam
 def found_again(expected, found):
     """For each detection whether there is one of its class with the same score and the same box."""
     same = np.abs(expected.scores[:, None] - found.scores) <= SAME_SCORE
-    same &= np.abs(expected.boxes[:, None] - found.boxes).max(axis=2) <= SAME_BOX
+    corners = [each.corners.reshape(-1, 8) for each in (expected, found)]
+    same &= np.abs(corners[0][:, None] - corners[1]).max(axis=2) <= SAME_BOX
     return (same & (expected.labels[:, None] == found.labels)).any(axis=1)
 
 

@@ -75,12 +75,7 @@ TINY: dict[str, Tiny] = {
         {
             "backbone": {"widen_factor": 0.125, "init_cfg": None, "norm_cfg": BATCH_NORM},
             "neck": {"in_channels": [32, 64, 128], "out_channels": 16, "norm_cfg": BATCH_NORM},
-            "bbox_head": {
-                "in_channels": 16,
-                "feat_channels": 16,
-                "exp_on_reg": True,
-                "norm_cfg": BATCH_NORM,
-            },
+            "bbox_head": {"in_channels": 16, "feat_channels": 16, "norm_cfg": BATCH_NORM},
         },
         0.5,
     ),
