@@ -29,6 +29,8 @@ large numbers: what float32 does to them is no matter of their range, so this is
 command's own check is finer."""
 TOOL_SECONDS = 60.0
 RIGHT_POOLINGS, IR_OF_RIGHT_POOLINGS = 19, 9
+FIRST_WITH_COORDINATES = 11
+"""Opset whose ``Resize`` says where its pixels are."""
 
 
 def convert_one(seed: int, folder: Path) -> Verdict:
@@ -83,13 +85,28 @@ def _request(model: Path, out: Path) -> Request:
 
 
 def _with_right_poolings(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Brought up to opset 19 where ONNX Runtime is wrong before: see ``graph.verify``."""
-    poolings = [node for node in model.graph.node if node.op_type == "AveragePool"]
-    if model.opset_import[0].version >= RIGHT_POOLINGS or not poolings:
+    """Brought up to opset 19 where ONNX Runtime is wrong before: see ``graph.verify``.
+
+    onnx's converter forgets that ``Resize`` of opset 10 computes output i from position i / scale.
+    """
+    opset = model.opset_import[0].version
+    if opset >= RIGHT_POOLINGS or not any(map(_counts_in_ceil_mode, model.graph.node)):
         return model
     newer = onnx.version_converter.convert_version(model, RIGHT_POOLINGS)
     newer.ir_version = max(newer.ir_version, IR_OF_RIGHT_POOLINGS)
+    for node in newer.graph.node:
+        if node.op_type == "Resize" and opset < FIRST_WITH_COORDINATES:
+            node.attribute.append(
+                onnx.helper.make_attribute("coordinate_transformation_mode", "asymmetric")
+            )
     return newer
+
+
+def _counts_in_ceil_mode(node: onnx.NodeProto) -> bool:
+    flags = {attribute.name: attribute.i for attribute in node.attribute}
+    return node.op_type == "AveragePool" and bool(
+        flags.get("ceil_mode") and flags.get("count_include_pad")
+    )
 
 
 def run_onnx(model: onnx.ModelProto, feeds: Arrays) -> Arrays:

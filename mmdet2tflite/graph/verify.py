@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.graph.inputs import spatial_axes
+from mmdet2tflite.graph.opset import upgrade
 from mmdet2tflite.graph.passes.auto_pad import ResolveAutoPad
 from mmdet2tflite.passport import Rotation
 from mmdet2tflite.runtime.decode import Floats
@@ -94,8 +95,9 @@ def _with_right_poolings(file: Path | bytes) -> bytes | None:
         return None
     try:
         whole = model if isinstance(file, bytes) else onnx.load(file)
-        newer = onnx.version_converter.convert_version(whole, RIGHT_POOLINGS)
-    except (RuntimeError, ValueError, onnx.version_converter.ConvertError):
+        mended = ir.to_proto(upgrade(ir.from_proto(whole)))
+        newer = onnx.version_converter.convert_version(mended, RIGHT_POOLINGS)
+    except (RuntimeError, ValueError, ModelError, onnx.version_converter.ConvertError):
         return None
     newer.ir_version = max(newer.ir_version, IR_OF_RIGHT_POOLINGS)
     return newer.SerializeToString()

@@ -32,6 +32,28 @@ def test_a_pooling_that_counts_its_padding_in_ceil_mode(
     np.testing.assert_allclose(found, wanted.numpy(), atol=ROUNDING)
 
 
+def test_an_old_resize_in_a_file_with_such_a_pooling_takes_its_values_from_where_it_did(
+    tmp_path: Path,
+) -> None:
+    """Opset 10: output i is what is at i / 2; since opset 11 it would be (i + 1/2) / 2 - 1/2."""
+    image = integers(1, 2, 5, 7)
+    pool = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
+    nodes = [
+        node("Resize", ["x", "scales"], ["large"], mode="linear"),
+        node("AveragePool", ["large"], ["y"], ceil_mode=1, count_include_pad=1, **pool),
+    ]
+    scales = {"scales": np.array([1, 1, 2, 2], np.float32)}
+    onnx.save(build(nodes, scales, image=image.shape, opset=10), tmp_path / "model.onnx")
+    rows, columns = (np.arange(2 * side) / 2 for side in image.shape[2:])
+    large = np.apply_along_axis(lambda line: np.interp(rows, range(5), line), 2, image)
+    large = np.apply_along_axis(lambda line: np.interp(columns, range(7), line), 3, large)
+    wanted = torch.nn.functional.avg_pool2d(
+        torch.from_numpy(large), 3, 2, 1, ceil_mode=True, count_include_pad=True
+    )
+    found = open_reference(tmp_path / "model.onnx", threads=1).infer(image)["y"]
+    np.testing.assert_allclose(found, wanted.numpy(), atol=ROUNDING)
+
+
 def test_pads_as_large_as_the_kernel_that_they_stand_before(tmp_path: Path) -> None:
     """ONNX Runtime fuses the two into a pooling that it refuses to load."""
     pads = np.array([0, 0, 2, 2, 0, 0, 2, 2], np.int64)
