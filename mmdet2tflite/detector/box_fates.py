@@ -156,7 +156,7 @@ def visible_share(box: Box, shape: tuple[int, ...]) -> float:
         part = clip(corners, shape[1], shape[0])
         seen = cv2.contourArea(part.astype(np.float32)) if len(part) else 0.0
     else:
-        seen = np.prod(_sides(np.clip(box, 0, [shape[1], shape[0]] * 2)))
+        seen = float(np.prod(_sides(np.clip(box, 0, [shape[1], shape[0]] * 2))))
     return float(seen / area) if area > 0 else 1.0
 
 
