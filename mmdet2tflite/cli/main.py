@@ -181,6 +181,9 @@ def detect(
 ) -> None:
     """Run a detector on images: boxes drawn into copies of them, and a line for each.
 
+    A line ends with x1 y1 x2 y2; of an oriented box, with its four corners, clockwise, and the
+    angle by which it is turned clockwise, in degrees.
+
     The file must have been made by `run`: its passport says all that is needed.
     """
     from mmdet2tflite.errors import ModelError

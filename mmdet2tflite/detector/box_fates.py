@@ -13,7 +13,8 @@ numbers, while boxes are neither clipped nor dropped at the picture's edge. Each
 3. ``vanished``: dropped although half of it or more is in the picture. No sound pipeline does that.
 4. ``cut``: kept, and less than half of it is in the picture.
 
-Crowds (``gt_ignore_flags``) are not counted: no loss looks at them.
+Crowds (``gt_ignore_flags``) are not counted: no loss looks at them. Sides and area of an oriented
+box are its own, not those of the upright box around it.
 """
 
 import copy
@@ -25,31 +26,41 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
-from mmdet.structures.bbox import HorizontalBoxes, get_box_tensor
+from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes, get_box_tensor
+from mmdet.structures.bbox.box_type import box_types
 from numpy.typing import NDArray
+
+from mmdet2tflite.data.quadrangles import clip
+from mmdet2tflite.runtime.decode.corners import corners_of
 
 VISIBLE = 0.5
 """Share of a box's area that must be in the picture."""
 SERIAL = 1_000_000
 """Serial numbers are multiples of this: no data set has so many classes."""
 TRAIL = "mmdet2tflite_trail"
+ORIENTED = 5
+"""Numbers of an oriented box."""
 COUNTS = ("calls", "given", "new", "left", "vanished", "small", "cut", "kept")
 """Of boxes that a transform was given and gave, and what became of the others, over all calls."""
 
 type Picture = NDArray[np.uint8]
 type Box = NDArray[np.float32]
+"""x1, y1, x2, y2; of an oriented one, x, y of its centre, width, height, angle (``corners_of``)."""
 type Boxes = dict[tuple[int, int], Box]
-"""Number of the box, and how often it occurred before (a cache may bring it again) → x1 y1 x2 y2.
-"""
+"""Number of the box, and how often it occurred before (a cache may bring it again) → the box."""
 
 _serials = itertools.count(SERIAL, SERIAL)
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A picture (H x W x 3, BGR) as a transform left it, its boxes in pixels, and their labels."""
+    """A picture (H x W x 3, BGR) as a transform left it, its boxes in pixels, and their labels.
+
+    ``boxes`` are N x 4, or N x 5 of oriented ones; see ``Box``.
+    """
 
     step: str
     picture: Picture
@@ -83,7 +94,7 @@ class Watched:
         kept, picture = boxes_of(result), picture_of(result)
         # Boxes of pictures that were mixed in are in ``moved`` only.
         self._count(given | moved, kept, moved, picture.shape)
-        boxes = np.array(list(kept.values()), np.float32).reshape(-1, 4)
+        boxes = np.array(list(kept.values()) or np.empty((0, 4)), np.float32)
         labels = [number % SERIAL for number, _ in kept]
         result[TRAIL] = (*trail, Seen(self.name, picture, boxes, labels))
         return result
@@ -107,7 +118,7 @@ class Watched:
             inside = visible_share(box, shape) >= VISIBLE
             if key in kept:
                 self.counts["cut"] += not inside  # rule 4
-            elif limit and (box[2:] - box[:2] <= limit).any():
+            elif limit and (_sides(box) <= limit).any():
                 self.counts["small"] += 1  # rule 2
             else:
                 self.counts["vanished" if key in moved and inside else "left"] += 1  # rules 3 and 1
@@ -139,22 +150,39 @@ def watch(dataset: Any) -> list[Watched]:
 
 def visible_share(box: Box, shape: tuple[int, ...]) -> float:
     """The part of a box's area that lies in a picture of this height and width; 1 for no area."""
-    area = np.prod(box[2:] - box[:2])
-    inside = np.clip(box, 0, [shape[1], shape[0]] * 2)
-    return float(np.prod(inside[2:] - inside[:2]) / area) if area > 0 else 1.0
+    area = np.prod(_sides(box))
+    if len(box) == ORIENTED:
+        (corners,) = corners_of(box[None])
+        part = clip(corners, shape[1], shape[0])
+        seen = cv2.contourArea(part.astype(np.float32)) if len(part) else 0.0
+    else:
+        seen = float(np.prod(_sides(np.clip(box, 0, [shape[1], shape[0]] * 2))))
+    return float(seen / area) if area > 0 else 1.0
+
+
+def _sides(box: Box) -> NDArray[np.float32]:
+    """Width and height."""
+    return box[2:4] if len(box) == ORIENTED else box[2:] - box[:2]
 
 
 def boxes_of(results: Mapping[str, Any]) -> Boxes:
     """The boxes of a sample, packed or not, that a loss would look at, by their numbers."""
     if "data_samples" in results:
         instances = results["data_samples"].gt_instances
-        boxes, numbers = get_box_tensor(instances.bboxes), instances.labels.tolist()
+        boxes, numbers = _tensor_of(instances.bboxes), instances.labels.tolist()
         return _by_number(boxes, numbers)
     if "gt_bboxes" not in results or "gt_bboxes_labels" not in results:
         return {}
-    boxes, numbers = get_box_tensor(results["gt_bboxes"]), results["gt_bboxes_labels"]
+    boxes, numbers = _tensor_of(results["gt_bboxes"]), results["gt_bboxes_labels"]
     counted = ~np.asarray(results.get("gt_ignore_flags", np.zeros(len(numbers), bool)))
     return _by_number(boxes[torch.from_numpy(counted)], numbers[counted].tolist())
+
+
+def _tensor_of(boxes: Any) -> torch.Tensor:
+    """N x 4, or N x 5 of mmrotate's boxes: its quadrangles stand for rectangles."""
+    if isinstance(boxes, BaseBoxes) and not isinstance(boxes, HorizontalBoxes):
+        boxes = boxes.convert_to("rbox")
+    return get_box_tensor(boxes)
 
 
 def _by_number(boxes: Any, numbers: list[int]) -> Boxes:
@@ -179,12 +207,15 @@ def picture_of(results: Mapping[str, Any]) -> Picture:
 def _boundless() -> Iterator[None]:
     """While this lasts, no box is clipped and every box counts as inside.
 
-    A class of boxes of our own would not do: pictures from a transform's cache bring mmdet's.
+    A class of boxes of our own would not do: pictures from a transform's cache bring mmdet's. Once
+    mmrotate is imported, its boxes are registered beside them.
     """
-    clip, is_inside = HorizontalBoxes.clip_, HorizontalBoxes.is_inside
-    HorizontalBoxes.clip_ = lambda boxes, img_shape: None
-    HorizontalBoxes.is_inside = lambda boxes, *_, **__: torch.ones(len(boxes), dtype=torch.bool)
+    kinds = {kind: (kind.clip_, kind.is_inside) for kind in box_types.values()}
+    for kind in kinds:
+        kind.clip_ = lambda boxes, img_shape: None
+        kind.is_inside = lambda boxes, *_, **__: torch.ones(len(boxes), dtype=torch.bool)
     try:
         yield
     finally:
-        HorizontalBoxes.clip_, HorizontalBoxes.is_inside = clip, is_inside
+        for kind, (clip_, is_inside) in kinds.items():
+            kind.clip_, kind.is_inside = clip_, is_inside

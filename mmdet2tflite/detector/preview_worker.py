@@ -15,13 +15,14 @@ import numpy as np  # noqa: E402
 from mmdet.registry import DATASETS  # noqa: E402
 
 from mmdet2tflite.detector import augment, cached_dataset  # noqa: E402, F401  (they register themselves)
-from mmdet2tflite.detector.box_fates import COUNTS, TRAIL, Seen, Watched, watch  # noqa: E402
+from mmdet2tflite.detector.box_fates import COUNTS, ORIENTED, TRAIL, Seen, Watched, watch  # noqa: E402
 from mmdet2tflite.detector.command_requests import PreviewRequest, PreviewResult  # noqa: E402
 from mmdet2tflite.detector.mmdet_config import build_config  # noqa: E402
 from mmdet2tflite.detector.phases import Phase, phases  # noqa: E402
 from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
 from mmdet2tflite.errors import ConfigError  # noqa: E402
 from mmdet2tflite.processes.messages import answer, progress  # noqa: E402
+from mmdet2tflite.runtime.decode.corners import upright  # noqa: E402
 
 
 def preview(request: PreviewRequest) -> PreviewResult:
@@ -138,13 +139,17 @@ def _visible(trail: tuple[Seen, ...]) -> list[Seen]:
 
 def _write(seen: Seen, path: Path) -> dict[str, Any]:
     cv2.imwrite(str(path), seen.picture)
-    return {
+    values = {
         "step": seen.step,
         "picture": str(path),
         "size": [seen.picture.shape[1], seen.picture.shape[0]],
         "boxes": seen.boxes.round(2).tolist(),
         "labels": seen.labels,
     }
+    if seen.boxes.shape[1] == ORIENTED:
+        values["boxes"] = upright(seen.boxes).round(2).tolist()
+        values["oriented"] = seen.boxes.round(4).tolist()  # a ten thousandth: of a radian, too
+    return values
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet2tflite.data.quadrangles import clip
 from mmdet2tflite.evaluate.causes import MISSED, RIGHT
 from mmdet2tflite.evaluate.image_score import ImageScore
 from mmdet2tflite.runtime.decode import Detections
@@ -17,8 +18,12 @@ from mmdet2tflite.safe_text import shortened
 CELL_WIDTH, BAR, GAP, WHITE = 480, 24, 8, (255, 255, 255)
 LONGEST_LABEL = 40
 """Characters of a class beside its box."""
+MOST_CORNERS = 8
+"""Of a quadrangle, when each border of a picture has cut off one."""
 
 type Picture = NDArray[np.uint8]
+type Outlines = NDArray[np.float64]
+"""N x K x 2: x and y of the K corners of each box, in turn."""
 
 
 def draw_comparison(
@@ -99,9 +104,15 @@ def cell(
     """
     scale = CELL_WIDTH / picture.shape[1]
     scaled = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-    shown = Detections(found.boxes * np.float32(scale), found.scores, found.labels)
-    scene = draw(scaled.astype(np.uint8, copy=False), shown, classes, notes)
+    scene = draw(scaled.astype(np.uint8, copy=False), _scaled(found, scale), classes, notes)
     return np.vstack([bar(title, scene.shape[1]), scene])
+
+
+def _scaled(found: Detections, scale: float) -> Detections:
+    boxes, oriented = found.boxes * np.float32(scale), found.oriented
+    if oriented is not None:
+        oriented = oriented * np.array([scale] * 4 + [1], np.float32)  # an angle stays
+    return Detections(boxes, found.scores, found.labels, oriented=oriented)
 
 
 def draw(
@@ -110,27 +121,60 @@ def draw(
     """A copy of a picture (H x W x 3, BGR) with boxes, class names, and scores that are below 1.
 
     Args:
-        found: in pixels of the picture.
+        found: in pixels of the picture. Of a box that reaches beyond it, the part inside is drawn.
         classes: names by label.
         notes: what else to write at each box, if anything; ASCII.
     """
     import supervision as sv  # two seconds, wasted on a run whose stages are all cached
 
     height, width = picture.shape[:2]
-    # Boxes may reach beyond the picture, further than the integers that OpenCV draws with.
-    inside = np.clip(found.boxes, 0, np.array([width - 1, height - 1] * 2, np.float32))
-    drawn = sv.Detections(xyxy=inside, confidence=found.scores, class_id=found.labels)
     names = [shortened(classes[label], LONGEST_LABEL) for label in found.labels]
     texts = [
         " ".join([name, *([] if score == 1 else [f"{score:.2f}"]), note]).rstrip()
         for name, score, note in zip(names, found.scores, notes or [""] * len(names), strict=True)
     ]
     thickness, text_scale = max(2, min(height, width) // 400), max(0.4, min(height, width) / 1000)
-    scene = sv.BoxAnnotator(thickness=thickness).annotate(picture.copy(), drawn)
+    known: dict[str, Any] = {"confidence": found.scores, "class_id": found.labels}
+    # Boxes may reach beyond the picture, further than the integers that OpenCV draws with.
+    if found.oriented is None:
+        inside = np.clip(found.boxes, 0, np.array([width - 1, height - 1] * 2, np.float32))
+        labelled = sv.Detections(xyxy=inside, **known)
+        scene = sv.BoxAnnotator(thickness=thickness).annotate(picture.copy(), labelled)
+    else:
+        outlines = _outlines_inside(found.corners, width - 1, height - 1)
+        around = np.concatenate([outlines.min(axis=1), outlines.max(axis=1)], axis=1)
+        drawn = sv.Detections(xyxy=around, data={"xyxyxyxy": outlines}, **known)
+        scene = sv.OrientedBoxAnnotator(thickness=thickness).annotate(picture.copy(), drawn)
+        # A label stands on the upper left corner of its box.
+        labelled = sv.Detections(xyxy=np.tile(highest(outlines), 2), **known)
     labels = sv.LabelAnnotator(
         text_scale=text_scale,
         text_thickness=thickness // 2,
         text_padding=thickness,
         smart_position=True,  # inside the picture, and apart from each other
     )
-    return labels.annotate(scene, drawn, labels=texts).astype(np.uint8, copy=False)
+    return labels.annotate(scene, labelled, labels=texts).astype(np.uint8, copy=False)
+
+
+def highest(outlines: Outlines) -> NDArray[np.float64]:
+    """The highest corner of each box, the leftmost of several: N x 2.
+
+    A label that stands on it hides nothing of the box.
+    """
+    x, y = np.moveaxis(outlines.round(1), 2, 0)  # sines and cosines are rounded, too
+    order = np.lexsort((x, y))
+    return np.take_along_axis(outlines, order[:, :1, None], axis=1)[:, 0]
+
+
+def _outlines_inside(corners: Outlines, right: float, bottom: float) -> Outlines:
+    """What lies between 0, 0 and a picture's last pixel: N x 8 x 2, the last corner repeated.
+
+    Of a box that is nowhere inside, the point of the border that is nearest to its centre.
+    """
+    outlines = np.empty((len(corners), MOST_CORNERS, 2))
+    for number, box in enumerate(corners):
+        inside = clip(box, right, bottom)
+        if not len(inside):
+            inside = np.clip(box.mean(axis=0, keepdims=True), 0, (right, bottom))
+        outlines[number] = inside[np.minimum(np.arange(MOST_CORNERS), len(inside) - 1)]
+    return outlines

@@ -17,7 +17,7 @@ from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.files.digest import file_sha256
 from mmdet2tflite.report.losses import describe_mixed, find_losses
 from mmdet2tflite.report.outcome import Outcome
-from mmdet2tflite.report.page import MISTAKES, STYLE, TEMPLATE, Shown, render
+from mmdet2tflite.report.page import MISTAKES, OUTLINE, STYLE, TEMPLATE, Shown, render
 from mmdet2tflite.report.rows import make_padding, make_rows, read_layers, read_operators
 from mmdet2tflite.report.stored import STAGE
 from mmdet2tflite.report.summary import TOLERATED_LOSS, summarise
@@ -146,7 +146,7 @@ def _measured(job: Job, outcomes: Sequence[Outcome]) -> str:
 
 
 def _template(config: CompareConfig) -> list[str]:
-    return [file_sha256(path) for path in (TEMPLATE, STYLE, MISTAKES)]
+    return [file_sha256(path) for path in (TEMPLATE, STYLE, MISTAKES, OUTLINE)]
 
 
 COMPARE: Stage[Comparison] = Stage(

@@ -5,8 +5,11 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ConfigError, ImageError
 from mmdet2tflite.evaluate.pictures import Picture, draw
@@ -122,33 +125,54 @@ def _not_writable(path: Path, error: OSError) -> ConfigError:
 
 
 def print_detections(results: Iterable[Drawn]) -> None:
-    """A line for each detection: image, class, score, x1 y1 x2 y2; one for an image without."""
+    """A line for each detection: image, class, score, place; one for an image without.
+
+    The place is x1 y1 x2 y2; of an oriented box, x y of its corners, clockwise, and the angle by
+    which it is turned clockwise, in degrees.
+    """
     for result in results:
         found = result.found
-        for box, score, name in zip(found.boxes, found.scores, found.names, strict=True):
-            words = shortened(name), f"{score:.2f}", *(f"{side:.1f}" for side in box)
+        for place, score, name in zip(_places(found), found.scores, found.names, strict=True):
+            words = shortened(name), f"{score:.2f}", *(f"{number:.1f}" for number in place)
             print(f"{visible(str(result.image))}:", *words)
         if not len(found):
             print(f"{visible(str(result.image))}: nothing found")
 
 
+def _places(found: NamedDetections) -> NDArray[np.floating]:
+    """Numbers in a row for each detection."""
+    if found.oriented is None:
+        return found.boxes
+    return np.column_stack([found.corners.reshape(-1, 8), _degrees(found.oriented)])
+
+
+def _degrees(oriented: NDArray[np.floating]) -> NDArray[np.float64]:
+    return np.degrees(oriented[:, 4].astype(np.float64))
+
+
 def print_json(results: Iterable[Drawn]) -> None:
-    """One object for all images."""
+    """One object for all images. An oriented box has ``corners`` and ``angle_degrees``, too."""
     images = [
         {
             "image": str(result.image),
             "picture": str(result.picture),
-            "detections": [
-                {"name": name, "label": label, "score": score, "box": box}
-                for name, label, score, box in zip(
-                    result.found.names,
-                    result.found.labels.tolist(),
-                    result.found.scores.tolist(),
-                    result.found.boxes.tolist(),
-                    strict=True,
-                )
-            ],
+            "detections": _entries(result.found),
         }
         for result in results
     ]
     print(json.dumps({"images": images}, indent=1))
+
+
+def _entries(found: NamedDetections) -> list[dict[str, Any]]:
+    columns = {
+        "name": found.names,
+        "label": found.labels.tolist(),
+        "score": found.scores.tolist(),
+        "box": found.boxes.tolist(),
+    }
+    if found.oriented is not None:
+        columns["corners"] = found.corners.tolist()
+        columns["angle_degrees"] = _degrees(found.oriented).tolist()
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]

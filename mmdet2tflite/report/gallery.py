@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from mmdet2tflite.errors import DataError
+from mmdet2tflite.evaluate.pictures import highest
 from mmdet2tflite.runtime.decode import Detections
 
 WIDTH = 320
@@ -43,25 +44,39 @@ class Thumbnail:
         return cls(f"data:image/jpeg;base64,{encoded}", height, scale)
 
 
-def rectangles(
+def outlines(
     found: Detections, classes: Sequence[str], scale: float, wrong: Mapping[int, str]
 ) -> list[dict[str, Any]]:
-    """Of all boxes, for a template; those in ``wrong`` are dashed and say why."""
-    boxes = (found.boxes.astype(np.float64) * scale).round(1).tolist()
+    """Of all boxes, for a template (outline.html); those in ``wrong`` are dashed and say why."""
+    places = _upright(found, scale) if found.oriented is None else _oriented(found, scale)
     return [
         {
-            "x": x1,
-            "y": y1,
-            "width": round(x2 - x1, 1),
-            "height": round(y2 - y1, 1),
+            **place,
             "colour": label % COLOURS,
             "dashed": i in wrong,
             "name": (classes[label] if score == 1 else f"{classes[label]} {score:.2f}")
             + (f": {wrong[i]}" if i in wrong else ""),
         }
-        for i, ((x1, y1, x2, y2), score, label) in enumerate(
-            zip(boxes, found.scores.tolist(), found.labels.tolist(), strict=True)
+        for i, (place, score, label) in enumerate(
+            zip(places, found.scores.tolist(), found.labels.tolist(), strict=True)
         )
+    ]
+
+
+def _upright(found: Detections, scale: float) -> list[dict[str, Any]]:
+    boxes = (found.boxes.astype(np.float64) * scale).round(1).tolist()
+    return [
+        {"x": x1, "y": y1, "width": round(x2 - x1, 1), "height": round(y2 - y1, 1)}
+        for x1, y1, x2, y2 in boxes
+    ]
+
+
+def _oriented(found: Detections, scale: float) -> list[dict[str, Any]]:
+    """``points`` are the corners; a label stands at ``x`` and ``y``."""
+    corners = (found.corners * scale).round(1)
+    return [
+        {"x": x, "y": y, "points": " ".join(f"{across},{down}" for across, down in points)}
+        for (x, y), points in zip(highest(corners).tolist(), corners.tolist(), strict=True)
     ]
 
 

@@ -17,13 +17,14 @@ from mmdet2tflite.evaluate.causes import RIGHT
 from mmdet2tflite.evaluate.image_score import ImageScore
 from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.report.columns import COLUMNS, cell
-from mmdet2tflite.report.gallery import COLOURS, WIDTH, Thumbnail, legend, rectangles
+from mmdet2tflite.report.gallery import COLOURS, WIDTH, Thumbnail, legend, outlines
 from mmdet2tflite.report.mistakes import MEANINGS, describe
 from mmdet2tflite.report.pareto import draw, points
 from mmdet2tflite.report.svg import svg
 
 TEMPLATE = Path(__file__).with_name("page.html")
 STYLE, MISTAKES = TEMPLATE.with_name("style.css"), TEMPLATE.with_name("mistakes.html")
+OUTLINE = TEMPLATE.with_name("outline.html")
 """Included by the template."""
 PLOTS = {
     "latency_ms": "latency in ms, one thread",
@@ -185,11 +186,11 @@ def _layers(
         {
             "title": "ground truth",
             "numbers": None,
-            "boxes": rectangles(last.truth, shown.classes, thumbnail.scale, fates),
+            "boxes": outlines(last.truth, shown.classes, thumbnail.scale, fates),
         }
     ]
     for model, score in scores.items():
         causes = {i: str(c) for i, c in enumerate(score.judgement.causes) if c != RIGHT}
-        boxes = rectangles(score.found, shown.classes, thumbnail.scale, causes)
+        boxes = outlines(score.found, shown.classes, thumbnail.scale, causes)
         layers.append({"title": model, "numbers": score.numbers(), "boxes": boxes})
     return layers

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from mmdet2tflite.evaluate.pictures import CELL_WIDTH, GAP, bar, cell, grid
 from mmdet2tflite.report import terminal
-from mmdet2tflite.report.gallery import COLOURS, WIDTH, Thumbnail, legend, rectangles
+from mmdet2tflite.report.gallery import COLOURS, WIDTH, Thumbnail, legend, outlines
 from mmdet2tflite.report.page import open_template
 from mmdet2tflite.runtime.decode import Detections
 from mmdet2tflite.runtime.images import read_image
@@ -52,12 +52,14 @@ def render(values: Mapping[str, Any]) -> str:
 
 def _boxes(seen: Mapping[str, Any]) -> Detections:
     boxes = np.array(seen["boxes"], np.float32).reshape(-1, 4)
-    return Detections(boxes, np.ones(len(boxes), np.float32), np.array(seen["labels"], np.int64))
+    scores, labels = np.ones(len(boxes), np.float32), np.array(seen["labels"], np.int64)
+    oriented = np.array(seen["oriented"], np.float32) if "oriented" in seen else None
+    return Detections(boxes, scores, labels, oriented=oriented)
 
 
 def _figure(seen: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
     thumbnail = Thumbnail.load(Path(seen["picture"]))
-    boxes = rectangles(_boxes(seen), classes, thumbnail.scale, {})
+    boxes = outlines(_boxes(seen), classes, thumbnail.scale, {})
     return {"uri": thumbnail.uri, "height": thumbnail.height, "boxes": boxes}
 
 

@@ -1,5 +1,6 @@
 """``mmdet2tflite detect``: what it draws and prints, how it names pictures, its exit statuses."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -11,8 +12,16 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.errors import ConfigError, DataError, ImageError
-from mmdet2tflite.report.detection import detect_images, name_pictures
+from mmdet2tflite.report.detection import (
+    detect_images,
+    name_pictures,
+    print_detections,
+    print_json,
+)
 from mmdet2tflite.runtime import Detector
+from mmdet2tflite.runtime.decode import Detections
+from mmdet2tflite.runtime.decode.corners import upright
+from mmdet2tflite.runtime.detector import NamedDetections, named
 from tests.corner_network import RIGHT_CELL, picture, write_detector
 
 
@@ -89,6 +98,55 @@ def test_a_mistake_is_a_message_and_status_2(folder, arguments, message):
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+class Turned:
+    """A detector of oriented boxes: in a bright image one dog, in a dark one nothing.
+
+    The angle's cosine is 0.8, its sine 0.6: half of the sides are (16, 12) / 2 and (-6, 8) / 2.
+    """
+
+    classes = ("cat", "dog")
+
+    def __call__(self, image: Path) -> NamedDetections:
+        oriented = np.array([[32, 16, 20, 10, np.arctan2(3, 4)]], np.float32)
+        boxes, scores = upright(oriented), np.array([0.75], np.float32)
+        found = Detections(boxes, scores, np.array([1]), oriented=oriented)
+        return named(found if cv2.imread(str(image)).any() else found[:0], self.classes)
+
+
+CORNERS = [[27, 6], [43, 18], [37, 26], [21, 14]]
+
+
+def test_oriented_boxes_are_listed_with_corners_and_degrees(folder, capsys):
+    paths = [folder / "light" / "a.png", folder / "dark"]
+    print_detections(detect_images(Turned(), paths, folder / "out"))
+    # atan(3/4) is 36.87 degrees.
+    assert capsys.readouterr().out.splitlines() == [
+        f"{folder}/light/a.png: dog 0.75 27.0 6.0 43.0 18.0 37.0 26.0 21.0 14.0 36.9",
+        f"{folder}/dark/a.png: nothing found",
+    ]
+
+
+def test_json_has_corners_and_degrees_of_oriented_boxes(folder, capsys):
+    print_json(detect_images(Turned(), [folder / "light", folder / "dark"], folder / "out"))
+    light, dark = json.loads(capsys.readouterr().out)["images"]
+    (box,) = light["detections"]
+    assert list(box) == ["name", "label", "score", "box", "corners", "angle_degrees"]
+    assert np.allclose(box["box"], [21, 6, 43, 26], atol=1e-5)
+    assert np.allclose(box["corners"], CORNERS, atol=1e-5)
+    assert box["angle_degrees"] == pytest.approx(36.8699, abs=1e-4)
+    assert dark["detections"] == []
+
+
+def test_an_oriented_box_is_drawn_turned(folder):
+    (drawn,) = detect_images(Turned(), [folder / "light"], folder / "out")
+    inked = (cv2.imread(str(drawn.picture)) != picture()).any(axis=2)
+    for start, end in itertools.pairwise(CORNERS[1:]):
+        points = np.linspace(start, end, 20).astype(int)
+        assert inked[points[:, 1], points[:, 0]].all()
+    assert not inked[22:, 20:29].any()  # the lower left corner of the box around it
+    assert not inked[27:].any()
 
 
 def detect(folder: Path, *paths: str, out: str = "out") -> list[str]:

@@ -63,7 +63,7 @@ def test_without_integers_nothing_is_said_of_them(compared):
     assert "noise" not in markdown(compared[0])
 
 
-@pytest.mark.parametrize("part", ["TEMPLATE", "STYLE", "MISTAKES"])
+@pytest.mark.parametrize("part", ["TEMPLATE", "STYLE", "MISTAKES", "OUTLINE"])
 def test_a_comparison_is_made_again_when_its_page_is_written_differently(
     part, tmp_path, monkeypatch
 ):

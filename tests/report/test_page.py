@@ -3,9 +3,16 @@
 import re
 from html import unescape
 
+import cv2
+import numpy as np
 import pytest
 
-from mmdet2tflite.report.page import heat
+from mmdet2tflite.evaluate.causes import classify_detections
+from mmdet2tflite.evaluate.image_score import score_image
+from mmdet2tflite.evaluate.truth import Truth
+from mmdet2tflite.report.page import Shown, heat, render
+from mmdet2tflite.runtime.decode import Detections
+from mmdet2tflite.runtime.decode.corners import upright
 from tests.report.finished_run import CLASSES
 from tests.report.html_page import Page
 
@@ -59,3 +66,41 @@ def test_boxes_are_drawn_at_the_pictures_scale_and_dashed_where_they_were_missed
 def test_an_image_is_embedded_once_however_often_it_is_shown(compared):
     assert compared[1].count("data:image/jpeg;base64,") == 2
     assert compared[1].count('href="#image-') > 2
+
+
+def oriented(*boxes: list[float], score: float) -> Detections:
+    """Of class 0, from x and y of the centre, width, height, angle in radians."""
+    values = np.array(boxes, np.float32).reshape(-1, 5)
+    scores, labels = np.full(len(values), score, np.float32), np.zeros(len(values), np.int64)
+    return Detections(upright(values), scores, labels, oriented=values)
+
+
+def test_oriented_boxes_are_polygons_of_their_corners_dashed_where_they_were_missed(
+    compared, tmp_path
+):
+    file = tmp_path / "1.png"
+    cv2.imwrite(str(file), np.full((80, 100, 3), 90, np.uint8))
+    angle = np.arctan2(3, 4)
+    truth = oriented([30, 40, 20, 10, angle], [70, 40, 20, 10, angle], score=1)
+    nothing, found = truth[:0], oriented([30, 40, 20, 10, angle], score=0.9)
+    scores = {1: score_image(truth, found, classify_detections(truth, nothing, found))}
+    shown = Shown(
+        classes=["cat & dog"],
+        truth=Truth({1: truth}, {1: nothing}, {1: [200.0, 200.0]}, {1: file}),
+        scores={"PyTorch": scores},
+        chosen={"PyTorch": {"best": 1}},
+        analyses={},
+    )
+    figures = re.findall(r"<figure>.*?</figure>", render(compared[0], shown, ""), re.S)
+    truths, founds = (Page(figure).all("polygon") for figure in figures[-2:])
+    # From x = 30 and y = 40: -+ 8 +- 3 and -+ 6 -+ 4; 100 pixels are shown as 320.
+    corners = [(25, 30), (41, 42), (35, 50), (19, 38)]
+    points = [
+        " ".join(f"{3.2 * (x + right):.1f},{3.2 * y:.1f}" for x, y in corners) for right in (0, 40)
+    ]
+    assert [box["points"] for box in truths] == points
+    assert [box["class"] for box in truths] == ["box c0", "box c0 dashed"]
+    assert [(box["points"], box["class"]) for box in founds] == [(points[0], "box c0")]
+    assert not any(Page(figure).all("rect") for figure in figures[-2:])
+    assert figures[-2].count("<title>cat &amp; dog</title></polygon>") == 1
+    assert figures[-2].count("<title>cat &amp; dog: missed</title></polygon>") == 1

@@ -1,6 +1,8 @@
 """preview.html, preview.png and the terminal: boxes with names, counts, cautions."""
 
 import io
+import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,44 @@ def test_a_name_at_the_right_edge_ends_there(values):
     first, second = Page(render(values)).all("text")
     assert (first["x"], first.get("text-anchor")) == ("22.0", None)
     assert (second["x"], second["text-anchor"]) == ("318", "end")
+
+
+@pytest.fixture
+def turned(values) -> dict[str, Any]:
+    """The same, but the first box is turned by the angle whose cosine is 0.8, about its centre."""
+    first = values["phases"][0]["pictures"][0]
+    first["oriented"] = [[50.0, 40.0, 40.0, 20.0, math.atan2(3, 4)], [155.0, 5.0, 10.0, 10.0, 0.0]]
+    return values
+
+
+def test_oriented_boxes_are_polygons_and_named_at_their_highest_corner(turned):
+    page = Page(render(turned))
+    # 20 · (0.8, 0.6) = (16, 12) and 10 · (-0.6, 0.8) = (-6, 8) from (50, 40), twice as large.
+    points = [
+        "80.0,40.0 144.0,88.0 120.0,120.0 56.0,72.0",
+        "300.0,0.0 320.0,0.0 320.0,20.0 300.0,20.0",
+    ]
+    assert [box["points"] for box in page.all("polygon")] == points
+    assert page.all("rect") == []
+    first, second = page.all("text")
+    assert (first["x"], first["y"], first.get("text-anchor")) == ("82.0", "38.0", None)
+    assert (second["x"], second["y"], second["text-anchor"]) == ("318", "8", "end")
+
+
+def test_a_name_is_in_the_picture_though_the_highest_corner_is_not(turned):
+    turned["phases"][0]["pictures"][0]["oriented"][0][0] = 0.0
+    assert Page(render(turned)).all("text")[0]["x"] == "2"
+
+
+def test_the_sheet_shows_oriented_boxes_turned(turned):
+    sheet = cv2.imdecode(np.frombuffer(draw_sheet(turned), np.uint8), cv2.IMREAD_COLOR)
+    scene = sheet[40 + 24 : 40 + 24 + 240, :480]  # three times as large
+    inked = (scene != 90).any(axis=2)
+    corners = 3 * np.array([(40, 20), (72, 44), (60, 60), (28, 36)])
+    for start, end in itertools.pairwise(corners[[1, 2, 3]]):
+        points = np.linspace(start, end, 40)[4:-4].astype(int)
+        assert inked[points[:, 1], points[:, 0]].all()
+    assert not inked[175:185, 80:170].any()  # the lower side of the box around it
 
 
 def test_the_page_loads_nothing(values):

@@ -1,5 +1,6 @@
 """What becomes of each box in a transform of mmdet, on cases where the arithmetic is plain."""
 
+import math
 import random
 from contextlib import nullcontext
 
@@ -8,7 +9,10 @@ import pytest
 
 from mmdet2tflite.detector import compat
 
-pytestmark = pytest.mark.toolchain
+pytestmark = [
+    pytest.mark.toolchain,
+    pytest.mark.filterwarnings("ignore:The `clip` function does nothing in `RotatedBoxes`"),
+]
 
 WIDTH, HEIGHT = 64, 32
 STILL = {
@@ -23,11 +27,13 @@ TWICE = {**STILL, "scaling_ratio_range": (2.0, 2.0)}
 @pytest.fixture(autouse=True, scope="module")
 def _mmdet() -> None:
     compat.prepare()  # not on import: collecting the fast tests would load PyTorch
+    import mmrotate.utils
     from mmdet.utils import register_all_modules
 
     from mmdet2tflite.detector import augment  # noqa: F401  (registers itself)
 
     register_all_modules(init_default_scope=True)
+    mmrotate.utils.register_all_modules(init_default_scope=False)
 
 
 def sample(*boxes: tuple[float, float, float, float], crowds: int = 0) -> dict:
@@ -40,6 +46,16 @@ def sample(*boxes: tuple[float, float, float, float], crowds: int = 0) -> dict:
         "gt_bboxes_labels": np.arange(3, 3 + len(boxes)),
         "gt_ignore_flags": np.arange(len(boxes)) >= len(boxes) - crowds,
     }
+
+
+def turned(*boxes: tuple[float, float, float, float, float]) -> dict:
+    """A sample of oriented boxes: x and y of the centre, width, height, degrees clockwise."""
+    from mmrotate.structures.bbox import RotatedBoxes
+
+    content = sample(*[(0, 0, 0, 0)] * len(boxes))
+    rotated = np.array(boxes, np.float32).reshape(-1, 5)
+    rotated[:, 4] = np.radians(rotated[:, 4])
+    return {**content, "gt_bboxes": RotatedBoxes(rotated)}
 
 
 class Given:
@@ -61,7 +77,7 @@ def run(transform: dict, content: dict):
     watched = Watched(TRANSFORMS.build(transform))
     result = watched(Watched(Given(content))({}))
     assert watched.counts.pop("calls") == 1
-    assert watched.name == transform["type"]
+    assert watched.name == transform["type"].removeprefix("mmrotate.")
     return result, {key: count for key, count in watched.counts.items() if count}
 
 
@@ -181,3 +197,87 @@ def test_a_transforms_own_memory_is_filled_once_for_each_image():
     for calls in range(1, 4):
         watched(Watched(Given(sample((10, 8, 30, 20))))({}))
         assert len(mosaic.results_cache) == calls
+
+
+def test_the_visible_part_of_an_oriented_box_is_that_of_its_own_area():
+    from mmdet2tflite.detector.box_fates import visible_share
+
+    # A square on its corner, cut by the left border through its centre; then 3/4 of its width
+    # outside: what is left is a triangle of a quarter of its height, (1/4)² · 2 of its area.
+    diamond = np.array([0, 16, 8, 8, math.pi / 4], np.float32)
+    assert visible_share(diamond, (HEIGHT, WIDTH)) == pytest.approx(1 / 2, abs=1e-6)
+    diamond[0] = -math.sqrt(8)
+    assert visible_share(diamond, (HEIGHT, WIDTH)) == pytest.approx(1 / 8, abs=1e-6)
+    diamond[0] = 32
+    assert visible_share(diamond, (HEIGHT, WIDTH)) == pytest.approx(1, abs=1e-6)
+    diamond[0] = -40
+    assert visible_share(diamond, (HEIGHT, WIDTH)) == 0
+
+
+def test_oriented_boxes_that_the_affine_moves_out_have_left_and_those_on_the_edge_are_cut():
+    # Twice as large about the top-left corner. The third lies across the lower right corner: its
+    # centre is inside, most of it outside. So is the centre of the fourth, and all of the last.
+    boxes = [
+        (16, 8, 10, 4, 30),
+        (16, 15, 12, 4, 90),
+        (31, 15, 20, 2, -45),
+        (33, 8, 10, 4, 30),
+        (50, 8, 9, 4, 0),
+    ]
+    result, tally = run({"type": "RandomAffine", **TWICE}, turned(*boxes))
+    assert tally == {"given": 5, "kept": 3, "cut": 1, "left": 2}
+    assert result["gt_bboxes"].tensor[0, :2].tolist() == pytest.approx([32, 16], abs=1e-4)
+
+
+def test_oriented_boxes_that_mosaics_border_drops_vanish_as_others_do():
+    border = (-WIDTH // 2, -HEIGHT // 2)
+    content = turned((20, 14, 20, 12, 30), (45, 17, 10, 26, 5))
+    _, tally = run({"type": "RandomAffine", **STILL, "border": border}, content)
+    assert tally == {"given": 2, "vanished": 2}
+
+
+def test_watching_leaves_mmrotates_boxes_as_they_are():
+    from mmrotate.structures.bbox import RotatedBoxes
+
+    before = RotatedBoxes.clip_, RotatedBoxes.is_inside
+    run({"type": "RandomAffine", **TWICE}, turned((16, 8, 10, 4, 30)))
+    assert (RotatedBoxes.clip_, RotatedBoxes.is_inside) == before
+    outside = RotatedBoxes(np.array([[-9, -9, 4, 4, 0]], np.float32))
+    assert not outside.is_inside((HEIGHT, WIDTH)).any()
+
+
+def test_an_oriented_box_is_small_by_its_own_sides():
+    # The upright box around the first is larger than 8 x 8.
+    content = turned((32, 16, 12, 4, 45), (32, 16, 5, 5, 45), (32, 16, 4, 5, 0))
+    filtered = {"type": "FilterAnnotations", "min_gt_bbox_wh": (4, 4), "keep_empty": False}
+    assert run(filtered, content)[1] == {"given": 3, "kept": 1, "small": 2}
+
+
+def test_quadrangles_are_followed_as_the_oriented_boxes_that_they_become():
+    from mmrotate.structures.bbox import QuadriBoxes
+
+    from mmdet2tflite.detector.box_fates import TRAIL
+    from mmdet2tflite.runtime.decode.corners import corners_of
+
+    # 20 · (0.8, 0.6) and 10 · (-0.6, 0.8) from (20, 4).
+    corners = [(20, 4), (36, 16), (30, 24), (14, 12)]
+    content = {
+        **sample((0, 0, 0, 0)),
+        "gt_bboxes": QuadriBoxes(np.array(corners, np.float32).reshape(1, 8)),
+    }
+    convert = {"type": "mmrotate.ConvertBoxType", "box_type_mapping": {"gt_bboxes": "rbox"}}
+    result, tally = run(convert, content)
+    assert tally == {"given": 1, "kept": 1}
+    for seen in result[TRAIL]:
+        (found,) = corners_of(seen.boxes)
+        # minAreaRect begins at any of them, and computes in float32.
+        assert np.allclose(sorted(found.round().tolist()), sorted(corners))
+        assert np.allclose(found, found.round(), atol=0.01)
+
+
+def test_a_sample_that_has_lost_its_oriented_boxes_shows_none():
+    from mmdet2tflite.detector.box_fates import TRAIL
+
+    result, tally = run({"type": "RandomAffine", **TWICE}, turned((50, 8, 9, 4, 0)))
+    assert tally == {"given": 1, "left": 1}
+    assert [len(seen.boxes) for seen in result[TRAIL]] == [1, 0]

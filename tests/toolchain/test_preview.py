@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.cli.preview import PAGE, SHEET, preview
-from mmdet2tflite.config.dataset import DigitsData
+from mmdet2tflite.config.dataset import DigitsData, RotatedDigitsData
 from mmdet2tflite.config.experiment import DetectorConfig, Experiment, Training
+from mmdet2tflite.data.digits import ROTATED_CLASSES, write_digits
 from mmdet2tflite.detector import compat
 from mmdet2tflite.detector.phases import Phase
 from mmdet2tflite.errors import ConfigError
+from mmdet2tflite.runtime.decode.corners import corners_of
 from tests.toolchain.golden import SIZE
 
 pytestmark = pytest.mark.toolchain
@@ -221,3 +223,43 @@ def test_a_pipeline_that_refuses_every_image_is_refused(worker, mosaic, tmp_path
     phase = Phase("throughout", 1, 30, {**mosaic, "pipeline": [greedy]})
     with pytest.raises(ConfigError, match="always return None"):
         worker.show_phase(phase, tmp_path / "shown", 1, 0, (0, 1))
+
+
+def test_oriented_boxes_are_shown_as_the_annotations_have_them(worker, tmp_path):
+    import mmrotate.utils
+
+    mmrotate.utils.register_all_modules(init_default_scope=False)
+    scenes = RotatedDigitsData(kind="rotated_digits", train_images=3, val_images=1)
+    coco = write_digits(scenes, tmp_path)["train"]
+    dataset = {
+        "type": "CocoDataset",
+        "ann_file": str(tmp_path / "train.json"),
+        "data_prefix": {"img": f"{tmp_path}/"},
+        "metainfo": {"classes": ROTATED_CLASSES},
+        "pipeline": [
+            {"type": "LoadImageFromFile"},
+            {"type": "LoadAnnotations", "with_bbox": True, "with_mask": True, "poly2mask": False},
+            {"type": "mmrotate.ConvertMask2BoxType", "box_type": "rbox"},
+            {"type": "PackDetInputs"},
+        ],
+    }
+    shown = worker.show_phase(Phase("throughout", 1, 30, dataset), tmp_path / "o", 3, 0, (0, 3))
+    names = {image["file_name"]: image["id"] for image in coco["images"]}
+    for picture in shown["pictures"]:
+        mine = [
+            entry
+            for entry in coco["annotations"]
+            if entry["image_id"] == names[f"images/train/{picture['file']}"]
+        ]
+        assert len(mine) > 0
+        assert picture["labels"] == [entry["category_id"] for entry in mine]
+        found = corners_of(np.array(picture["oriented"]))
+        expected = np.array([entry["segmentation"] for entry in mine]).reshape(-1, 4, 2)
+        # Every corner is one of the four: a rectangle has several sets of sides and angle.
+        apart = np.linalg.norm(found[:, :, None] - expected[:, None], axis=-1)
+        assert apart.min(axis=2).max() < 0.05
+        upright = np.concatenate([expected.min(axis=1), expected.max(axis=1)], axis=1)
+        assert np.allclose(picture["boxes"], upright, atol=0.05)
+    assert [step["kept"] for step in shown["steps"][1:]] == [len(coco["annotations"])] * 3
+    # The first image: as loaded, with upright boxes, and turned.
+    assert ["oriented" in seen for seen in shown["story"]] == [False, False, True]
