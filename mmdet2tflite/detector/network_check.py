@@ -1,9 +1,13 @@
 """Whether a network can become a detector here, asked before its training. Children only."""
 
+import json
+from pathlib import Path
+
 import torch
 from mmengine.config import Config
 
 from mmdet2tflite.detector.compat import NoCompiledOperator
+from mmdet2tflite.detector.scope import is_rotated
 from mmdet2tflite.detector.start_weights import build_network
 from mmdet2tflite.detector.torch_runner import named_maps
 from mmdet2tflite.errors import ConfigError
@@ -33,3 +37,19 @@ def check_network(cfg: Config, head: Head, preprocessing: Preprocessing) -> None
     if head.family is not None:
         named = named_maps(head, FAMILIES[head.family].maps, maps)
         decode(named, head, preprocessing, scale_factor=1.0)
+
+
+def check_boxes(cfg: Config, annotations: Path) -> None:
+    """A detector of oriented boxes needs a data set of them. Raises ConfigError."""
+    if not is_rotated(cfg):
+        return
+    boxes = json.loads(annotations.read_text(encoding="utf-8"))["annotations"]
+    upright = sum("segmentation" not in box for box in boxes)
+    if upright:
+        raise ConfigError(
+            f"{cfg.model.bbox_head.type} finds oriented boxes, and {upright} of the {len(boxes)} "
+            "boxes of the data set are upright",
+            "oriented boxes: a data set of the kind dota or rotated_digits, or of the kind coco "
+            "with oriented: true",
+            "choose another dataset, or another detector.config",
+        )

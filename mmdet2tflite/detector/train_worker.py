@@ -20,7 +20,7 @@ from mmdet2tflite.config.experiment import DetectorConfig, Training  # noqa: E40
 from mmdet2tflite.detector import augment, cached_dataset, layers, ranks, recorder  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.head_description import describe_head  # noqa: E402
 from mmdet2tflite.detector.mmdet_config import build_config, describe_preprocessing  # noqa: E402
-from mmdet2tflite.detector.network_check import check_network  # noqa: E402
+from mmdet2tflite.detector.network_check import check_boxes, check_network  # noqa: E402
 from mmdet2tflite.detector.pipeline_checks import pipeline_cautions  # noqa: E402
 from mmdet2tflite.detector.saved_config import without_places  # noqa: E402
 from mmdet2tflite.detector.speed import speed_up  # noqa: E402
@@ -53,6 +53,7 @@ def train(request: TrainRequest) -> Checkpoint | None:
     cfg = build_config(detector, training, data, work / RUN)
     preprocessing = describe_preprocessing(detector, cfg)
     head = describe_head(cfg, data.classes)
+    check_boxes(cfg, data.train[0])
     check_network(cfg, head, preprocessing)
     start = load_start(training, detector, cfg, data)
     if training.epochs:

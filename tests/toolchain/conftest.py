@@ -13,7 +13,7 @@ from mmdet2tflite.artifacts import (
     RewrittenModel,
     TfliteModel,
 )
-from mmdet2tflite.config.dataset import DigitsData
+from mmdet2tflite.config.dataset import DigitsData, RotatedDigitsData
 from mmdet2tflite.config.experiment import Export
 from mmdet2tflite.config.names import ConverterName, PaddingName
 from mmdet2tflite.convert.convert import CONVERT, ConvertConfig
@@ -65,6 +65,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="session")
 def digits(store: Store) -> Dataset:
     config = DigitsData(kind="digits", size=SIZE, train_images=16, val_images=24)
+    return DATASET.build(store, config, timeout=TIMEOUT)
+
+
+@pytest.fixture(scope="session")
+def rotated_digits(store: Store) -> Dataset:
+    config = RotatedDigitsData(kind="rotated_digits", size=SIZE, train_images=16, val_images=24)
     return DATASET.build(store, config, timeout=TIMEOUT)
 
 

@@ -61,9 +61,10 @@ def checkpoint_of(store, digits, folder, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_without_pads_finds_what_mmdet_finds(store, digits, tmp_path, name):
+def test_a_file_without_pads_finds_what_mmdet_finds(store, digits, rotated_digits, tmp_path, name):
     from mmdet2tflite.detector.torch_runner import TorchRunner
 
+    digits = rotated_digits if name.startswith("rotated") else digits
     checkpoint = checkpoint_of(store, digits, tmp_path, name)
     onnx = EXPORT.build(store, Export(), timeout=TIMEOUT, checkpoint=checkpoint, dataset=digits)
     tflite = convert(store, digits, onnx, "mirror")[1]

@@ -1,7 +1,12 @@
 """Detectors that cannot become a TFLite file are refused before they are trained."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from mmdet2tflite.config.experiment import DetectorConfig, Training
+from mmdet2tflite.detector.train_request import DataPaths
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.passport import Preprocessing
 
@@ -93,3 +98,38 @@ def test_a_head_with_boxes_coded_otherwise_has_no_decoder(tmp_path):
     assert (head.family, head.strides) == (None, ())
     path = write(tmp_path, "paa/paa_r50_fpn_1x_coco")
     assert describe_head(read_config(path), ("one",)).family is None
+
+
+def test_a_detector_of_oriented_boxes_refuses_upright_ones(tmp_path):
+    from mmdet2tflite.detector.mmdet_config import read_config
+    from mmdet2tflite.detector.network_check import check_boxes
+
+    corners = [[0, 0, 4, 0, 4, 2, 0, 2]]
+    boxes = [{"bbox": [0, 0, 4, 2], "segmentation": corners}, {"bbox": [1, 1, 2, 2]}]
+    annotations = tmp_path / "train.json"
+    annotations.write_text(json.dumps({"annotations": boxes}), encoding="utf-8")
+    rotated = read_config(Path("configs/detectors/rotated_rtmdet_tiny.py"))
+    with pytest.raises(ConfigError, match="1 of the 2 boxes of the data set are upright") as error:
+        check_boxes(rotated, annotations)
+    assert "oriented: true" in error.value.expected
+    check_boxes(read_config(Path("configs/detectors/rtmdet_tiny.py")), annotations)
+
+
+@pytest.mark.parametrize(("degrees", "refused"), [(10, False), (11, True)])
+def test_upright_boxes_are_not_turned_by_more_than_ten_degrees(tmp_path, degrees, refused):
+    from mmdet2tflite.detector.mmdet_config import build_config
+
+    def build(name):
+        detector = DetectorConfig(config=Path(f"configs/detectors/{name}.py"), input_size=(64, 64))
+        training = Training(epochs=1, augmentation={"rotate": degrees})
+        split = (tmp_path / "train.json", tmp_path)
+        return build_config(
+            detector, training, DataPaths(classes=("a",), train=split, val=split), tmp_path
+        )
+
+    assert build("rotated_rtmdet_tiny").default_scope == "mmrotate"
+    if not refused:
+        assert build("rtmdet_tiny").default_scope == "mmdet"
+        return
+    with pytest.raises(ConfigError, match="rotate is 11 and the boxes are upright"):
+        build("rtmdet_tiny")
