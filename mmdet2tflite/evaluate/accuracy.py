@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from faster_coco_eval import COCO, COCOeval_faster
+from faster_coco_eval import COCOeval_faster
 from numpy.typing import NDArray
+
+from mmdet2tflite.evaluate.coco_evaluation import coco_evaluation
 
 METRICS = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large")
 """In the order of the library's summary."""
@@ -32,7 +34,8 @@ def accuracy(
     """Evaluate COCO results on some images of a COCO data set.
 
     A box is small below 32² pixels, large from 96² on. At most the 100 best detections of an image
-    count. A value is left out where there are no boxes that it could be computed of.
+    count. A value is left out where there are no boxes that it could be computed of. IoU and areas
+    are those of the oriented boxes, if the results are such.
 
     Args:
         annotations: a COCO json.
@@ -41,6 +44,9 @@ def accuracy(
 
     Returns:
         The metrics ``METRICS``, and the average precision per class name.
+
+    Raises:
+        DataError: oriented boxes were found, and an annotation has no four corners.
     """
     evaluation = _evaluate(annotations, results, image_ids)
     evaluation.summarize()
@@ -106,10 +112,7 @@ def _evaluate(
     annotations: Mapping[str, Any], results: Sequence[Mapping[str, Any]], image_ids: Sequence[int]
 ) -> COCOeval_faster:
     """The library's evaluation; -1 in the tables of its ``eval`` says that there is no box."""
-    truth = COCO(dict(annotations))
-    # The library adds fields to the entries that it is given.
-    found = truth.loadRes([dict(result) for result in results])
-    evaluation = COCOeval_faster(truth, found, "bbox")
+    evaluation = coco_evaluation(COCOeval_faster, annotations, results)
     evaluation.params.imgIds = list(image_ids)
     evaluation.evaluate()
     evaluation.accumulate()

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from faster_coco_eval import COCO
 from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval
 
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.evaluate.accuracy import average_precision
+from mmdet2tflite.evaluate.coco_evaluation import coco_evaluation
 
 DETECTIONS = 100
 """Of one class in one image, the best: as many as ``accuracy`` counts."""
@@ -79,7 +79,8 @@ def paired_bootstrap(
         image_ids: the images that were evaluated.
 
     Raises:
-        DataError: the images hold no boxes, so that there is no mAP.
+        DataError: the images hold no boxes, so that there is no mAP, or not the kind of boxes
+            that was found.
     """
     models = [match(annotations, results, image_ids) for results in (first, second)]
     count = len(set(image_ids))
@@ -101,10 +102,8 @@ def match(
     annotations: Mapping[str, Any], results: Sequence[Mapping[str, Any]], image_ids: Sequence[int]
 ) -> tuple[ClassMatches, ...]:
     """Let detections find boxes as COCO does, class by class, images in the order of their ids."""
-    truth = COCO(dict(annotations))
-    found = truth.loadRes([dict(result) for result in results])
+    evaluation = coco_evaluation(COCOeval, annotations, results)
     with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress
-        evaluation = COCOeval(truth, found, "bbox")
         params = evaluation.params
         params.imgIds = list(image_ids)
         params.areaRng, params.areaRngLbl = params.areaRng[:1], params.areaRngLbl[:1]

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet2tflite.parity.parity import MATCH_IOU, match, pairwise_intersection, pairwise_iou
+from mmdet2tflite.parity.overlap import areas, pairwise_intersection, pairwise_iou
+from mmdet2tflite.parity.parity import MATCH_IOU, match
 from mmdet2tflite.runtime.decode import Detections
 
 RIGHT, IGNORED, MISSED = "right", "ignored", "missed"
@@ -68,8 +69,8 @@ class ClassifiedDetections:
 def classify_detections(
     truth: Detections, crowds: Detections, found: Detections
 ) -> ClassifiedDetections:
-    """Apply the rules to one image; any of the three may be empty."""
-    iou = pairwise_iou(found.boxes, truth.boxes)
+    """Apply the rules to one image; any of the three may be empty, and all are of one kind."""
+    iou = pairwise_iou(found, truth)
     iou = np.pad(iou, ((0, 0), (0, 1)))  # a box that overlaps nothing, for images without any
     same = np.pad(found.labels[:, None] == truth.labels, ((0, 0), (0, 1)))
     own, other = np.where(same, iou, 0), np.where(same, 0, iou)
@@ -96,8 +97,7 @@ def classify_detections(
 
 def _in_crowd(found: Detections, crowds: Detections) -> NDArray[np.bool_]:
     """Rule 2, by the share of the detection's own area, as COCO measures overlap with a crowd."""
-    shared = pairwise_intersection(found.boxes, crowds.boxes)
+    shared = pairwise_intersection(found, crowds)
     shared[found.labels[:, None] != crowds.labels] = 0
-    areas = (found.boxes[:, 2:] - found.boxes[:, :2]).astype(np.float64).prod(axis=1)
-    inside = shared >= MATCH_IOU * areas[:, None]
+    inside = shared >= MATCH_IOU * areas(found)[:, None]
     return np.asarray((inside & (shared > 0)).any(axis=1))

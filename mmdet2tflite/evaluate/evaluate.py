@@ -84,9 +84,9 @@ def leave_analysis(request: EvaluateRequest) -> dict[str, float]:
     if request.model.head.family is None:
         return {}
     classes = request.model.head.classes
-    truth = Truth.load(request.annotations, request.images)
-    annotations = json.loads(request.annotations.read_text(encoding="utf-8"))
     evaluated = Evaluated.load(request.work)
+    truth = Truth.load(request.annotations, request.images, oriented=evaluated.oriented)
+    annotations = json.loads(request.annotations.read_text(encoding="utf-8"))
     analysis = analyse(annotations, truth, evaluated, classes)
     text = json.dumps(analysis, indent=1, allow_nan=False)
     (request.work / ANALYSIS).write_text(text, encoding="utf-8")

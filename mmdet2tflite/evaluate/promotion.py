@@ -122,13 +122,23 @@ def choose(rows: Sequence[Row], settings: Promotion) -> Row:
 def compare(
     store: Store, dataset: Dataset, champion: Report, candidate: Report, settings: Promotion
 ) -> PairedBootstrap:
-    """Draw the images of two reports on the same data. Raises ConfigError if they are not."""
+    """Draw the images of two reports on the same data.
+
+    Raises:
+        ConfigError: they are on other images, or only one is on oriented boxes.
+    """
     first, second = (Evaluated.load(store.path(report)) for report in (champion, candidate))
     image_ids = list(first.detections)
     if image_ids != list(second.detections):
         raise ConfigError(
             "champion and candidate were measured on different images",
             "reports on the same validation images",
+        )
+    if first.oriented != second.oriented:
+        raise ConfigError(
+            "of champion and candidate, one finds oriented boxes and the other upright ones",
+            "mAPs of one kind of boxes",
+            "promote by hand",
         )
     annotations = json.loads(split_paths(store, dataset, "val")[0].read_text(encoding="utf-8"))
     return paired_bootstrap(

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ModelError
+from mmdet2tflite.parity.overlap import pairwise_iou
 from mmdet2tflite.runtime.decode import Detections, Floats
 
 SNR_LIMIT = 200.0
@@ -131,7 +131,7 @@ def compare_detections(
     3. A pair counts if one of its scores is at least 0.3; an unmatched detection if its own is.
 
     Args:
-        reference, candidate: detections by image id; the same images.
+        reference, candidate: detections by image id; the same images and one kind of boxes.
     """
     ious: list[float] = []
     differences: list[float] = []
@@ -164,7 +164,7 @@ def match(expected: Detections, found: Detections) -> dict[int, tuple[int, float
     pairs: dict[int, tuple[int, float]] = {}
     if not len(found):
         return pairs
-    overlap = pairwise_iou(expected.boxes, found.boxes)
+    overlap = pairwise_iou(expected, found)
     overlap[expected.labels[:, None] != found.labels] = 0
     for i in np.argsort(-expected.scores, kind="stable").tolist():
         j = int(overlap[i].argmax())
@@ -172,26 +172,6 @@ def match(expected: Detections, found: Detections) -> dict[int, tuple[int, float
             pairs[i] = (j, float(overlap[i, j]))
             overlap[:, j] = 0
     return pairs
-
-
-def pairwise_iou(a: Floats, b: Floats) -> NDArray[np.float64]:
-    """Intersection over union of every box (x1, y1, x2, y2) of ``a`` with every one of ``b``."""
-    shared = pairwise_intersection(a, b)
-    areas = [
-        (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-        for boxes in (a.astype(np.float64), b.astype(np.float64))
-    ]
-    union = areas[0][:, None] + areas[1] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-
-
-def pairwise_intersection(a: Floats, b: Floats) -> NDArray[np.float64]:
-    """Area that every box (x1, y1, x2, y2) of ``a`` shares with every one of ``b``."""
-    first, second = a.astype(np.float64)[:, None], b.astype(np.float64)[None]
-    sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(
-        first[..., :2], second[..., :2]
-    )
-    return np.asarray(np.clip(sides, 0, None).prod(axis=-1))
 
 
 def _unmatched(detections: Detections, matched: set[int]) -> int:

@@ -12,7 +12,7 @@ from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.evaluate.analysis import read_analysis, what_goes_wrong
 from mmdet2tflite.evaluate.image_score import choose, score_all
-from mmdet2tflite.evaluate.results import Evaluated
+from mmdet2tflite.evaluate.results import Evaluated, are_oriented
 from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.files.digest import file_sha256
 from mmdet2tflite.report.losses import describe_mixed, find_losses
@@ -106,17 +106,19 @@ def compare(
 
 
 def _shown(job: Job, dataset: Dataset, outcomes: Sequence[Outcome]) -> Shown:
-    truth = Truth.load(*split_paths(job.store, dataset, "val"))
     analyses = {
         outcome.variant: analysis
         for outcome in outcomes
         if outcome.report and (analysis := read_analysis(job.store, outcome.report))
     }
-    scores = {
-        o.variant: score_all(truth, Evaluated.load(job.store.path(o.report)).detections)
+    found = {
+        o.variant: Evaluated.load(job.store.path(o.report)).detections
         for o in outcomes
         if o.report and o.variant in analyses
     }
+    oriented = any(map(are_oriented, found.values()))
+    truth = Truth.load(*split_paths(job.store, dataset, "val"), oriented=oriented)
+    scores = {variant: score_all(truth, detections) for variant, detections in found.items()}
     reference = next(iter(scores.values()), {})
     chosen = {variant: choose(reference, found) for variant, found in scores.items()}
     return Shown(dataset.classes, truth, scores, chosen, analyses)

@@ -87,8 +87,8 @@ def random_scene(seed: int, images: int = 12) -> tuple[dict[str, Any], dict[int,
     return coco(truth), found
 
 
-def truth_of(annotations: Mapping[str, Any], folder: Path) -> Truth:
+def truth_of(annotations: Mapping[str, Any], folder: Path, *, oriented: bool = False) -> Truth:
     """Read from a file in ``folder``."""
     file = folder / "val.json"
     file.write_text(json.dumps(annotations))
-    return Truth.load(file, folder)
+    return Truth.load(file, folder, oriented=oriented)

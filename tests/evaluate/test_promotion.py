@@ -192,3 +192,13 @@ def test_reports_on_different_images_are_not_compared(monkeypatch):
     store = SimpleNamespace(path=lambda report: report)
     with pytest.raises(ConfigError, match="measured on different images"):
         promotion.compare(store, None, None, None, Promotion())
+
+
+def test_oriented_boxes_are_not_compared_with_upright_ones(monkeypatch):
+    from mmdet2tflite.evaluate import promotion
+
+    loaded = iter([SimpleNamespace(detections={1: ()}, oriented=kind) for kind in (False, True)])
+    monkeypatch.setattr(promotion.Evaluated, "load", lambda path: next(loaded))
+    store = SimpleNamespace(path=lambda report: report)
+    with pytest.raises(ConfigError, match="one finds oriented boxes and the other upright"):
+        promotion.compare(store, None, None, None, Promotion())

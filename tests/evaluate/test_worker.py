@@ -1,17 +1,28 @@
 """What the child process measures, on a network that sees one box in every image."""
 
 import json
+from dataclasses import replace
 from math import log
 
 import numpy as np
 import pytest
 
+from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.errors import ConfigError, DataError, ModelError
 from mmdet2tflite.evaluate import worker
+from mmdet2tflite.evaluate.analysis import ANALYSIS
+from mmdet2tflite.evaluate.evaluate import leave_analysis
 from mmdet2tflite.evaluate.request import REPORT
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.runtime.decode import Detections
 from tests.evaluate.constant_network import QUICK, onnx_model, tflite_model
+from tests.evaluate.oriented_scenes import (
+    ACROSS,
+    DIAGONAL,
+    NOTHING_TURNED,
+    oriented_coco,
+    turned,
+)
 
 
 def report_of(spec):
@@ -149,3 +160,40 @@ def test_raw_outputs_are_not_computed_twice_over_for_nothing(make_spec, write_on
     runner = OwnDetector()
     assert worker.detect(runner, spec.model, spec.images / "1.png", outputs_wanted=False)[1] == {}
     assert not hasattr(runner, "seen")
+
+
+class OrientedDetector(OwnDetector):
+    """It finds a box in the first two images, and nothing in the third."""
+
+    def __init__(self, box):
+        self.box = box
+
+    def predict(self, image):
+        return NOTHING_TURNED if image.name == "3.png" else turned((0, self.box))
+
+
+@pytest.mark.parametrize(
+    ("box", "average", "iou", "right"),
+    [(DIAGONAL, 67 / 101, 1, 2), (ACROSS, 0, None, 0)],
+    ids=["the box", "another in the same upright box"],
+)
+def test_a_detector_of_oriented_boxes_is_evaluated_compared_and_analysed_by_them(
+    make_spec, write_onnx, monkeypatch, box, average, iou, right
+):
+    source = make_spec("source", onnx_model, write_onnx)
+    model = make_spec("model", onnx_model, write_onnx, reference=source.work)
+    truth = oriented_coco({i: [(0, DIAGONAL)] for i in (1, 2, 3)})
+    truth["categories"] = truth["categories"][:2]
+    source.annotations.write_text(json.dumps(truth))
+    for spec, shown in ((source, DIAGONAL), (model, box)):
+        backend = replace(BACKENDS["onnx"], open=lambda *_, shown=shown: OrientedDetector(shown))
+        monkeypatch.setitem(BACKENDS, "onnx", backend)
+        metrics = worker.measure(spec)
+    assert metrics["map"] == metrics["map_50"] == pytest.approx(average)
+    assert metrics.get("parity.iou") == (iou and pytest.approx(iou))
+    assert metrics["parity.lost"] == metrics["parity.new"] == 2 - right
+    assert Evaluated.load(model.work).oriented
+    leave_analysis(model)
+    analysis = json.loads((model.work / ANALYSIS).read_text())
+    assert (analysis["right"], analysis["boxes"]) == (right, 3)
+    assert analysis["errors"]["localisation"]["count"] == 2 - right

@@ -10,7 +10,6 @@ from mmdet2tflite.parity.parity import (
     TensorError,
     compare_detections,
     compare_outputs,
-    pairwise_iou,
     parity_metrics,
     tensor_error,
 )
@@ -145,11 +144,6 @@ def test_images_without_detections_compare():
     assert compare([], []) == nothing
     assert compare([(0, 0, 1, 1, 0.9, 0)], []).lost == 1
     assert compare([], [(0, 0, 1, 1, 0.9, 0)]).new == 1
-
-
-def test_iou_of_boxes_without_area_is_zero():
-    point, box = tensor([1, 1, 1, 1]), tensor([0, 0, 2, 2])
-    assert pairwise_iou(point, np.concatenate([point, box])).tolist() == [[0, 0]]
 
 
 def test_metrics_are_the_worst_tensor_and_the_means_of_the_pairs():

@@ -122,7 +122,7 @@ class Run:
     def truth(self) -> Truth:
         file = self.folder / "truth.json"
         file.write_text(json.dumps(TRUTH))
-        return Truth.load(file, self.folder)
+        return Truth.load(file, self.folder, oriented="segmentation" in TRUTH["annotations"][0])
 
     def report(
         self,

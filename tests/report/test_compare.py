@@ -3,15 +3,19 @@
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.report import terminal
 from mmdet2tflite.report.compare import COMPARE, CompareConfig
 from mmdet2tflite.report.markdown import markdown
+from mmdet2tflite.runtime.decode.corners import upright
+from tests.report import finished_run
 from tests.report.finished_run import Run
 from tests.report.golden import Shown, check_golden
 
@@ -33,6 +37,31 @@ def test_a_gallery_has_the_image_that_changed_and_its_counts(compared):
     changed = gallery["force_same (inexact) · onnx2tf · float32"]["changed"]
     # One of two boxes found, nothing wrong: F1 = 2 * 1 / (2 + 1)
     assert (changed["image"], changed["f1"]) == (1, pytest.approx(2 / 3))
+    assert (changed["right"], changed["wrong"], changed["not_found"]) == (1, 0, 1)
+    assert changed["reference"]["f1"] == 1
+
+
+def test_oriented_boxes_are_counted_against_oriented_boxes(tmp_path: Path, monkeypatch):
+    upright_boxes = finished_run.detections
+
+    def turned(*given, **scores):
+        """By half a radian, about their centres."""
+        found = upright_boxes(*given, **scores)
+        sides = found.boxes[:, 2:] - found.boxes[:, :2]
+        angles = np.full((len(found), 1), 0.5)
+        boxes = np.hstack([found.boxes[:, :2] + sides / 2, sides, angles]).astype(np.float32)
+        return replace(found, boxes=upright(boxes), oriented=boxes)
+
+    annotations = [
+        {**entry, "segmentation": turned(entry["bbox"]).corners.reshape(1, 8).tolist()}
+        for entry in finished_run.TRUTH["annotations"]
+    ]
+    monkeypatch.setitem(finished_run.TRUTH, "annotations", annotations)
+    monkeypatch.setattr(finished_run, "detections", turned)
+    run = Run(tmp_path)
+    comparison = run.compare()
+    gallery = json.loads(run.store.path(comparison, comparison.numbers).read_text())["gallery"]
+    changed = gallery["force_same (inexact) · onnx2tf · float32"]["changed"]
     assert (changed["right"], changed["wrong"], changed["not_found"]) == (1, 0, 1)
     assert changed["reference"]["f1"] == 1
 

@@ -26,18 +26,20 @@ def corners_of(boxes: Boxes) -> Points:
 def boxes_of(corners: NDArray[np.floating]) -> Points:
     """The boxes with these corners (N x 4 x 2), which are rectangles: N x 5, angles in (-π, π].
 
-    Corners that go round counterclockwise are those of the same rectangle.
+    Corners that go round counterclockwise are those of the same rectangle. The angle is read from
+    the longer side: a short one has lost digits, and one of no length all.
     """
     corners = corners.astype(np.float64)
     along, across = corners[:, 1] - corners[:, 0], corners[:, 3] - corners[:, 0]
-    return np.column_stack(
-        [
-            corners.mean(axis=1),
-            np.linalg.norm(along, axis=1),
-            np.linalg.norm(across, axis=1),
-            np.arctan2(along[:, 1], along[:, 0]),
-        ]
-    )
+    width, height = np.linalg.norm(along, axis=1), np.linalg.norm(across, axis=1)
+    back = np.column_stack([across[:, 1], -across[:, 0]])  # a quarter turn counterclockwise
+    x, y = np.where((width >= height)[:, None], along, back).T
+    return np.column_stack([corners.mean(axis=1), width, height, np.arctan2(y, x)])
+
+
+def areas_of(boxes: Boxes) -> NDArray[np.float64]:
+    """Width times height of each box: N."""
+    return boxes[:, 2].astype(np.float64) * boxes[:, 3]
 
 
 def upright(boxes: Boxes) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet2tflite.runtime.decode.corners import Boxes, Points, corners_of
+from mmdet2tflite.runtime.decode.corners import Boxes, Points, areas_of, corners_of
 from mmdet2tflite.runtime.decode.types import Floats, Integers
 
 
@@ -19,17 +19,31 @@ def rotated_iou(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
     Returns:
         N x M, from 0 to 1.
     """
+    shared = rotated_intersection(boxes, others)
+    union = np.add.outer(areas_of(boxes), areas_of(others)) - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0)
+
+
+def rotated_intersection(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
+    """Area that oriented boxes share, in float64.
+
+    Args:
+        boxes: N x 5, finite.
+        others: M x 5, finite.
+
+    Returns:
+        N x M, from 0 to the area of the smaller box.
+    """
     first, second = boxes.astype(np.float64), others.astype(np.float64)
-    areas = first[:, 2] * first[:, 3], second[:, 2] * second[:, 3]
     radii = (np.hypot(each[:, 2], each[:, 3]) / 2 for each in (first, second))
     apart = np.linalg.norm(first[:, None, :2] - second[None, :, :2], axis=2)
     near = apart < np.add.outer(*radii)  # of others, the circles around them do not meet
-    near &= np.minimum.outer(*areas) > 0
+    smaller = np.minimum.outer(areas_of(first), areas_of(second))
+    near &= smaller > 0
     rows, columns = np.nonzero(near)
-    shared = _intersections(first[rows], second[columns])
     result = np.zeros(near.shape)
-    result[rows, columns] = shared / (areas[0][rows] + areas[1][columns] - shared)
-    return result.clip(0, 1)
+    result[rows, columns] = _intersections(first[rows], second[columns])
+    return np.minimum(result, smaller).clip(0)
 
 
 def class_aware_rotated_nms(
