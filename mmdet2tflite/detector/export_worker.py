@@ -20,7 +20,11 @@ from mmengine.config import Config  # noqa: E402
 from mmdet2tflite.artifacts import OnnxModel  # noqa: E402
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
 from mmdet2tflite.detector.export_request import BASE, ExportRequest  # noqa: E402
-from mmdet2tflite.detector.head_cut import cut_behind_head, stop_behind_head  # noqa: E402
+from mmdet2tflite.detector.head_cut import (  # noqa: E402
+    cut_behind_head,
+    ends_behind_head,
+    stop_behind_head,
+)
 from mmdet2tflite.detector.mark_runner import MarkRunner  # noqa: E402
 from mmdet2tflite.detector.scope import enter_scope  # noqa: E402
 from mmdet2tflite.detector.torch_runner import TorchRunner  # noqa: E402
@@ -71,6 +75,8 @@ def read_deploy_config(request: ExportRequest, preprocessing: Preprocessing) -> 
     own = request.export.deploy_config
     if own is not None:
         deploy = read_own_config(own)
+        if ends_behind_head(deploy):
+            stop_behind_head()
     else:
         deploy = Config.fromfile(str(BASE))
         family = request.head.family

@@ -20,9 +20,31 @@ def stop_behind_head() -> None:
     FUNCTION_REWRITER.register_rewriter(PREDICT)(_forward)
 
 
+def mark_behind_head() -> None:
+    """From now on, in this process, the head's outputs are marked, and what follows is traced too.
+
+    Where mmdeploy has no post-processing that can be traced, the network ends there.
+    """
+    FUNCTION_REWRITER.register_rewriter(PREDICT)(_predict)
+
+
 def _forward(self: Any, x: Any, batch_data_samples: Any, rescale: bool = False) -> Any:
     # Without an argument of the marked function, mmdeploy marks nothing but its outputs.
     return mark(MARK)(lambda: self(x))()
+
+
+def _predict(self: Any, x: Any, batch_data_samples: Any, rescale: bool = False) -> Any:
+    maps = _forward(self, x, batch_data_samples)
+    if not self.predict_by_feat.__module__.startswith("mmdeploy"):  # mmdet's own
+        return maps
+    meta = [sample.metainfo for sample in batch_data_samples]
+    return self.predict_by_feat(*maps, batch_img_metas=meta, rescale=rescale)
+
+
+def ends_behind_head(deploy: Config) -> bool:
+    """Whether a deploy config of the user's own cuts there, too."""
+    cuts = deploy.partition_config.get("partition_cfg", ())
+    return any(end.startswith(f"{MARK}:") for each in cuts for end in each["end"])
 
 
 def cut_behind_head(deploy: Config, maps: Sequence[str] | None) -> None:

@@ -14,6 +14,7 @@ from mmengine.config import Config  # noqa: E402
 
 from mmdet2tflite.detector import augment, layers  # noqa: E402, F401  (the config names their classes)
 from mmdet2tflite.detector.command_requests import Mark, MarksRequest  # noqa: E402
+from mmdet2tflite.detector.head_cut import mark_behind_head  # noqa: E402
 from mmdet2tflite.detector.mmdet_config import build_config  # noqa: E402
 from mmdet2tflite.detector.scope import enter_scope  # noqa: E402
 from mmdet2tflite.errors import ConfigError  # noqa: E402
@@ -35,6 +36,7 @@ def find_marks(request: MarksRequest) -> list[Mark]:
     cv2.imwrite(str(work / IMAGE), np.zeros((height, width, 3), np.uint8))
     deploy = Config.fromfile(str(request.root / DEPLOY))
     deploy.onnx_config.input_shape = [width, height]
+    mark_behind_head()
     torch2onnx(str(work / IMAGE), str(work), UNCUT, deploy, cfg, None, device="cpu")
     return list_marks(onnx.load(work / UNCUT))
 
