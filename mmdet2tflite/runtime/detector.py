@@ -76,6 +76,7 @@ class Detector:
     Attributes:
         passport: what the file says of itself.
         classes: names by label.
+        oriented: whether its boxes are.
 
     Raises:
         ModelError: the file is missing, broken or does not load; it has no passport, one of a newer
@@ -101,6 +102,8 @@ class Detector:
                 raise ConfigError(f"a score threshold of {score_threshold}", "0 to 1")
             self._head = replace(self._head, score_threshold=score_threshold)
         self.classes = self._head.classes
+        assert self._head.family is not None  # _detector_parts
+        self.oriented = FAMILIES[self._head.family].oriented
         self._runner = open_tflite(self.passport, path, threads, xnnpack)
 
     @overload

@@ -18,7 +18,9 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
 import mmdet2tflite
+from mmdet2tflite.artifacts import TfliteModel
 from mmdet2tflite.passport import Preprocessing
+from mmdet2tflite.runtime.decode import FAMILIES
 from mmdet2tflite.runtime.images import read_image
 
 NAME = "detector"
@@ -29,31 +31,21 @@ RUNTIME = (
     *("errors.py", "geometry.py", "safe_text.py", "__init__.py"),
 )
 """What mmdet2tflite.runtime is made of (a contract of `make lint`)."""
-SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec(DataType.binary, "image")]),
-    outputs=Schema(
-        [
-            ColSpec(DataType.long, "image"),
-            ColSpec(DataType.string, "name"),
-            *(
-                ColSpec(DataType.float, name)
-                for name in ("score", "x_min", "y_min", "x_max", "y_max")
-            ),
-        ]
-    ),
-)
+BOX = ("score", "x_min", "y_min", "x_max", "y_max")
+CORNERS = tuple(f"{axis}_{number}" for number in range(1, 5) for axis in "xy")
+"""Of oriented boxes."""
 
 
-def log_detector(model: Path, picture: Path, size: Preprocessing, params: Mapping[str, str]) -> str:
+def log_detector(path: Path, model: TfliteModel, picture: Path, params: Mapping[str, str]) -> str:
     """Log a TFLite file to the active run as the model ``detector``.
 
     Not by ``mlflow.pyfunc.log_model``: that loads each model and runs it, a second for every file,
     and the evaluation has done so already.
 
     Args:
-        model: the file, with its passport.
-        picture: an image for the input example, which is scaled down to ``size``.
-        size: the network's input.
+        path: the file, with its passport.
+        model: what is known of it; its outputs can be decoded.
+        picture: an image for the input example, which is scaled down to the network's input.
         params: of the variant, for MLflow's list of models.
 
     Returns:
@@ -73,10 +65,10 @@ def log_detector(model: Path, picture: Path, size: Preprocessing, params: Mappin
         mlflow.pyfunc.save_model(
             folder / NAME,
             python_model=CODE,
-            artifacts={"model": str(model)},
+            artifacts={"model": str(path)},
             code_paths=[str(_runtime(folder))],
-            signature=SIGNATURE,
-            input_example=pd.DataFrame({"image": [_example(picture, size)]}),
+            signature=_signature(model),
+            input_example=pd.DataFrame({"image": [_example(picture, model.preprocessing)]}),
             # Named, because MLflow would load the model in a child to find out. Without a display,
             # as servers are, OpenCV's other distribution does not load.
             pip_requirements=[
@@ -90,6 +82,21 @@ def log_detector(model: Path, picture: Path, size: Preprocessing, params: Mappin
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run.info.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return str(logged.model_id)
+
+
+def _signature(model: TfliteModel) -> ModelSignature:
+    assert model.head.family is not None
+    numbers = BOX + (CORNERS if FAMILIES[model.head.family].oriented else ())
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.binary, "image")]),
+        outputs=Schema(
+            [
+                ColSpec(DataType.long, "image"),
+                ColSpec(DataType.string, "name"),
+                *(ColSpec(DataType.float, name) for name in numbers),
+            ]
+        ),
+    )
 
 
 def _runtime(folder: Path) -> Path:

@@ -12,9 +12,10 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
+from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ImageError
-from mmdet2tflite.runtime import Detector
+from mmdet2tflite.runtime import Detector, NamedDetections
 
 
 class TfliteDetector(PythonModel):
@@ -36,7 +37,8 @@ class TfliteDetector(PythonModel):
             A row per detection, image by image, best first: ``image`` (number of the row in the
             input, from 0), ``name`` (of the class), ``score`` (0 to 1, not below the passport's
             threshold), ``x_min``, ``y_min``, ``x_max``, ``y_max`` (in pixels of the image, which
-            the box may reach beyond).
+            the box may reach beyond), and of oriented boxes ``x_1``, ``y_1`` … ``x_4``, ``y_4``,
+            the corners clockwise.
 
         Raises:
             MlflowException: an image cannot be decoded; it says which, and so does MLflow's server.
@@ -54,8 +56,18 @@ class TfliteDetector(PythonModel):
                 "name": np.array([name for each in found for name in each.names], object),
                 "score": np.concatenate([np.empty(0, np.float32), *(e.scores for e in found)]),
                 **dict(zip(("x_min", "y_min", "x_max", "y_max"), boxes.T, strict=True)),
+                **(_corners(found) if self._detector.oriented else {}),
             }
         )
+
+
+def _corners(found: list[NamedDetections]) -> dict[str, NDArray[np.float32]]:
+    corners = np.concatenate([np.empty((0, 4, 2)), *(each.corners for each in found)])
+    return {
+        f"{axis}_{number + 1}": corners[:, number, place].astype(np.float32)
+        for number in range(4)
+        for place, axis in enumerate("xy")
+    }
 
 
 set_model(TfliteDetector())

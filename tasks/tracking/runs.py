@@ -110,7 +110,7 @@ class Tracker:
             logged = None
             if isinstance(model, TfliteModel) and model.head.family:
                 path = self._store.path(model, model.file)
-                logged = log_detector(path, self._picture, model.preprocessing, _axes(tags))
+                logged = log_detector(path, model, self._picture, _axes(tags))
             mlflow.log_metrics(uniform_metrics(outcome), model_id=logged)
             if not isinstance(model, Checkpoint):  # its weights are in the child `training`
                 self._file(model, model.file)

@@ -5,6 +5,7 @@ import sys
 import sysconfig
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,8 +16,12 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from mmdet2tflite.runtime import Detector
-from tests.corner_network import BRIGHT, RIGHT_CELL
+from mmdet2tflite.artifacts import TfliteModel
+from mmdet2tflite.runtime import Detector, NamedDetections
+from mmdet2tflite.runtime.decode.corners import upright
+from tasks.tracking import pyfunc
+from tasks.tracking.pyfunc_model import TfliteDetector
+from tests.corner_network import BRIGHT, HEAD, RIGHT_CELL
 from tests.tasks.conftest import PHOTO, STRATEGIES, Tracked
 
 COLUMNS = ["image", "name", "score", "x_min", "y_min", "x_max", "y_max"]
@@ -57,6 +62,34 @@ def test_boxes_are_those_of_the_detector_image_by_image(tracked, dark, variant):
         assert rows["score"].tolist() == each.scores.tolist()
         assert rows["name"].tolist() == each.names
     assert len(found) == 4
+
+
+@pytest.mark.parametrize("images", [0, 2])
+def test_oriented_boxes_have_their_corners(model, images):
+    class Rotated:
+        oriented = True
+
+        def __call__(self, given):
+            boxes = np.array([[32, 16, 20, 10, 0]], np.float32)  # x 22 to 42, y 11 to 21
+            found = NamedDetections(
+                upright(boxes), np.ones(1, np.float32), np.zeros(1, int), ("cat",), oriented=boxes
+            )
+            return [found] * len(given)
+
+    detector = TfliteDetector()
+    detector._detector, detector._lock = Rotated(), threading.Lock()
+    found = detector.predict(None, pd.DataFrame({"image": [b""] * images}))
+    corners = ["x_1", "y_1", "x_2", "y_2", "x_3", "y_3", "x_4", "y_4"]
+    assert list(found.columns) == COLUMNS + corners
+    assert found[corners].to_numpy().tolist() == [[22, 11, 42, 11, 42, 21, 22, 21]] * images
+
+
+def test_the_signature_of_oriented_boxes_has_their_corners(tracked):
+    model = TfliteModel.model_construct(head=replace(HEAD, family="rotated_rtmdet"))
+    assert [column.name for column in pyfunc._signature(model).outputs] == [
+        *COLUMNS,
+        *("x_1", "y_1", "x_2", "y_2", "x_3", "y_3", "x_4", "y_4"),
+    ]
 
 
 @pytest.mark.parametrize("images", [0, 1])
