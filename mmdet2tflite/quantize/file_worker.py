@@ -1,23 +1,20 @@
 """Child process: a converted float32 file is quantised, and compared with itself."""
 
 import json
-from collections.abc import Iterator, Mapping
-from math import inf
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet2tflite.errors import ModelError, ParityError
+from mmdet2tflite.errors import ModelError
 from mmdet2tflite.files.digest import file_sha256
-from mmdet2tflite.parity.check import check_parity
-from mmdet2tflite.parity.parity import TensorError, compare_outputs
 from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.processes.messages import answer, progress
 from mmdet2tflite.quantize.file_request import FileRequest, FileResult, Losing
 from mmdet2tflite.quantize.quantise_file import (
-    check_finite,
+    check_resemblance,
     describe_layers,
     layer_metrics,
     quantise_file,
@@ -47,11 +44,7 @@ def quantise(request: FileRequest) -> FileResult:
     with np.load(request.samples, allow_pickle=False) as arrays:
         samples = dict(arrays)
     reference, candidate = (run_tflite(path, samples, cores()) for path in (source, target))
-    check_finite(candidate, target.name)
-    metrics = check_parity(reference, candidate, inf, f"{name} against float32")
-    errors = compare_outputs(reference, candidate)
-    _check_relation(errors, name)
-    metrics |= {f"check.snr_db.{output}": error.snr_db for output, error in errors.items()}
+    metrics = check_resemblance(reference, candidate, name)
     if calibration is None:
         return FileResult(metrics=metrics, losing=[])
     metrics = {"calibration.images": float(len(calibration)), **metrics}
@@ -61,17 +54,6 @@ def quantise(request: FileRequest) -> FileResult:
     worst = sorted(known, key=lambda layer: layer["snr_db"])[:MOST_NAMED]
     losing = [Losing(**{field: layer[field] for field in Losing.model_fields}) for layer in worst]
     return FileResult(metrics=metrics | layer_metrics(quantised), losing=losing)
-
-
-def _check_relation(errors: Mapping[str, TensorError], name: str) -> None:
-    """What a precision costs is for accuracy to tell; a file that is broken has only noise."""
-    noise = [output for output, error in errors.items() if error.snr_db <= 0]
-    if noise:
-        raise ParityError(
-            f"{name}: of the outputs {', '.join(noise)} no more is left than noise (0 dB)",
-            "outputs that resemble those of float32",
-            "give --calibration images that the network is made for, or take another precision",
-        )
 
 
 def _counted(samples: list[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

@@ -6,7 +6,6 @@ The quantiser is imported when a recipe is asked for, in the child process, and 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import inf
 from typing import Any, Literal
 
 from mmdet2tflite.config.names import PrecisionName
@@ -27,14 +26,11 @@ class Precision:
         ranges: how those of integer activations are taken from training images: a moving average
             of each image's extremes, which spends 256 levels on what is usual and cuts off the
             rest; or the extremes of all, which 65,536 levels can afford. None for real activations.
-        tolerance: largest error against the float32 file, relative to the tensor's range; infinite
-            where only accuracy can tell.
         mixed: the layers that lose most stay as they are (``layer_choice``).
     """
 
     recipe: Callable[[], Recipe]
     ranges: Literal["averages", "extremes"] | None
-    tolerance: float
     mixed: bool = False
 
     @property
@@ -108,22 +104,14 @@ def writers(names: Iterable[str]) -> str:
     return f"^(?:{'|'.join(map(re.escape, names))});"
 
 
-HALF_TOLERANCE = 5e-2
-"""Half floats moved the worst value of two trained networks' maps by 0.003 and 0.013 of its map's
-range in one image. The larger is a coarse map of 40 nearly equal values, on which float32's own
-rounding shows 25 dB more than on the others."""
-WEIGHTS_TOLERANCE = 0.5
-"""Weights of 8 bits moved it by 0.045 and 0.11, with activations rounded on the fly by 0.14 and
-0.15; a file that computes something else misses by all of the range."""
-
 PRECISIONS: dict[PrecisionName, Precision] = {
-    "float16": Precision(_float16, None, tolerance=HALF_TOLERANCE),
-    "int8_weight": Precision(_int8_weight, None, tolerance=WEIGHTS_TOLERANCE),
-    "int8_dynamic": Precision(_int8_dynamic, None, tolerance=WEIGHTS_TOLERANCE),
-    "int8": Precision(lambda: static(8), "averages", tolerance=inf),
-    "int8_io": Precision(lambda: static(8, integer_io=True), "averages", tolerance=inf),
-    "int8_mixed": Precision(lambda: static(8), "averages", tolerance=inf, mixed=True),
-    "int16x8": Precision(lambda: static(16), "extremes", tolerance=inf),
+    "float16": Precision(_float16, None),
+    "int8_weight": Precision(_int8_weight, None),
+    "int8_dynamic": Precision(_int8_dynamic, None),
+    "int8": Precision(lambda: static(8), "averages"),
+    "int8_io": Precision(lambda: static(8, integer_io=True), "averages"),
+    "int8_mixed": Precision(lambda: static(8), "averages", mixed=True),
+    "int16x8": Precision(lambda: static(16), "extremes"),
 }
 """All but float32, which the converter makes."""
 

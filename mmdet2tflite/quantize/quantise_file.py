@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from mmdet2tflite.config.names import PrecisionName
 from mmdet2tflite.convert.tflite_file import read_passport, write_passport
-from mmdet2tflite.errors import ModelError
+from mmdet2tflite.errors import ModelError, ParityError
+from mmdet2tflite.parity.parity import compare_outputs, worst
 from mmdet2tflite.processes.messages import progress
 from mmdet2tflite.quantize.layer_errors import snr_by_tensor
 from mmdet2tflite.quantize.layer_table import layer_table
@@ -83,12 +84,41 @@ def layer_metrics(quantised: Quantised) -> dict[str, float]:
     }
 
 
-def check_finite(outputs: Mapping[str, Floats], what: str) -> None:
-    """An infinite tolerance lets NaN pass. Raises ModelError."""
-    wrong = [name for name, value in outputs.items() if not np.isfinite(value).all()]
+def check_resemblance(
+    reference: Mapping[str, Floats], candidate: Mapping[str, Floats], what: str
+) -> dict[str, float]:
+    """What a precision costs is for accuracy to tell; a file that is broken has only noise.
+
+    Args:
+        reference, candidate: outputs of the float32 file and of the other, by name.
+        what: the other, in messages.
+
+    Returns:
+        The worst errors as metrics, and the signal-to-noise ratio of each output in dB.
+
+    Raises:
+        ModelError: an output is NaN or infinite, or has another shape.
+        ParityError: an output's noise is as strong as its signal (0 dB).
+    """
+    wrong = [name for name, value in candidate.items() if not np.isfinite(value).all()]
     if wrong:
         raise ModelError(
             f"{what}: the outputs {', '.join(wrong)} hold NaN or infinity",
             "finite numbers",
             "leave this precision out; float16 ends at 65504, which the network's maps may exceed",
         )
+    errors = compare_outputs(reference, candidate)
+    noise = [name for name, error in errors.items() if error.snr_db <= 0]
+    if noise:
+        raise ParityError(
+            f"{what}: of the outputs {', '.join(noise)} no more is left than noise (0 dB)",
+            "outputs that resemble those of float32",
+            "calibrate on images that the network is made for, or take another precision",
+        )
+    total = worst(list(errors.values()))
+    return {
+        "check.max_abs": total.max_abs,
+        "check.relative": total.relative,
+        "check.snr_db": total.snr_db,
+        **{f"check.snr_db.{name}": error.snr_db for name, error in errors.items()},
+    }

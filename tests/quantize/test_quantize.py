@@ -16,6 +16,7 @@ from mmdet2tflite.errors import DataError, ModelError, ParityError
 from mmdet2tflite.passport import Head, Passport, Preprocessing, Rotation, TfliteOutput
 from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.quantize.precisions import PRECISIONS
+from mmdet2tflite.quantize.quantise_file import check_resemblance
 from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig, choose
 from mmdet2tflite.quantize.quantize_worker import calibration_samples, compare
 from mmdet2tflite.runtime.images import input_tensor
@@ -205,21 +206,39 @@ def test_samples_are_letterboxed_nhwc_and_rotated_for_a_file_that_wants_that(tmp
         np.testing.assert_array_equal(sample[0], expected[::-1, ::-1] if rotated else expected)
 
 
-def test_a_file_that_computes_something_else_misses_its_tolerance(tmp_path):
+def test_a_file_that_computes_something_else_is_refused_at_any_precision(tmp_path):
     source, other = tmp_path / "source.tflite", tmp_path / "other.tflite"
     images = write_images(tmp_path)
     write_tflite(source)
     write_tflite(other, seed=1)
-    pair = (MODEL, source), (MODEL.model_copy(update={"precision": "int8_weight"}), other)
-    with pytest.raises(ParityError, match="int8_weight against mirror · onnx2tf · float32"):
-        compare(*pair, PRECISIONS["int8_weight"], images)
-    assert compare(*pair, PRECISIONS["int8"], images)["check.snr_db"] < 6  # only reported
+    model = MODEL.model_copy(update={"precision": "int8"})
+    with pytest.raises(ParityError, match=r"int8: of the outputs .* no more is left than noise"):
+        compare((MODEL, source), (model, other), images)
 
 
-def test_outputs_that_are_not_finite_are_refused_whatever_the_tolerance(tmp_path):
+def test_what_resembles_float32_is_measured_however_far_it_is():
+    signal = np.array([3.0, 4.0, 0.0, 0.0], np.float32)
+    noisy = signal + np.array([0.0, 0.0, 4.0, 0.0], np.float32)  # 25 to 16: 1.9 dB
+    found = check_resemblance({"map": signal[None]}, {"map": noisy[None]}, "float16")
+    decibels = 10 * np.log10(25 / 16)
+    assert found == {
+        "check.max_abs": 4.0,
+        "check.relative": 1.0,
+        "check.snr_db": pytest.approx(decibels),
+        "check.snr_db.map": pytest.approx(decibels),
+    }
+
+
+def test_as_much_noise_as_signal_is_too_much():
+    signal, silence = np.array([[3.0, 4.0]], np.float32), np.zeros((1, 2), np.float32)
+    with pytest.raises(ParityError, match="of the outputs map"):
+        check_resemblance({"map": signal}, {"map": silence}, "float16")
+
+
+def test_outputs_that_are_not_finite_are_refused(tmp_path):
     source, broken = tmp_path / "source.tflite", tmp_path / "broken.tflite"
     images = write_images(tmp_path)
     write_tflite(source)
     write_tflite(broken, bias_of_boxes=np.nan)
     with pytest.raises(ModelError, match="the outputs box_32 hold NaN or infinity"):
-        compare((MODEL, source), (MODEL, broken), PRECISIONS["int8"], images)
+        compare((MODEL, source), (MODEL, broken), images)

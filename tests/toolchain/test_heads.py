@@ -107,3 +107,25 @@ def test_a_head_that_no_decoder_knows_is_cut_behind_it_and_its_maps_are_numbered
     assert onnx.metrics["check.relative"] <= TOLERANCE
     tflite = convert(store, digits, onnx, "mirror")[1]
     assert tflite.metrics["check.relative"] <= TOLERANCE
+
+
+@pytest.mark.long
+def test_the_maps_of_a_network_of_masks_are_converted_though_nothing_here_makes_masks_of_them(
+    store, digits, tmp_path
+):
+    checkpoint = checkpoint_of(store, digits, tmp_path, "rtmdet_ins")
+    onnx = EXPORT.build(store, Export(), timeout=TIMEOUT, checkpoint=checkpoint, dataset=digits)
+    width, height = SIZE
+    kernels = 169  # 3 dynamic convolutions: (8 + 2) x 8 + 8 x 8 + 8 x 1 weights, 8 + 8 + 1 biases
+    assert [(output.name, output.shape) for output in onnx.outputs] == [
+        *(
+            (f"map_{kind}_{level}", (1, channels, height // stride, width // stride))
+            for kind, channels in enumerate((10, 4, kernels))
+            for level, stride in enumerate((8, 16, 32))
+        ),
+        ("map_3", (1, 8, height // 8, width // 8)),
+    ]
+    tflite = convert(store, digits, onnx, "mirror")[1]
+    assert max(each.metrics["check.relative"] for each in (onnx, tflite)) <= TOLERANCE
+    ops = tflite_ops(store.path(tflite, tflite.file))
+    assert sum(ops[name] for name in PADS) == 0

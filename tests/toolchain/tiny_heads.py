@@ -14,6 +14,11 @@ RESNET = {
     "bbox_head": {"in_channels": 16, "feat_channels": 16, "stacked_convs": 1},
 }
 BATCH_NORM = {"type": "BN"}
+NARROW_RTMDET = {
+    "backbone": {"widen_factor": 0.125, "init_cfg": None, "norm_cfg": BATCH_NORM},
+    "neck": {"in_channels": [32, 64, 128], "out_channels": 16, "norm_cfg": BATCH_NORM},
+    "bbox_head": {"in_channels": 16, "feat_channels": 16, "norm_cfg": BATCH_NORM},
+}
 MOBILENET = {
     "backbone": {"widen_factor": 0.25, "init_cfg": None},
 }
@@ -71,13 +76,7 @@ TINY: dict[str, Tiny] = {
     "gfl": Tiny("gfl/gfl_r50_fpn_1x_coco", _grouped(), 0.5),
     "retinanet": Tiny("retinanet/retinanet_r18_fpn_1x_coco", RESNET, 0.5),
     "rotated_rtmdet": Tiny(
-        "mmrotate::rotated_rtmdet/rotated_rtmdet_tiny-3x-dota",
-        {
-            "backbone": {"widen_factor": 0.125, "init_cfg": None, "norm_cfg": BATCH_NORM},
-            "neck": {"in_channels": [32, 64, 128], "out_channels": 16, "norm_cfg": BATCH_NORM},
-            "bbox_head": {"in_channels": 16, "feat_channels": 16, "norm_cfg": BATCH_NORM},
-        },
-        0.5,
+        "mmrotate::rotated_rtmdet/rotated_rtmdet_tiny-3x-dota", NARROW_RTMDET, 0.5
     ),
     "ssd": Tiny(SSDLITE, _ssd(depthwise=False), 0.1),
     "ssdlite": Tiny(SSDLITE, _ssd(depthwise=True), 0.1),
@@ -101,8 +100,11 @@ TINY: dict[str, Tiny] = {
     ),
 }
 """By family; SSD's has a second one."""
-WITHOUT_DECODER = {"paa": Tiny("paa/paa_r50_fpn_1x_coco", _grouped(), 0.5)}
-"""PAA lets boxes vote, which no decoder here does."""
+WITHOUT_DECODER = {
+    "paa": Tiny("paa/paa_r50_fpn_1x_coco", _grouped(), 0.5),
+    "rtmdet_ins": Tiny("rtmdet/rtmdet-ins_tiny_8xb32-300e_coco", NARROW_RTMDET, 0.5),
+}
+"""PAA lets boxes vote, RTMDet-Ins gives masks: no decoder here does either."""
 
 
 def write_config(folder: Path, name: str) -> Path:
