@@ -30,7 +30,7 @@ def quantise(request: FileRequest) -> FileResult:
 
     Raises:
         ModelError: the file cannot be quantised, or its outputs are not finite.
-        ParityError: an output is nothing but noise.
+        ParityError: the outputs are nothing but noise.
     """
     source, target, name = request.source, request.target, request.precision
     calibration = list(_one_input(request.calibration)) if request.calibration else None

@@ -38,7 +38,7 @@ def quantize(
     Raises:
         DataError: there is no training image to calibrate with.
         ModelError: the model is not float32, or cannot be quantised.
-        ParityError: an output is nothing but noise.
+        ParityError: the outputs are nothing but noise.
         ToolFailed: the quantiser ended with an error or ran into the time-out.
     """
     if model.precision != "float32":

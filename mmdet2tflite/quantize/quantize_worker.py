@@ -35,7 +35,7 @@ def quantise(request: QuantizeRequest) -> TfliteModel:
 
     Raises:
         ModelError: the file cannot be quantised, or its outputs are not finite.
-        ParityError: an output is nothing but noise.
+        ParityError: the outputs are nothing but noise.
     """
     model, source, target = request.model, request.file, request.target
     precision = PRECISIONS[request.precision]
@@ -77,7 +77,7 @@ def compare(
 
     Raises:
         ModelError: an output is NaN or infinite.
-        ParityError: an output is nothing but noise.
+        ParityError: the outputs are nothing but noise.
     """
     reference, candidate = (
         run_on_images(open_tflite(model, path, cores(), True), images, model.preprocessing)

@@ -229,10 +229,13 @@ def test_what_resembles_float32_is_measured_however_far_it_is():
     }
 
 
-def test_as_much_noise_as_signal_is_too_much():
+def test_as_much_noise_as_signal_in_every_output_is_too_much():
     signal, silence = np.array([[3.0, 4.0]], np.float32), np.zeros((1, 2), np.float32)
-    with pytest.raises(ParityError, match="of the outputs map"):
-        check_resemblance({"map": signal}, {"map": silence}, "float16")
+    reference = {"map": signal, "other": signal}
+    with pytest.raises(ParityError, match="of the outputs map, other no more is left"):
+        check_resemblance(reference, {"map": silence, "other": silence}, "float16")
+    found = check_resemblance(reference, {"map": silence, "other": signal}, "float16")
+    assert found["check.snr_db.map"] == 0.0
 
 
 def test_outputs_that_are_not_finite_are_refused(tmp_path):
