@@ -17,7 +17,7 @@ PREDICT = "mmdet.models.dense_heads.base_dense_head.BaseDenseHead.predict"
 
 def stop_behind_head() -> None:
     """From now on, in this process, what mmdeploy makes of a head's ``predict`` is ``forward``."""
-    FUNCTION_REWRITER.register_rewriter(PREDICT)(_forward)
+    FUNCTION_REWRITER.register_rewriter(PREDICT)(_stop)
 
 
 def mark_behind_head() -> None:
@@ -28,15 +28,20 @@ def mark_behind_head() -> None:
     FUNCTION_REWRITER.register_rewriter(PREDICT)(_predict)
 
 
-def _forward(self: Any, x: Any, batch_data_samples: Any, rescale: bool = False) -> Any:
+def _marked_maps(self: Any, x: Any) -> Any:
     # Without an argument of the marked function, mmdeploy marks nothing but its outputs.
     return mark(MARK)(lambda: self(x))()
 
 
+def _stop(self: Any, x: Any, batch_data_samples: Any, rescale: bool = False) -> Any:
+    # One list, whatever is in it: mmdeploy has names for three outputs of a detector.
+    return [_marked_maps(self, x)]
+
+
 def _predict(self: Any, x: Any, batch_data_samples: Any, rescale: bool = False) -> Any:
-    maps = _forward(self, x, batch_data_samples)
+    maps = _marked_maps(self, x)
     if not self.predict_by_feat.__module__.startswith("mmdeploy"):  # mmdet's own
-        return maps
+        return [maps]
     meta = [sample.metainfo for sample in batch_data_samples]
     return self.predict_by_feat(*maps, batch_img_metas=meta, rescale=rescale)
 

@@ -55,7 +55,7 @@ def checkpoint_of(store, digits, folder, name):
     config = write_config(folder, name)
     training = TrainConfig(
         detector=DetectorConfig(config=config, input_size=SIZE),
-        training=Training(epochs=0, checkpoint=write_weights(config)),
+        training=Training(epochs=0, checkpoint=write_weights(config, len(digits.classes))),
     )
     return TRAIN.build(store, training, timeout=TIMEOUT, dataset=digits)
 

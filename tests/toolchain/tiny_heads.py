@@ -117,7 +117,7 @@ def write_config(folder: Path, name: str) -> Path:
     return path
 
 
-def seeded_model(config: Path, seed: int = 0) -> Any:
+def seeded_model(config: Path, seed: int = 0, classes: int = CLASSES) -> Any:
     """mmdet's network with random weights whose maps are of the size that trained ones have.
 
     Convolutions keep the variance of what they are given, batch norms have the statistics of four
@@ -132,7 +132,7 @@ def seeded_model(config: Path, seed: int = 0) -> Any:
 
     cfg = Config.fromfile(str(config))
     enter_scope(cfg)
-    cfg.model.bbox_head.num_classes = CLASSES
+    cfg.model.bbox_head.num_classes = classes
     torch.manual_seed(seed)
     model = MODELS.build(cfg.model)
     for module in model.modules():
@@ -182,7 +182,7 @@ def random_input(model: Any, images: int, seed: int) -> Any:
     return (pixels - model.data_preprocessor.mean) / model.data_preprocessor.std
 
 
-def write_weights(config: Path) -> Path:
+def write_weights(config: Path, classes: int = CLASSES) -> Path:
     """A checkpoint of the seeded network, beside its config."""
     from mmdet2tflite.detector import compat
 
@@ -190,5 +190,5 @@ def write_weights(config: Path) -> Path:
     import torch
 
     path = config.with_suffix(".pth")
-    torch.save({"state_dict": seeded_model(config).state_dict(), "meta": {}}, path)
+    torch.save({"state_dict": seeded_model(config, classes=classes).state_dict(), "meta": {}}, path)
     return path
