@@ -23,6 +23,8 @@ POINTWISE = (
     *("PRELU", "SELECT_V2", "SQUARED_DIFFERENCE", "SUB"),
 )
 MASKS, UNKNOWN_MASKS = ("beginMask", "endMask"), ("ellipsisMask", "newAxisMask", "shrinkAxisMask")
+MAP, MATRIX = 4, 2
+"""Axes of each."""
 REDUCTIONS = ("MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "SUM")
 
 
@@ -158,9 +160,31 @@ def _gather(layout: Layout, operator: schema.OperatorT) -> Changed | None:
     return [value, indices], options
 
 
+def _batch_matmul(layout: Layout, operator: schema.OperatorT) -> Changed | None:
+    """The columns of a map mixed by a constant matrix: y = x M.
+
+    Where the columns are the last axis but one, that is y = Mᵀ x for each of the axes before.
+    """
+    value, options = layout.held(int(operator.inputs[0])), operator.builtinOptions
+    tensor = layout.model.subgraphs[0].tensors[operator.inputs[1]]
+    matrix = constant(layout.model, tensor)
+    last = len(layout.order) - 1
+    if value is None or matrix is None or matrix.dtype != np.float32 or matrix.ndim != MATRIX:
+        return None
+    if last != MAP - 1 or layout.order[last] != last - 1 or options.adjX:
+        return None
+    if not options.adjY:
+        matrix = matrix.T
+    before = new_constant(layout.model, "transposed", np.ascontiguousarray(matrix))
+    options = copy.copy(options)
+    options.adjY = False
+    return [before, value], options
+
+
 RULES: dict[str, Rule] = {
     **dict.fromkeys(POINTWISE, _pointwise),
     **dict.fromkeys(REDUCTIONS, _reduction),
+    "BATCH_MATMUL": _batch_matmul,
     "CONCATENATION": _concatenation,
     "SOFTMAX": _softmax,
     "PAD": _pad,

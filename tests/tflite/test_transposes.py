@@ -123,6 +123,14 @@ class Graph:
         operands = [source, self.constant(indices)]
         return self.add(Builtin.GATHER, options, operands, shape)[0]
 
+    def product(self, source: int, matrix: np.ndarray, *, turned: bool) -> int:
+        """``turned``: the matrix is stored transposed."""
+        options = schema.BatchMatMulOptionsT()
+        options.adjX, options.adjY = False, turned
+        weights = self.constant(matrix.T if turned else matrix, np.float32)
+        shape = [*self.shape(source)[:-1], matrix.shape[1]]
+        return self.add(Builtin.BATCH_MATMUL, options, [source, weights], shape)[0]
+
     def end(self, *outputs: int) -> schema.ModelT:
         self.graph.outputs = np.array(outputs, np.int32)
         return self.model
@@ -196,6 +204,22 @@ def test_nor_do_maps_that_become_tokens_and_maps_again(tmp_path: Path) -> None:
     maps = graph.reshape(graph.transpose(tokens, (0, 2, 1)), (1, 3, 4, 6))
     graph.end(graph.transpose(maps, CHANNELS_LAST))
     assert moved(graph, tmp_path) == {"RESHAPE": 2, "NEG": 1}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_columns_are_mixed_where_they_are(tmp_path: Path, turned: bool) -> None:
+    graph = Graph(1, 4, 6, 3)
+    matrix = np.arange(30).reshape(6, 5) % 4 - 1.0
+    maps = graph.product(graph.transpose(graph.input, CHANNELS_FIRST), matrix, turned=turned)
+    graph.end(graph.transpose(maps, CHANNELS_LAST))
+    assert moved(graph, tmp_path) == {"BATCH_MATMUL": 1}
+
+
+def test_channels_are_not_mixed_where_they_are(tmp_path: Path) -> None:
+    graph = Graph(1, 4, 6, 3)
+    rows = graph.transpose(graph.input, (0, 2, 3, 1))  # x ends with the rows, the second axis here
+    graph.end(graph.transpose(graph.product(rows, np.eye(4), turned=False), (0, 3, 1, 2)))
+    assert not move_transposes(graph.model)
 
 
 def test_where_it_would_not_get_better_nothing_is_touched(tmp_path: Path) -> None:
