@@ -138,10 +138,10 @@ def test_a_key_is_shown_as_it_stands_in_the_file_without_the_member_of_the_union
 
 
 def test_a_section_where_a_word_is_allowed_too_gets_one_message_per_mistake() -> None:
-    found = mistake(experiment(training={"augmentation": {"rotate": 99}}))
+    found = mistake(experiment(training={"augmentation": {"rotate": 199}}))
     assert found == (
         "experiment: 'training.augmentation.rotate': "
-        "Input should be less than or equal to 10 (found 99)"
+        "Input should be less than or equal to 180 (found 199)"
     )
 
 
