@@ -86,6 +86,11 @@ def check_parity(
             f"at most {tolerance:g} of the range",
             "a wrong conversion; a larger `tolerance` in the experiment only hides it",
         )
+    return error_metrics(errors)
+
+
+def error_metrics(errors: Mapping[str, TensorError]) -> dict[str, float]:
+    """The worst errors of all outputs: ``check.max_abs``, ``check.relative``, ``check.snr_db``."""
     total = worst(list(errors.values()))
     return {
         "check.max_abs": total.max_abs,

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mmdet2tflite.config.names import PrecisionName
 from mmdet2tflite.convert.tflite_file import read_passport, write_passport
 from mmdet2tflite.errors import ModelError, ParityError
-from mmdet2tflite.parity.parity import compare_outputs, worst
+from mmdet2tflite.parity.check import error_metrics
+from mmdet2tflite.parity.parity import compare_outputs
 from mmdet2tflite.processes.messages import progress
 from mmdet2tflite.quantize.layer_errors import snr_by_tensor
 from mmdet2tflite.quantize.layer_table import layer_table
@@ -117,10 +118,5 @@ def check_resemblance(
             "outputs that resemble those of float32",
             "calibrate on images that the network is made for, or take another precision",
         )
-    total = worst(list(errors.values()))
-    return {
-        "check.max_abs": total.max_abs,
-        "check.relative": total.relative,
-        "check.snr_db": total.snr_db,
-        **{f"check.snr_db.{name}": error.snr_db for name, error in errors.items()},
-    }
+    each = {f"check.snr_db.{name}": error.snr_db for name, error in errors.items()}
+    return error_metrics(errors) | each
