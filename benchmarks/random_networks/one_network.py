@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnx.version_converter
 import onnxruntime
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from mmdet2tflite.errors import UserError
 from mmdet2tflite.standalone.convert_file import convert_file
 from mmdet2tflite.standalone.request import Request
 from tests.graph.network_draws import Draw, draw
+from tests.graph.right_poolings import with_right_poolings
 
 type Arrays = dict[str, NDArray[Any]]
 
@@ -30,9 +30,6 @@ OF_ONE = ("Sigmoid", "Softmax")
 """Operators that compute parts of 1: what is near 0 may be off by some last places of 1."""
 LAST_PLACES_OF_ONE = 4 * 2.0**-24
 TOOL_SECONDS = 60.0
-RIGHT_POOLINGS, IR_OF_RIGHT_POOLINGS = 19, 9
-FIRST_WITH_COORDINATES = 11
-"""Opset whose ``Resize`` says where its pixels are."""
 
 
 def convert_one(seed: int, folder: Path) -> Verdict:
@@ -51,7 +48,7 @@ def _judge(drawn: Draw, folder: Path) -> tuple[Outcome, str]:
     model = folder / "network.onnx"
     onnx.save(drawn.model, model)
     try:
-        wanted = run_onnx(_with_right_poolings(drawn.model), drawn.feeds)
+        wanted = run_onnx(with_right_poolings(drawn.model), drawn.feeds)
     except Exception as error:  # onnxruntime's errors have no common base class of their own
         return "invalid", str(error)
     try:
@@ -83,31 +80,6 @@ def _request(model: Path, out: Path) -> Request:
         normalisation=None,
         tolerance=1e-4,
         timeout=TOOL_SECONDS,
-    )
-
-
-def _with_right_poolings(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Brought up to opset 19 where ONNX Runtime is wrong before: see ``graph.verify``.
-
-    onnx's converter forgets that ``Resize`` of opset 10 computes output i from position i / scale.
-    """
-    opset = model.opset_import[0].version
-    if opset >= RIGHT_POOLINGS or not any(map(_counts_in_ceil_mode, model.graph.node)):
-        return model
-    newer = onnx.version_converter.convert_version(model, RIGHT_POOLINGS)
-    newer.ir_version = max(newer.ir_version, IR_OF_RIGHT_POOLINGS)
-    for node in newer.graph.node:
-        if node.op_type == "Resize" and opset < FIRST_WITH_COORDINATES:
-            node.attribute.append(
-                onnx.helper.make_attribute("coordinate_transformation_mode", "asymmetric")
-            )
-    return newer
-
-
-def _counts_in_ceil_mode(node: onnx.NodeProto) -> bool:
-    flags = {attribute.name: attribute.i for attribute in node.attribute}
-    return node.op_type == "AveragePool" and bool(
-        flags.get("ceil_mode") and flags.get("count_include_pad")
     )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnx.version_converter
 import onnx_ir as ir
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
@@ -19,6 +18,7 @@ from mmdet2tflite.graph.model_file import load_model
 from mmdet2tflite.graph.rewriting import Rewriting, Strategy
 from mmdet2tflite.graph.strategies.table import STRATEGIES
 from tests.graph.networks import OPSETS, Network, networks, run
+from tests.graph.right_poolings import with_right_poolings
 
 NETWORKS_PER_OPSET = 460
 """More than 400 different ones: hypothesis draws a few of them twice."""
@@ -55,7 +55,7 @@ def test_random_networks_compute_the_same_in_every_exact_form(opset: int, tmp_pa
     @given(networks([opset]))
     def check(network: Network) -> None:
         drawn.add(network.model.SerializeToString())
-        wanted = run(_with_right_poolings(network.model), network.image)
+        wanted = run(with_right_poolings(network.model), network.image)
         model = _load_canonical(network, tmp_path / "network.onnx")
         _assert_canonical(model, network)
         _assert_equal(run(_runnable(model), network.image), wanted, network, "canonical")
@@ -74,21 +74,6 @@ def test_random_networks_compute_the_same_in_every_exact_form(opset: int, tmp_pa
     check()
     assert len(drawn) >= 400
     assert refused["mirror_rotated"] <= 0.2 * len(drawn)
-
-
-def _with_right_poolings(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Before opset 19, ONNX Runtime is wrong about padding that counts in ceil mode."""
-    poolings = [node for node in model.graph.node if node.op_type == "AveragePool"]
-    if not any(_counts_in_ceil_mode(node) for node in poolings):
-        return model
-    newer = onnx.version_converter.convert_version(model, max(19, model.opset_import[0].version))
-    newer.ir_version = max(newer.ir_version, 9)
-    return newer
-
-
-def _counts_in_ceil_mode(node: onnx.NodeProto) -> bool:
-    flags = {attribute.name: attribute.i for attribute in node.attribute}
-    return bool(flags.get("ceil_mode") and flags.get("count_include_pad"))
 
 
 def _load_canonical(network: Network, file: Path) -> ir.Model:
