@@ -48,7 +48,7 @@ def quantise(request: FileRequest) -> FileResult:
     if calibration is None:
         return FileResult(metrics=metrics, losing=[])
     metrics = {"calibration.images": float(len(calibration)), **metrics}
-    table = describe_layers(source, target, quantised, calibration[:LAYER_SAMPLES])
+    table = describe_layers(target, quantised, calibration[:LAYER_SAMPLES])
     request.layers.write_text(json.dumps(table, indent=1), "utf-8")
     known = [layer for layer in table["layers"] if layer["snr_db"] is not None]
     worst = sorted(known, key=lambda layer: layer["snr_db"])[:MOST_NAMED]

@@ -61,12 +61,11 @@ def quantise_file(
 
 
 def describe_layers(
-    source: Path, target: Path, quantised: Quantised, samples: Sequence[Floats]
+    target: Path, quantised: Quantised, samples: Sequence[Floats]
 ) -> dict[str, Any]:
-    """The content of ``layers.json``; both files as the reference backend computes them."""
-    reference, candidate = (read_model(path) for path in (source, target))
-    for model in (reference, candidate):
-        put_pads_back(model)
+    """The content of ``layers.json``; both models as the reference backend computes them."""
+    reference, candidate = quantised.real, read_model(target)
+    put_pads_back(candidate)
     layers, mix = quantised.layers, quantised.mix
     names = dict.fromkeys(n for layer in layers for n in (*layer.sources, layer.output))
     snr = snr_by_tensor(reference, candidate, list(names), samples)

@@ -11,13 +11,17 @@
    (``layer_mix``); then the file is made without these.
 5. Inputs and outputs keep their names: the quantiser calls a float output ``NAME_dequant``, and an
    inner tensor NAME. The inner one is renamed, and flags of it with it.
+6. Before 8-bit activations, channels are scaled to like ranges (``equalise``), on the first few
+   samples.
+7. What only LOGISTIC reads is cut off where its 8-bit result hardly changes (``SATURATED``).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import partial
 from io import StringIO
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -26,11 +30,18 @@ from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.processes.machine import cores
+from mmdet2tflite.quantize.equalise.equalise import equalise_channels
 from mmdet2tflite.quantize.layer_choice import IMAGES
 from mmdet2tflite.quantize.layer_groups import Layer, find_layers
 from mmdet2tflite.quantize.layer_mix import Mix, find_mix, leave
-from mmdet2tflite.quantize.precisions import Precision, Recipe
-from mmdet2tflite.tflite.flatbuffer import DTYPES, free_name, parse_model, serialise
+from mmdet2tflite.quantize.precisions import BITS, Precision, Recipe
+from mmdet2tflite.tflite.flatbuffer import (
+    DTYPES,
+    free_name,
+    operator_name,
+    parse_model,
+    serialise,
+)
 from mmdet2tflite.tflite.padding_flag import put_pads_back, read_flags, write_flags
 from mmdet2tflite.tflite.rotation import remove_io_rotations, rotate_io
 
@@ -38,6 +49,10 @@ SIGNATURE = "serving_default"
 """Of a file that has none: the quantiser feeds a network by its signature."""
 NARROW = ("float16", "int8", "uint8", "int16")
 """Types that only a quantised network computes with."""
+FIRST = 32
+"""Samples that are looked at before the ranges are taken: those of channels, those of layers."""
+SATURATED = float(np.log(511))
+"""Where LOGISTIC is half of its 8-bit result's step of 1/256 away from 0, or from 1."""
 
 type Samples = Iterable[NDArray[np.float32]]
 """Inputs as a file wants them (1 x H x W x C), one at a time."""
@@ -51,13 +66,17 @@ class Quantised:
 
     Args:
         model: of the precision wanted.
+        real: the float32 model with the same tensors, that computes what was given.
         layers: of the network between its rotations, in their order.
         mix: what was found out for a mixed precision.
+        scaled: names of the tensors whose channels are scaled (rule 6).
     """
 
     model: schema.ModelT
+    real: schema.ModelT
     layers: list[Layer]
     mix: Mix | None
+    scaled: list[str]
 
 
 def quantise_model(
@@ -86,16 +105,22 @@ def quantise_model(
     flags = read_flags(model)
     reference = _padded(model) if flags else serialise(model)
     first: list[Any] = []
-    statistics = None
+    statistics, scaled = None, list[str]()
     if samples is not None:
         rotated = (sample[:, ::-1, ::-1] if inputs else sample for sample in samples)
-        statistics = _calibrate(model, reference, precision, _keep(first, rotated))
+        first = list(islice(rotated, FIRST))
+        if precision.bits == BITS:  # rule 6
+            scaled = equalise_channels(model, reference, first)
+            reference = _padded(model) if flags else serialise(model)
+        statistics = _calibrate(model, reference, precision, chain(first, rotated))
         if not statistics:
             raise _nothing_to_do()
+        if precision.bits == BITS:
+            _cut_off_saturated(model, statistics)
     layers, recipe, mix = find_layers(model), precision.recipe(), None
     if precision.mixed:  # rule 4
         make = partial(_quantise, reference, statistics)
-        mix = find_mix(reference, layers, first, make, on_layer)
+        mix = find_mix(reference, layers, first[:IMAGES], make, on_layer)
         recipe = leave(recipe, [layer for layer in layers if layer.name in mix.real])
     content = _quantise(serialise(model), statistics, recipe)
     result = parse_model(content, "the quantised file")
@@ -104,8 +129,10 @@ def quantise_model(
     renamed = _keep_names(model.subgraphs[0], result.subgraphs[0])
     if flags:
         write_flags(result, {renamed.get(name, name): pads for name, pads in flags.items()})
-    rotate_io(result, inputs=inputs, outputs=outputs)
-    return Quantised(result, layers, mix)
+    real = parse_model(reference, "the float32 file")
+    for made in (result, real):
+        rotate_io(made, inputs=inputs, outputs=outputs)
+    return Quantised(result, real, layers, mix, scaled)
 
 
 def _nothing_to_do() -> ModelError:
@@ -139,12 +166,18 @@ def _padded(model: schema.ModelT) -> bytes:
     return serialise(padded)
 
 
-def _keep(first: list[Any], samples: Samples) -> Iterator[Any]:
-    """The samples, of which the first few stay in a list: they can be seen only once."""
-    for sample in samples:
-        if len(first) < IMAGES:
-            first.append(sample)
-        yield sample
+def _cut_off_saturated(model: schema.ModelT, statistics: Any) -> None:
+    """Rule 7, in place."""
+    readers: dict[int, set[str]] = {}
+    for operator in model.subgraphs[0].operators:
+        for index in operator.inputs:
+            readers.setdefault(int(index), set()).add(operator_name(model, operator))
+    for index, names in readers.items():
+        name = model.subgraphs[0].tensors[index].name.decode()
+        if names == {"LOGISTIC"} and name in statistics and index not in model.subgraphs[0].outputs:
+            range_ = statistics[name]
+            range_["min"] = np.maximum(range_["min"], -SATURATED)
+            range_["max"] = np.minimum(range_["max"], SATURATED)
 
 
 def _calibrate(model: schema.ModelT, content: bytes, precision: Precision, samples: Samples) -> Any:
@@ -157,7 +190,7 @@ def _calibrate(model: schema.ModelT, content: bytes, precision: Precision, sampl
     manager = recipe_manager.RecipeManager()
     manager.load_quantization_recipe(precision.recipe())
     extremes = precision.ranges == "extremes"
-    update = qsv_utils.min_max_update if extremes else qsv_utils.moving_average_update
+    update = qsv_utils.min_max_update if extremes else _average
     tool = calibrator.Calibrator(content, num_threads=cores(), qsv_update_func=update)
     for sample in samples:
         # One by one: given all at once, it puts them into a list to count them, which takes the
@@ -165,6 +198,13 @@ def _calibrate(model: schema.ModelT, content: bytes, precision: Precision, sampl
         with redirect_stderr(StringIO()):  # a progress bar that cannot be switched off
             tool.calibrate({key: [{name: np.ascontiguousarray(sample)}]}, manager)
     return tool.get_model_qsvs()
+
+
+def _average(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The mean of all images' extremes: in any order of the images the same."""
+    count = old.get("count", 1)
+    mean = {end: old[end] + (new[end] - old[end]) / (count + 1) for end in ("min", "max")}
+    return mean | {"count": count + 1}
 
 
 def _quantise(content: bytes, statistics: Any, recipe: Recipe) -> bytes:

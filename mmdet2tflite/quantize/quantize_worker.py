@@ -47,7 +47,7 @@ def quantise(request: QuantizeRequest) -> TfliteModel:
     if precision.calibrated:
         metrics = {"calibration.images": float(len(request.calibration)), **metrics}
         samples = [sample_of(model, image) for image in request.images]
-        table = describe_layers(source, target, quantised, samples)
+        table = describe_layers(target, quantised, samples)
         target.with_name(LAYERS).write_text(json.dumps(table, indent=1), "utf-8")
         metrics |= layer_metrics(quantised)
     return result.model_copy(update={"metrics": metrics})
