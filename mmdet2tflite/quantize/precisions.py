@@ -27,11 +27,14 @@ class Precision:
             of each image's extremes, which spends 256 levels on what is usual and cuts off the
             rest; or the extremes of all, which 65,536 levels can afford. None for real activations.
         mixed: the layers that lose most stay as they are (``layer_choice``).
+        integers_only: for chips that have nothing else, or nothing else that is quick: no operator
+            is left real, and no multiplication is added that only XNNPACK gets for nothing.
     """
 
     recipe: Callable[[], Recipe]
     ranges: Literal["averages", "extremes"] | None
     mixed: bool = False
+    integers_only: bool = False
 
     @property
     def calibrated(self) -> bool:
@@ -109,7 +112,7 @@ PRECISIONS: dict[PrecisionName, Precision] = {
     "int8_weight": Precision(_int8_weight, None),
     "int8_dynamic": Precision(_int8_dynamic, None),
     "int8": Precision(lambda: static(8), "averages"),
-    "int8_io": Precision(lambda: static(8, integer_io=True), "averages"),
+    "int8_io": Precision(lambda: static(8, integer_io=True), "averages", integers_only=True),
     "int8_mixed": Precision(lambda: static(8), "averages", mixed=True),
     "int16x8": Precision(lambda: static(16), "extremes"),
 }

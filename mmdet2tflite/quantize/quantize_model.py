@@ -11,6 +11,8 @@
    (``layer_mix``); then the file is made without these.
 5. Inputs and outputs keep their names: the quantiser calls a float output ``NAME_dequant``, and an
    inner tensor NAME. The inner one is renamed, and flags of it with it.
+6. Integer convolutions of few channels read several columns as one (``wide_columns``): quicker, and
+   the same to the last bit.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +35,7 @@ from mmdet2tflite.quantize.precisions import Precision, Recipe
 from mmdet2tflite.tflite.flatbuffer import DTYPES, free_name, parse_model, serialise
 from mmdet2tflite.tflite.padding_flag import put_pads_back, read_flags, write_flags
 from mmdet2tflite.tflite.rotation import remove_io_rotations, rotate_io
+from mmdet2tflite.tflite.wide_columns import widen_columns
 
 SIGNATURE = "serving_default"
 """Of a file that has none: the quantiser feeds a network by its signature."""
@@ -102,8 +105,10 @@ def quantise_model(
     if not _is_quantised(result):
         raise _nothing_to_do()
     renamed = _keep_names(model.subgraphs[0], result.subgraphs[0])
+    flags = {renamed.get(name, name): pads for name, pads in flags.items()}
+    widen_columns(result, leave=flags, zero_taps=not precision.integers_only)  # rule 6
     if flags:
-        write_flags(result, {renamed.get(name, name): pads for name, pads in flags.items()})
+        write_flags(result, flags)
     rotate_io(result, inputs=inputs, outputs=outputs)
     return Quantised(result, layers, mix)
 
