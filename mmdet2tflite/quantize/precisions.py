@@ -16,6 +16,10 @@ type Recipe = list[dict[str, Any]]
 ALL = ".*"
 """Every operator: recipes address them by a regular expression on the names of their outputs."""
 
+LOOKED_UP = ("GELU", "HARD_SWISH")
+"""XNNPACK has no kernels for 8-bit integers of these, and LiteRT's own are slow. Left real between
+DEQUANTIZE and QUANTIZE, it makes all three a table of 256 entries (``computed_together``)."""
+
 
 @dataclass(frozen=True)
 class Precision:
@@ -69,13 +73,26 @@ def _int8_weight() -> Recipe:
     return recipe.weight_only_wi8_afp32()
 
 
-def static(bits: int, *, integer_io: bool = False, operators: str = ALL) -> Recipe:
-    """Integer weights (8 bits) and activations, of the operators whose outputs' names match."""
+def static(
+    bits: int, *, integer_io: bool = False, tables: bool = False, operators: str = ALL
+) -> Recipe:
+    """Integer weights (8 bits) and activations, of the operators whose outputs' names match.
+
+    Args:
+        integer_io: of input and outputs, too.
+        tables: leave ``LOOKED_UP`` real, for XNNPACK to make tables of.
+    """
     from litert_quantizer import qtyping, recipe_manager
 
     recipe = recipe_manager.RecipeManager()
     every = qtyping.TFLOperationName.ALL_SUPPORTED
     recipe.add_static_config(operators, every, activation_num_bits=bits, weight_num_bits=8)
+    for name in LOOKED_UP if tables else ():
+        recipe.add_quantization_config(
+            operators,
+            qtyping.TFLOperationName[name],
+            algorithm_key=recipe_manager.AlgorithmName.NO_QUANTIZE,
+        )
     if not integer_io:
         for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
             recipe.add_quantization_config(
@@ -111,9 +128,9 @@ PRECISIONS: dict[PrecisionName, Precision] = {
     "float16": Precision(_float16, None),
     "int8_weight": Precision(_int8_weight, None),
     "int8_dynamic": Precision(_int8_dynamic, None),
-    "int8": Precision(lambda: static(8), "averages"),
+    "int8": Precision(lambda: static(8, tables=True), "averages"),
     "int8_io": Precision(lambda: static(8, integer_io=True), "averages", integers_only=True),
-    "int8_mixed": Precision(lambda: static(8), "averages", mixed=True),
+    "int8_mixed": Precision(lambda: static(8, tables=True), "averages", mixed=True),
     "int16x8": Precision(lambda: static(16), "extremes"),
 }
 """All but float32, which the converter makes."""
