@@ -47,10 +47,10 @@ def find_mix(
 
     def quantise_only(layer: Layer) -> bytes:
         on_layer(numbers[layer.name], len(layers))
-        return quantise(static(BITS, operators=writers(layer.tensors)))
+        return quantise(static(BITS, tables=True, operators=writers(layer.tensors)))
 
     shares = probe.shares(layers, quantise_only)
-    every = static(BITS)
+    every = static(BITS, tables=True)
     noise = probe.noise(quantise(every))
 
     def noise_left(real: Sequence[Layer]) -> float:

@@ -18,6 +18,10 @@ BITS = 8
 ALL = ".*"
 """Every operator: recipes address them by a regular expression on the names of their outputs."""
 
+LOOKED_UP = ("GELU", "HARD_SWISH")
+"""XNNPACK has no kernels for 8-bit integers of these, and LiteRT's own are slow. Left real between
+DEQUANTIZE and QUANTIZE, it makes all three a table of 256 entries (``computed_together``)."""
+
 
 @dataclass(frozen=True)
 class Precision:
@@ -30,12 +34,15 @@ class Precision:
             the extremes of all, which 65,536 levels can afford. None for real activations.
         mixed: the layers that lose most stay as they are (``layer_choice``).
         bits: of integer activations.
+        integers_only: for chips that have nothing else, or nothing else that is quick: no operator
+            is left real, and no multiplication is added that only XNNPACK gets for nothing.
     """
 
     recipe: Callable[[], Recipe]
     ranges: Literal["averages", "extremes"] | None
     mixed: bool = False
     bits: int = BITS
+    integers_only: bool = False
 
     @property
     def calibrated(self) -> bool:
@@ -70,13 +77,26 @@ def _int8_weight() -> Recipe:
     return recipe.weight_only_wi8_afp32()
 
 
-def static(bits: int, *, integer_io: bool = False, operators: str = ALL) -> Recipe:
-    """Integer weights (8 bits) and activations, of the operators whose outputs' names match."""
+def static(
+    bits: int, *, integer_io: bool = False, tables: bool = False, operators: str = ALL
+) -> Recipe:
+    """Integer weights (8 bits) and activations, of the operators whose outputs' names match.
+
+    Args:
+        integer_io: of input and outputs, too.
+        tables: leave ``LOOKED_UP`` real, for XNNPACK to make tables of.
+    """
     from litert_quantizer import qtyping, recipe_manager
 
     recipe = recipe_manager.RecipeManager()
     every = qtyping.TFLOperationName.ALL_SUPPORTED
     recipe.add_static_config(operators, every, activation_num_bits=bits, weight_num_bits=BITS)
+    for name in LOOKED_UP if tables else ():
+        recipe.add_quantization_config(
+            operators,
+            qtyping.TFLOperationName[name],
+            algorithm_key=recipe_manager.AlgorithmName.NO_QUANTIZE,
+        )
     if not integer_io:
         for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
             recipe.add_quantization_config(
@@ -112,9 +132,9 @@ PRECISIONS: dict[PrecisionName, Precision] = {
     "float16": Precision(_float16, None),
     "int8_weight": Precision(_int8_weight, None),
     "int8_dynamic": Precision(_int8_dynamic, None),
-    "int8": Precision(lambda: static(BITS), "averages"),
-    "int8_io": Precision(lambda: static(BITS, integer_io=True), "averages"),
-    "int8_mixed": Precision(lambda: static(BITS), "averages", mixed=True),
+    "int8": Precision(lambda: static(BITS, tables=True), "averages"),
+    "int8_io": Precision(lambda: static(BITS, integer_io=True), "averages", integers_only=True),
+    "int8_mixed": Precision(lambda: static(BITS, tables=True), "averages", mixed=True),
     "int16x8": Precision(lambda: static(16), "extremes", bits=16),
 }
 """All but float32, which the converter makes."""

@@ -14,6 +14,8 @@
 6. Before 8-bit activations, channels are scaled to like ranges (``equalise``), on the first few
    samples.
 7. What only LOGISTIC reads is cut off where its 8-bit result hardly changes (``SATURATED``).
+8. Integer convolutions of few channels read several columns as one (``wide_columns``): quicker, and
+   the same to the last bit.
 """
 
 from collections.abc import Callable, Iterable
@@ -44,6 +46,7 @@ from mmdet2tflite.tflite.flatbuffer import (
 )
 from mmdet2tflite.tflite.padding_flag import put_pads_back, read_flags, write_flags
 from mmdet2tflite.tflite.rotation import remove_io_rotations, rotate_io
+from mmdet2tflite.tflite.wide_columns import widen_columns
 
 SIGNATURE = "serving_default"
 """Of a file that has none: the quantiser feeds a network by its signature."""
@@ -127,8 +130,10 @@ def quantise_model(
     if not _is_quantised(result):
         raise _nothing_to_do()
     renamed = _keep_names(model.subgraphs[0], result.subgraphs[0])
+    flags = {renamed.get(name, name): pads for name, pads in flags.items()}
+    widen_columns(result, leave=flags, zero_taps=not precision.integers_only)  # rule 8
     if flags:
-        write_flags(result, {renamed.get(name, name): pads for name, pads in flags.items()})
+        write_flags(result, flags)
     real = parse_model(reference, "the float32 file")
     for made in (result, real):
         rotate_io(made, inputs=inputs, outputs=outputs)

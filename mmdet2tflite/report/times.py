@@ -1,5 +1,6 @@
 """Where integers fail to save time: which layers of a quantised file are slow, and by how much."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,8 @@ EXPECTED = 0.6
 """Of the float32 file's latency: what a statically quantised file should stay under."""
 SHOWN = 8
 """Layers in a table."""
+SUFFIXES = re.compile("(?:_(?:rotated|quantised|dequant|quantized))*$")
+"""What an output's name gets where the network's own tensor is not the file's output any more."""
 
 type Row = Mapping[str, Any]
 type Times = Sequence[Mapping[str, Any]]
@@ -57,13 +60,18 @@ def find_times(rows: Sequence[Row], tables: Mapping[str, Times]) -> list[dict[st
 
 def _layers(own: Times, real: Times) -> list[dict[str, Any]]:
     """All layers, the one with the largest excess first."""
-    before = {(each["operator"], each["layer"]): each["milliseconds"] for each in real}
+    before = {_key(each): each["milliseconds"] for each in real}
     layers = []
     for each in own:
-        float32 = before.get((each["operator"], each["layer"]))
+        float32 = before.get(_key(each))
         excess = each["milliseconds"] - EXPECTED * (float32 or 0.0)
         layers.append({**each, "float32": float32, "excess": excess})
     return sorted(layers, key=lambda layer: layer["excess"], reverse=True)
+
+
+def _key(layer: Mapping[str, Any]) -> tuple[str, str]:
+    """What a layer has in common with that of another precision."""
+    return layer["operator"], SUFFIXES.sub("", layer["layer"])
 
 
 def _kinds(own: Times, real: Times) -> dict[str, dict[str, float]]:

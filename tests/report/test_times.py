@@ -86,6 +86,16 @@ def test_a_layer_of_the_same_name_and_another_kind_is_another_layer():
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "of_float32"),
+    [("head_quantised", "head"), ("head_quantised", "head_rotated"), ("head", "head_rotated")],
+)
+def test_a_layer_that_writes_an_output_is_the_same_whatever_comes_behind_it(name, of_float32):
+    tables = {"mirror float32": [layer(of_float32, 2.0)], "mirror int8": [layer(name, 1.5)]}
+    (slow,) = find_times([FLOAT32, row("int8", 4.5)], tables)
+    assert [(each["layer"], each["float32"]) for each in slow["layers"]] == [(name, 2.0)]
+
+
 def test_only_so_many_layers_are_listed():
     many = [layer(f"l{number}", 1.0) for number in range(2 * SHOWN)]
     tables = {**TABLES, "mirror int8": many}
