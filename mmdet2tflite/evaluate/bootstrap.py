@@ -60,6 +60,12 @@ class PairedBootstrap:
         """What the difference exceeds in this fraction of the draws."""
         return float(np.quantile(self.differences, 1 - confidence))
 
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """What the difference lies between in this fraction of the draws, as many on each side."""
+        tail = (1 - confidence) / 2
+        low, high = np.quantile(self.differences, (tail, 1 - tail)).tolist()
+        return low, high
+
 
 def paired_bootstrap(
     annotations: Mapping[str, Any],
