@@ -86,4 +86,6 @@ def _lines_of_precision(name: str, result: "FileResult") -> list[str]:
     if result.losing:
         layers = ", ".join(f"{each.layer} {each.snr_db:.0f} dB" for each in result.losing)
         lines.append(f"{name} loses most in {layers}")
+    if result.unlike:
+        lines.append(f"{name}: {result.unlike}")
     return lines

@@ -9,14 +9,14 @@
 3. The quantiser writes weights behind the flatbuffer; they are brought inside (``parse_model``).
 4. Of a mixed precision, the same ranges serve first to find the layers that lose most
    (``layer_mix``); then the file is made without these.
+   Of any, what joins unlike ranges at the end stays real (``unlike_ranges``).
 5. Inputs and outputs keep their names: the quantiser calls a float output ``NAME_dequant``, and an
    inner tensor NAME. The inner one is renamed, and flags of it with it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
-from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -29,7 +29,8 @@ from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.quantize.layer_choice import IMAGES
 from mmdet2tflite.quantize.layer_groups import Layer, find_layers
 from mmdet2tflite.quantize.layer_mix import Mix, find_mix, leave
-from mmdet2tflite.quantize.precisions import Precision, Recipe
+from mmdet2tflite.quantize.precisions import Precision, Recipe, keep_real
+from mmdet2tflite.quantize.unlike_ranges import Unlike, find_unlike
 from mmdet2tflite.tflite.flatbuffer import DTYPES, free_name, parse_model, serialise
 from mmdet2tflite.tflite.padding_flag import put_pads_back, read_flags, write_flags
 from mmdet2tflite.tflite.rotation import remove_io_rotations, rotate_io
@@ -53,11 +54,20 @@ class Quantised:
         model: of the precision wanted.
         layers: of the network between its rotations, in their order.
         mix: what was found out for a mixed precision.
+        unlike: what stays real because it joins unlike ranges.
     """
 
     model: schema.ModelT
     layers: list[Layer]
     mix: Mix | None
+    unlike: Sequence[Unlike] = ()
+
+    @property
+    def real(self) -> frozenset[str]:
+        """Names of the layers that stay float32."""
+        kept = {name for each in self.unlike for name in each.real}
+        joined = {layer.name for layer in self.layers if layer.name in kept}
+        return frozenset(joined | (self.mix.real if self.mix else frozenset()))
 
 
 def quantise_model(
@@ -93,9 +103,18 @@ def quantise_model(
         if not statistics:
             raise _nothing_to_do()
     layers, recipe, mix = find_layers(model), precision.recipe(), None
+    unlike = find_unlike(model, statistics, recipe)
+    kept = [name for each in unlike for name in each.real]
+    if kept:
+        recipe = keep_real(recipe, kept)
     if precision.mixed:  # rule 4
-        make = partial(_quantise, reference, statistics)
-        mix = find_mix(reference, layers, first, make, on_layer)
+
+        def make(wanted: Recipe) -> bytes:
+            recipe = keep_real(wanted, kept) if kept else wanted
+            return _quantise(reference, statistics, recipe)
+
+        measured = [layer for layer in layers if layer.name not in kept]
+        mix = find_mix(reference, measured, first, make, on_layer)
         recipe = leave(recipe, [layer for layer in layers if layer.name in mix.real])
     content = _quantise(serialise(model), statistics, recipe)
     result = parse_model(content, "the quantised file")
@@ -105,7 +124,7 @@ def quantise_model(
     if flags:
         write_flags(result, {renamed.get(name, name): pads for name, pads in flags.items()})
     rotate_io(result, inputs=inputs, outputs=outputs)
-    return Quantised(result, layers, mix)
+    return Quantised(result, layers, mix, unlike)
 
 
 def _nothing_to_do() -> ModelError:
