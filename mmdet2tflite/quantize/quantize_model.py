@@ -17,6 +17,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -29,8 +30,8 @@ from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.quantize.layer_choice import IMAGES
 from mmdet2tflite.quantize.layer_groups import Layer, find_layers
 from mmdet2tflite.quantize.layer_mix import Mix, find_mix, leave
-from mmdet2tflite.quantize.precisions import Precision, Recipe, keep_real
-from mmdet2tflite.quantize.unlike_ranges import Unlike, find_unlike
+from mmdet2tflite.quantize.precisions import Precision, Recipe
+from mmdet2tflite.quantize.unlike_ranges import Unlike, find_unlike, layers_before, leave_unlike
 from mmdet2tflite.tflite.flatbuffer import DTYPES, free_name, parse_model, serialise
 from mmdet2tflite.tflite.padding_flag import put_pads_back, read_flags, write_flags
 from mmdet2tflite.tflite.rotation import remove_io_rotations, rotate_io
@@ -65,8 +66,8 @@ class Quantised:
     @property
     def real(self) -> frozenset[str]:
         """Names of the layers that stay float32."""
-        kept = {name for each in self.unlike for name in each.real}
-        joined = {layer.name for layer in self.layers if layer.name in kept}
+        before = layers_before(self.layers, self.unlike)
+        joined = {layer.name for layer in self.layers if layer not in before}
         return frozenset(joined | (self.mix.real if self.mix else frozenset()))
 
 
@@ -104,17 +105,10 @@ def quantise_model(
             raise _nothing_to_do()
     layers, recipe, mix = find_layers(model), precision.recipe(), None
     unlike = find_unlike(model, statistics, recipe)
-    kept = [name for each in unlike for name in each.real]
-    if kept:
-        recipe = keep_real(recipe, kept)
+    recipe = leave_unlike(recipe, unlike)
     if precision.mixed:  # rule 4
-
-        def make(wanted: Recipe) -> bytes:
-            recipe = keep_real(wanted, kept) if kept else wanted
-            return _quantise(reference, statistics, recipe)
-
-        measured = [layer for layer in layers if layer.name not in kept]
-        mix = find_mix(reference, measured, first, make, on_layer)
+        make = partial(_quantise_all_but, unlike, reference, statistics)
+        mix = find_mix(reference, layers_before(layers, unlike), first, make, on_layer)
         recipe = leave(recipe, [layer for layer in layers if layer.name in mix.real])
     content = _quantise(serialise(model), statistics, recipe)
     result = parse_model(content, "the quantised file")
@@ -184,6 +178,12 @@ def _calibrate(model: schema.ModelT, content: bytes, precision: Precision, sampl
         with redirect_stderr(StringIO()):  # a progress bar that cannot be switched off
             tool.calibrate({key: [{name: np.ascontiguousarray(sample)}]}, manager)
     return tool.get_model_qsvs()
+
+
+def _quantise_all_but(
+    unlike: Sequence[Unlike], content: bytes, statistics: Any, recipe: Recipe
+) -> bytes:
+    return _quantise(content, statistics, leave_unlike(recipe, unlike))
 
 
 def _quantise(content: bytes, statistics: Any, recipe: Recipe) -> bytes:

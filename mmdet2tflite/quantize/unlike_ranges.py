@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from mmdet2tflite.quantize.layer_groups import WEIGHTED
-from mmdet2tflite.quantize.precisions import Recipe
+from mmdet2tflite.quantize.layer_groups import WEIGHTED, Layer
+from mmdet2tflite.quantize.precisions import Recipe, keep_real
 from mmdet2tflite.tflite.flatbuffer import operator_name
 
 ENOUGH_LEVELS = 64
@@ -48,16 +48,30 @@ class Unlike:
     real: tuple[str, ...]
 
 
+def leave_unlike(recipe: Recipe, found: Sequence[Unlike]) -> Recipe:
+    """The recipe without what stays real (rule 3)."""
+    return keep_real(recipe, _real(found)) if found else recipe
+
+
+def layers_before(layers: Sequence[Layer], found: Sequence[Unlike]) -> list[Layer]:
+    """The layers of which something is quantised."""
+    return [layer for layer in layers if layer.name not in _real(found)]
+
+
+def _real(found: Sequence[Unlike]) -> dict[str, None]:
+    """The names of rule 3, each once."""
+    return {name: None for each in found for name in each.real}
+
+
 def describe_unlike(found: Sequence[Unlike]) -> str:
     """What stays real, and why, in a sentence; empty if nothing does."""
     if not found:
         return ""
     worst = min(found, key=lambda each: each.levels)
     names = ", ".join(each.operator for each in found)
-    real = {name for each in found for name in each.real}
     return (
-        f"{len(real)} operators at the end stay in float32, from {names} ({JOIN}) on: with one "
-        f"scale for all that {worst.operator} joins, {worst.poorest} would keep "
+        f"{len(_real(found))} operators at the end stay in float32, from {names} ({JOIN}) on: with "
+        f"one scale for all that {worst.operator} joins, {worst.poorest} would keep "
         f"{worst.levels:.0f} levels"
     )
 
