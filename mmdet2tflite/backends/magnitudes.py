@@ -33,10 +33,11 @@ def largest_magnitudes(
     """Run the file and look at every tensor (rules 1 to 3), in the order of its operators.
 
     Args:
-        model: without padding flags.
+        model: changed on the way: padding flags become the PADs that they stand for.
         samples: at least one, each with a value for every input of the file by name; of one input,
             whatever its name.
     """
+    put_pads_back(model)
     reader = TensorReader(model)
     operators = dict(_tensors(model))
     found = dict.fromkeys(operators, 0.0)
@@ -67,7 +68,6 @@ def magnitudes_on(file: Path, inputs: Mapping[str, NDArray[Any]]) -> dict[str, A
         inputs: samples x shape of each input, by name.
     """
     model = read_model(file)
-    put_pads_back(model)
     names = list(inputs)
     samples = [dict(zip(names, each, strict=True)) for each in zip(*inputs.values(), strict=True)]
     found: list[Magnitude] = []

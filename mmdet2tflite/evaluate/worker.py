@@ -175,12 +175,10 @@ def _magnitudes(
 ) -> dict[str, float]:
     """Leave them of a file whose activations are real, on the parity images."""
     from mmdet2tflite.backends.magnitudes import largest_magnitudes
-    from mmdet2tflite.tflite.padding_flag import put_pads_back
 
     if is_calibrated(model.precision):
         return {}
     content = read_model(request.model_folder / model.file)
-    put_pads_back(content)
     samples = [{"": sample_of(model, each)} for each in images[: request.config.parity_images]]
     table = magnitude_table(largest_magnitudes(content, samples), len(samples))
     (request.work / MAGNITUDES).write_text(json.dumps(table, indent=1), encoding="utf-8")

@@ -8,14 +8,14 @@ few levels to the probabilities, or none: then every score is 0.
    integers, whose gain is in multiplications.
 2. A CONCATENATION at the end joins unlike ranges if one of its inputs keeps fewer than
    ``ENOUGH_LEVELS`` levels. With b bits, an input of range r keeps r / (R / (2^b - 1)), where R is
-   the range of all inputs together. Ranges are the calibrated ones, and hold 0, as the quantiser
-   has them.
+   the range of all inputs together, from -m to m if integers are symmetric. Ranges are the
+   calibrated ones, and hold 0, as the quantiser has them.
 3. Such a CONCATENATION stays real, and with it all that is computed of it up to the outputs. Each
    of its inputs is made real by its own scale.
 4. Where outputs are integers, the output has one scale whatever is done: nothing stays real.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,13 +130,14 @@ def _levels(ranges: Mapping[str, Any], recipe: Recipe) -> dict[str, float]:
         if (settings := entry["op_config"].get("activation_tensor_config"))
     }
     bits, symmetric = activations
-    spans = {name: _span([each], symmetric) for name, each in ranges.items()}
-    step = _span(list(ranges.values()), symmetric) / (2**bits - 1)
+    low, high = _ends(ranges.values())
+    step = (2 * max(-low, high) if symmetric else high - low) / (2**bits - 1)
+    spans = {name: -np.subtract(*_ends([each])) for name, each in ranges.items()}
     # Of an input that is 0 throughout, nothing can be lost.
     return {name: span / step if span else float("inf") for name, span in spans.items()}
 
 
-def _span(ranges: list[Any], symmetric: bool) -> float:
-    low = min(0.0, *(float(np.min(each["min"])) for each in ranges))
-    high = max(0.0, *(float(np.max(each["max"])) for each in ranges))
-    return 2 * max(-low, high) if symmetric else high - low
+def _ends(ranges: Iterable[Any]) -> tuple[float, float]:
+    """The lowest and the highest number of all ranges and 0."""
+    lows, highs = zip(*((np.min(each["min"]), np.max(each["max"])) for each in ranges), strict=True)
+    return float(min(0, *lows)), float(max(0, *highs))

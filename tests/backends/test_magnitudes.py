@@ -15,7 +15,9 @@ from mmdet2tflite.backends.magnitude_table import (
 )
 from mmdet2tflite.backends.magnitudes import LARGEST, largest_magnitudes, magnitudes_on
 from mmdet2tflite.tflite.flatbuffer import write_model
+from mmdet2tflite.tflite.padding_flag import write_flags
 from tests.quantize.quantized_networks import network, picture, quantised
+from tests.tflite.flagged import CHAIN_FLAGS, chain
 from tests.tflite.tflite_writer import Writer
 
 SHAPE = (1, 4, 6, 1)
@@ -111,13 +113,24 @@ def test_files_with_small_weights_have_the_activations_of_float32(precision):
         assert found[name] == pytest.approx(expected[name], rel=0.02)
 
 
+def test_a_file_with_padding_flags_is_looked_into_as_a_backend_that_honours_them_computes_it():
+    image = np.zeros((1, 8, 8, 1), np.float32)
+    image[0, 0, 0] = 10
+    # SAME begins on the pixel itself, where the kernel (0 to 8) is 0; with a pad, it is in the
+    # middle, which is 4.
+    for flags, expected in (({}, 0), (CHAIN_FLAGS, 40)):
+        model = chain()
+        write_flags(model, flags)
+        assert by_tensor(largest_magnitudes(model, [{"": image}]))["first"] == expected
+
+
 def test_inputs_are_given_by_name_whatever_their_order():
     writer = Writer()
     a, b = (writer.tensor(name, SHAPE) for name in "ab")
     found = writer.operator("SUB", [a, b], writer.tensor("y", SHAPE), schema.SubOptionsT())
     model = writer.finish({"a": a, "b": b}, {"y": found})
-    (*_, last) = largest_magnitudes(model, [{"b": 5 * ONES, "a": 2 * ONES}])
-    assert (last.tensor, last.largest) == ("y", 3)
+    found = largest_magnitudes(model, [{"b": 5 * ONES, "a": 2 * ONES}])
+    assert by_tensor(found) == {"a": 2, "b": 5, "y": 3}
 
 
 def test_a_converted_file_is_looked_into_unless_it_is_too_large(tmp_path, monkeypatch):

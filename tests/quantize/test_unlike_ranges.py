@@ -132,8 +132,8 @@ def test_an_input_that_keeps_a_quarter_of_the_levels_is_like_enough(scores, real
 
 def test_sixteen_bits_leave_a_score_enough_beside_hundreds_and_not_beside_ten_thousands():
     recipe = PRECISIONS["int16x8"].recipe()
-    for largest, real in ((500, False), (10_000, True)):
-        # Symmetric: 2 · 500 / 65535 = 0.0153 a step, and a score of 0 … 1 spans -1 … 1.
+    for largest, real in ((500, False), (520, True), (10_000, True)):
+        # They are symmetric: of 0 … 1, 1 / (2 · 500 / 65535) = 65.5 levels are left.
         given = ranges(boxes=(-1, largest), scores=(0, 1))
         assert bool(find_unlike(network(largest), given, recipe)) is real
 
