@@ -12,10 +12,10 @@ from flows.running.task_runners import check_machines, side_by_side
 from flows.variants import (
     FLOAT32,
     Cell,
+    all_measured,
     different,
     in_openvino,
     keras_cells,
-    measured,
     promised,
     tflite_cells,
     wait_for,
@@ -80,7 +80,8 @@ def evaluated(
 ) -> Iterator[Outcome]:
     """Measure every model, each against the one that it was made of.
 
-    All files are made first; then each has the machine to itself and is measured.
+    Files of other precisions are compared with their float32 file, too. All files are made first;
+    then each has the machine to itself and is measured.
     """
     pytorch_report = model_to_report(experiment, checkpoint, dataset)
     yield Outcome.measured(checkpoint, pytorch_report)
@@ -88,8 +89,8 @@ def evaluated(
     yield Outcome.measured(onnx, onnx_report)
     if experiment.variants.openvino:
         yield in_openvino(experiment, onnx, onnx_report, dataset)
-    for cell in variants(experiment, onnx, dataset):
-        yield measured(experiment, cell, onnx_report, dataset)
+    cells = variants(experiment, onnx, dataset)
+    yield from all_measured(experiment, cells, onnx_report, dataset)
 
 
 def variants(experiment: Experiment, onnx: OnnxModel, dataset: Dataset) -> list[Cell]:

@@ -185,6 +185,8 @@ class Evaluation(ConfigSection):
     images: Positive | None = None
     """Only the first so many validation images; by default all."""
     parity_images: Positive = 8
+    resamples: Positive = 1000
+    """Draws of the images, for the interval of what a precision loses against float32."""
     latency: Latency = Latency()
 
 

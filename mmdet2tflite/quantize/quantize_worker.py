@@ -23,9 +23,7 @@ from mmdet2tflite.quantize.quantise_file import (
     quantise_file,
 )
 from mmdet2tflite.quantize.quantize_request import QuantizeRequest
-from mmdet2tflite.runtime.decode import Floats
-from mmdet2tflite.runtime.images import input_tensor
-from mmdet2tflite.runtime.runners import open_tflite, rotate_180
+from mmdet2tflite.runtime.runners import open_tflite, sample_of
 
 TOOLS = ("litert-quantizer", "ai-edge-litert")
 
@@ -60,12 +58,6 @@ def calibration_samples(
     for done, image in enumerate(images):
         progress(completed=done, total=len(images), description="calibrate")
         yield sample_of(model, image)
-
-
-def sample_of(model: TfliteModel, image: Path) -> Floats:
-    """An image as the file wants it."""
-    tensor, _ = input_tensor(image, model.preprocessing)
-    return (rotate_180(tensor) if model.rotation.input else tensor).transpose(0, 2, 3, 1)
 
 
 def compare(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmdet2tflite.artifacts import Artifact, RewrittenModel, TfliteModel
+from mmdet2tflite.backends.magnitude_table import MAGNITUDES
 from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.evaluate.request import OPERATORS, REPORT
 from mmdet2tflite.quantize.layer_table import LAYERS
@@ -70,6 +71,7 @@ def _row(store: Store, outcome: Outcome, variants: Mapping[str, str]) -> Row:
         "images": details["images"],
         "average_precision": details["average_precision"],
         "tensors": parity.get("tensors", {}),
+        "loss": details.get("loss"),
         "ops": details.get("ops", {}),
         "machine": details["machine"],
     }
@@ -103,6 +105,17 @@ def read_operators(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         outcome.variant: json.loads(store.path(outcome.report, OPERATORS).read_text("utf-8"))
         for outcome in outcomes
         if outcome.report and isinstance(outcome.model, TfliteModel)
+    }
+
+
+def read_magnitudes(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What ``magnitudes.json`` holds of every float TFLite file that was measured, by variant."""
+    return {
+        outcome.variant: json.loads(store.path(outcome.report, MAGNITUDES).read_text("utf-8"))
+        for outcome in outcomes
+        if outcome.report
+        and isinstance(outcome.model, TfliteModel)
+        and not is_calibrated(outcome.model.precision)
     }
 
 

@@ -54,7 +54,7 @@ def outcomes(monkeypatch) -> Callable[..., list[Outcome]]:
                 monkeypatch.setattr(place, name, Task(function, threads))
             setup = experiment(variants)
             cells = page.variants(setup, ONNX, DATASET)
-            return [helpers.measured(setup, cell, REPORT, DATASET) for cell in cells]
+            return list(helpers.all_measured(setup, cells, REPORT, DATASET))
 
     return run
 
@@ -68,6 +68,34 @@ def test_each_precision_is_made_of_the_float_file_and_measured_in_the_order_aske
     assert [outcome.tags["precision"] for outcome in found] == list(PRECISIONS)
     assert [outcome.model.precision for outcome in found] == list(PRECISIONS)
     assert [outcome.variant for outcome in found] == [f"mirror · onnx2tf · {n}" for n in PRECISIONS]
+
+
+def test_float32_comes_first_and_every_other_precision_is_compared_with_its_report(outcomes):
+    compared = {}
+
+    def remember(setup, model, dataset, source, float32=None):
+        compared[model.strategy, model.converter, model.precision] = float32
+        return measure(setup, model, dataset, source)
+
+    asked = Variants(
+        padding=("mirror", "widen"), precisions=("int8", "float32"), formats=("saved_model",)
+    )
+    outcomes(asked, model_to_report=remember)
+    assert [precision for _, _, precision in compared] == ["float32", "int8"] * 2
+    for (strategy, converter, precision), float32 in compared.items():
+        variant = f"{strategy} · {converter} · float32"
+        assert (float32 and float32.variant) == (None if precision == "float32" else variant)
+
+
+def test_without_a_float32_report_other_precisions_are_measured_all_the_same(outcomes):
+    def fail_for_float32(setup, model, dataset, source, float32=None):
+        if model.precision == "float32":
+            refuse()
+        assert float32 is None
+        return measure(setup, model, dataset, source)
+
+    found = outcomes(model_to_report=fail_for_float32)
+    assert [bool(outcome.failure) for outcome in found] == [True, False, False]
 
 
 def test_the_rows_have_the_experiments_order_whatever_is_made_first(outcomes):
@@ -127,9 +155,9 @@ def test_a_precision_that_fails_leaves_the_others(outcomes):
         return refuse() if name == "int8" else quantise(setup, model, dataset, name)
 
     found = outcomes(tflite_to_quantized=only_int8_fails)
-    assert [bool(outcome.failure) for outcome in found] == [True, False, False]
-    assert "it cannot be done" in found[0].failure
-    assert found[0].variant == "mirror · onnx2tf · int8"
+    assert [bool(outcome.failure) for outcome in found] == [False, True, False]
+    assert "it cannot be done" in found[1].failure
+    assert found[1].variant == "mirror · onnx2tf · int8"
 
 
 @pytest.mark.parametrize("task", ["onnx_to_rewritten", "rewritten_to_tflite", "model_to_report"])

@@ -25,7 +25,7 @@ from mmdet2tflite.processes.interruption import check_interruption, interruptibl
 
 STRATEGIES = ("widen", "explicit", "mirror")
 CONVERTERS = ("openvino", "onnx2tf")
-PRECISIONS = ("int8", "float32", "float16")
+PRECISIONS = ("float32", "int8", "float16")
 ALL = tuple(product(STRATEGIES, CONVERTERS, PRECISIONS))
 SECONDS = 10
 """After which a test that waits for another thread has failed."""
@@ -136,7 +136,13 @@ def quantise(setup: Experiment, model: TfliteModel, dataset: Dataset, name: str)
     return model.model_copy(update={"precision": name})
 
 
-def measure(setup: Experiment, model: TfliteModel, dataset: Dataset, source: Report) -> Report:
+def measure(
+    setup: Experiment,
+    model: TfliteModel,
+    dataset: Dataset,
+    source: Report,
+    float32: Report | None = None,
+) -> Report:
     assert (dataset, source) == (DATASET, REPORT)
     return Report(runtime="litert", variant=model.variant, model="")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.parity.parity import decibel
-from mmdet2tflite.quantize import quantize_model
+from mmdet2tflite.quantize import calibrate
 from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.quantize.quantize_model import quantise_model
 from tests.quantize.equalise.silu_networks import Network, image
@@ -20,7 +20,7 @@ def snr(scales, precision="int8"):
     expected = infer(model, image(9))["reader"]
     result = quantise_model(model, PRECISIONS[precision], [image(seed) for seed in range(8)])
     found = infer(result.model, image(9))["reader"]
-    real = infer(result.real, image(9))["reader"]
+    real = infer(result.reference, image(9))["reader"]
     np.testing.assert_allclose(real, expected, rtol=1e-4, atol=1e-4)
     errors = (found - expected).astype(float)
     powers = [(value.astype(float) ** 2).sum((0, 1, 2)) for value in (expected, errors)]
@@ -30,7 +30,7 @@ def snr(scales, precision="int8"):
 def test_channels_of_unlike_ranges_keep_their_signal(monkeypatch):
     found, scaled = snr(UNLIKE)
     assert scaled == ["conv", "silu"]
-    monkeypatch.setattr(quantize_model, "equalise_channels", lambda *arguments: [])
+    monkeypatch.setattr(calibrate, "equalise_channels", lambda *arguments: [])
     assert min(found[:2]) > 30
     plain, scaled = snr(UNLIKE)
     assert not scaled
