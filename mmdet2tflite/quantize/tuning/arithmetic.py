@@ -1,0 +1,188 @@
+"""Elementwise operators, poolings and changes of scale, of reals or of centred integers.
+
+Integer arithmetic is that of LiteRT 2.3 with its XNNPACK delegate, found by experiment
+(tests/quantize/tuning/test_arithmetic.py holds each operator against it, for every pair of values
+or a large sample) and by XNNPACK's documented parameter structures:
+
+1. MUL: ``round(a * b * (scale_a * scale_b / scale_out))`` in float32.
+2. ADD, SUB: fixed point. With ``ratio = scale_in / scale_out`` and s = 20 minus the exponent of the
+   larger ratio, each multiplier is ``round(ratio * 2**s)``, and the sum is shifted right by s with
+   half up.
+3. LOGISTIC, TANH, HARD_SWISH: a table of 256 entries, each computed from the real that it stands
+   for: ``round(f(scale_in * centred) / scale_out)``.
+4. QUANTIZE: ``round(x / scale)``, by a multiplication with the reciprocal in float32.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmdet2tflite.geometry import same_pads
+from mmdet2tflite.quantize.tuning.convolutions import finish, integer_limits
+from mmdet2tflite.quantize.tuning.rounding import replace_value, requantise
+from mmdet2tflite.quantize.tuning.steps import Grid, Operator, ScaleOf, Step, refused
+
+ADD_BITS = 20
+"""Binary digits of ADD's larger multiplier, less one."""
+
+
+def is_integer(step: Step, operands: int = 1) -> bool:
+    """Whether input and output are quantised.
+
+    Raises:
+        ModelError: some are and some are not.
+    """
+    grids = (*step.input_grids[:operands], step.grid)
+    integers = [grid is not None for grid in grids]
+    if any(integers) != all(integers):
+        raise refused(step.name, "some of its tensors are integers and some are not")
+    return all(integers)
+
+
+def multiply(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+    """MUL: rule 1."""
+    a, b = two(values)
+    unit = scale(step.inputs[0]) * scale(step.inputs[1]) if is_integer(step, 2) else None
+    return [finish(step, a * b, unit, scale)]
+
+
+def add(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+    """ADD: rule 2."""
+    a, b = two(values)
+    return [_sum(step, a, b, 1, scale)]
+
+
+def subtract(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+    """SUB: rule 2."""
+    a, b = two(values)
+    return [_sum(step, a, b, -1, scale)]
+
+
+def _sum(step: Step, a: Tensor, b: Tensor, sign: int, scale: ScaleOf) -> Tensor:
+    if not is_integer(step, 2):
+        return finish(step, a + sign * b, None, scale)
+    assert step.grid is not None
+    out = scale(step.outputs[0])
+    ratios = scale(step.inputs[0]) / out, sign * scale(step.inputs[1]) / out
+    low, high = integer_limits(step, step.grid, scale)
+    with torch.no_grad():  # in 64 bits, which hold every sum exactly
+        numbers = [float(ratio) for ratio in ratios]
+        shift = ADD_BITS - math.floor(math.log2(max(abs(number) for number in numbers)))
+        first, second = (round(number * 2**shift) for number in numbers)
+        total = a.double() * first + b.double() * second
+        exact = torch.floor(total * 2.0**-shift + 0.5).clamp(low, high).float()
+    return replace_value((a * ratios[0] + b * ratios[1]).clamp(low - 0.5, high + 0.5), exact)
+
+
+def from_table(function: Callable[[Tensor], Tensor]) -> Operator:
+    """The operator of a function of one value: rule 3."""
+
+    def operator(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+        value = one(values)
+        if not is_integer(step):
+            return [function(value)]
+        assert step.grid is not None
+        real = function(value * scale(step.inputs[0]))
+        return [requantise(real, 1 / scale(step.outputs[0]), step.grid.low, step.grid.high)]
+
+    return operator
+
+
+def limited(least: float | None, largest: float | None) -> Operator:
+    """RELU and its like."""
+    return from_table(lambda value: value.clamp(least, largest))
+
+
+def quantize(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+    """QUANTIZE: rule 4; of integers, they change their scale."""
+    value, grid = one(values), step.grid
+    if grid is None:
+        raise refused(step.name, "it does not write int8")
+    out = scale(step.outputs[0])
+    multiplier = 1 / out if step.input_grids[0] is None else scale(step.inputs[0]) / out
+    return [requantise(value, multiplier, grid.low, grid.high)]
+
+
+def dequantize(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+    """DEQUANTIZE: scale times centred integer."""
+    if step.input_grids[0] is None:
+        raise refused(step.name, "it does not read int8")
+    return [one(values) * scale(step.inputs[0])]
+
+
+def max_pool_2d(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+    """MAX_POOL_2D: no value of the padding is ever the largest."""
+    maps, pads = _padded_maps(step, one(values), -math.inf)
+    window = step.window
+    assert window is not None
+    return [F.max_pool2d(maps, window.kernel, window.stride, pads).permute(0, 2, 3, 1)]
+
+
+def average_pool_2d(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+    """AVERAGE_POOL_2D: over what lies inside the map; of integers rounded half away from zero.
+
+    LiteRT's own kernel averages stored integers, zero point and all.
+    """
+    value, window = one(values), step.window
+    assert window is not None
+    maps, _ = _padded_maps(step, value, 0.0)
+    ones, _ = _padded_maps(step, torch.ones_like(value[:1, :, :, :1]), 0.0)
+    count = F.avg_pool2d(ones, window.kernel, window.stride, divisor_override=1)
+    total = F.avg_pool2d(maps, window.kernel, window.stride, divisor_override=1)
+    mean = (total / count).permute(0, 2, 3, 1)
+    if not is_integer(step):
+        return [finish(step, mean, None, scale)]
+    grid = step.grid
+    assert grid is not None
+    return [_round_stored(mean, grid, *integer_limits(step, grid, scale))]
+
+
+def mean(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+    """MEAN: the sum of centred integers times ``scale_in / (count * scale_out)``."""
+    value = one(values)
+    axes = [axis % value.ndim for axis in step.number(1)]
+    keep = bool(step.options.keepDims)
+    if not is_integer(step):
+        return [value.mean(axes, keepdim=keep)]
+    grid = step.grid
+    assert grid is not None
+    count = math.prod(value.shape[axis] for axis in axes)
+    multiplier = scale(step.inputs[0]) / (scale(step.outputs[0]) * count)
+    return [requantise(value.sum(axes, keepdim=keep), multiplier, grid.low, grid.high)]
+
+
+def _round_stored(mean: Tensor, grid: Grid, low: float, high: float) -> Tensor:
+    stored = mean.detach() + grid.zero_point
+    rounded = torch.sign(stored) * torch.floor(stored.abs() + 0.5)
+    return replace_value(mean, (rounded - grid.zero_point).clamp(low, high))
+
+
+def _padded_maps(step: Step, value: Tensor, fill: float) -> tuple[Tensor, tuple[int, int]]:
+    """NCHW maps of a pooling, and what PyTorch may still pad on both sides."""
+    window = step.window
+    assert window is not None
+    maps = value.permute(0, 3, 1, 2)
+    if not window.same:
+        return maps, (0, 0)
+    sides = zip(maps.shape[2:], window.kernel, window.stride, window.dilation, strict=True)
+    (top, bottom), (left, right) = (same_pads(*side) for side in sides)
+    if (top, left) == (bottom, right) and fill:
+        return maps, (top, left)
+    return F.pad(maps, (left, right, top, bottom), value=fill), (0, 0)
+
+
+def one(values: Sequence[Tensor | None]) -> Tensor:
+    """The first input."""
+    assert values[0] is not None
+    return values[0]
+
+
+def two(values: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
+    """The first two inputs."""
+    a, b = values[:2]
+    assert a is not None
+    assert b is not None
+    return a, b
