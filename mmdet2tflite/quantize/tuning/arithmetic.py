@@ -10,7 +10,9 @@ or a large sample) and by XNNPACK's documented parameter structures:
    half up.
 3. LOGISTIC, TANH, HARD_SWISH: a table of 256 entries, each computed from the real that it stands
    for: ``round(f(scale_in * centred) / scale_out)``.
-4. QUANTIZE: ``round(x / scale)``, by a multiplication with the reciprocal in float32.
+4. QUANTIZE of reals: ``round(x / scale)``, by a multiplication with the reciprocal in float32.
+5. QUANTIZE of integers, RELU and its like: fixed point. The ratio of the scales is rounded to
+   multiples of 1/256, and the product is shifted right by 8 with half up.
 """
 
 import math
@@ -27,6 +29,8 @@ from mmdet2tflite.quantize.tuning.steps import Grid, Operator, ScaleOf, Step, re
 
 ADD_BITS = 20
 """Binary digits of ADD's larger multiplier, less one."""
+RATIO_STEPS = 256
+"""What a ratio of scales is rounded to in rule 5: the inverse of."""
 
 
 def is_integer(step: Step, operands: int = 1) -> bool:
@@ -91,19 +95,37 @@ def from_table(function: Callable[[Tensor], Tensor]) -> Operator:
     return operator
 
 
-def limited(least: float | None, largest: float | None) -> Operator:
-    """RELU and its like."""
-    return from_table(lambda value: value.clamp(least, largest))
+def limited(least: float, largest: float | None) -> Operator:
+    """RELU and its like: rule 5 with limits."""
+
+    def operator(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+        value, grid = one(values), step.grid
+        if not is_integer(step):
+            return [value.clamp(least, largest)]
+        assert grid is not None
+        unit = float(scale(step.outputs[0]))
+        low = max(grid.low, round(least / unit))
+        high = grid.high if largest is None else min(grid.high, round(largest / unit))
+        return [_change_scale(step, value, low, high, scale)]
+
+    return operator
 
 
 def quantize(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
-    """QUANTIZE: rule 4; of integers, they change their scale."""
+    """QUANTIZE: rule 4, of integers rule 5."""
     value, grid = one(values), step.grid
     if grid is None:
         raise refused(step.name, "it does not write int8")
-    out = scale(step.outputs[0])
-    multiplier = 1 / out if step.input_grids[0] is None else scale(step.inputs[0]) / out
-    return [requantise(value, multiplier, grid.low, grid.high)]
+    if step.input_grids[0] is None:
+        return [requantise(value, 1 / scale(step.outputs[0]), grid.low, grid.high)]
+    return [_change_scale(step, value, grid.low, grid.high, scale)]
+
+
+def _change_scale(step: Step, value: Tensor, low: int, high: int, scale: ScaleOf) -> Tensor:
+    ratio = scale(step.inputs[0]) / scale(step.outputs[0])
+    multiplier = round(float(ratio) * RATIO_STEPS)
+    exact = torch.floor(value.detach() * (multiplier / RATIO_STEPS) + 0.5).clamp(low, high)
+    return replace_value((value * ratio).clamp(low - 0.5, high + 0.5), exact)
 
 
 def dequantize(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
