@@ -8,11 +8,14 @@ or a large sample) and by XNNPACK's documented parameter structures:
 2. ADD, SUB: fixed point. With ``ratio = scale_in / scale_out`` and s = 20 minus the exponent of the
    larger ratio, each multiplier is ``round(ratio * 2**s)``, and the sum is shifted right by s with
    half up.
-3. LOGISTIC, TANH, HARD_SWISH: a table of 256 entries, each computed from the real that it stands
+3. LOGISTIC, TANH, RELU6 and other functions of one value: a table of 256 entries, each computed from the real that it stands
    for: ``round(f(scale_in * centred) / scale_out)``.
 4. QUANTIZE of reals: ``round(x / scale)``, by a multiplication with the reciprocal in float32.
-5. QUANTIZE of integers, RELU and its like: fixed point. The ratio of the scales is rounded to
-   multiples of 1/256, and the product is shifted right by 8 with half up.
+5. QUANTIZE of integers: fixed point. The ratio of the scales is rounded to multiples of 1/256, and
+   the product is shifted right by 8 with half up.
+6. RELU is LiteRT's own: with ratio = m * 2**e and m in [0.5, 1), the product with m is rounded, and
+   once more after its division by 2**-e (``MultiplyByQuantizedMultiplier``).
+7. HARD_SWISH is LiteRT's own too, in 16-bit fixed point; rule 3 is at most one step off.
 """
 
 import math
@@ -24,7 +27,8 @@ from torch.nn import functional as F
 
 from mmdet2tflite.geometry import same_pads
 from mmdet2tflite.quantize.tuning.convolutions import finish, integer_limits
-from mmdet2tflite.quantize.tuning.rounding import replace_value, requantise
+from mmdet2tflite.quantize.tuning import rounding
+from mmdet2tflite.quantize.tuning.rounding import SIGMOID_STEPS, replace_value, requantise
 from mmdet2tflite.quantize.tuning.steps import Grid, Operator, ScaleOf, Step, refused
 
 ADD_BITS = 20
@@ -53,6 +57,15 @@ def multiply(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> lis
     return [finish(step, a * b, unit, scale)]
 
 
+def silu(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+    """LOGISTIC and MUL in one (``fusing``): rules 3 and 1."""
+    (value_index,), (result,), grid = step.inputs, step.outputs, step.grid
+    assert grid is not None
+    unit = scale(value_index)
+    multiplier = unit * (1 / SIGMOID_STEPS) / scale(result)
+    return [rounding.silu(one(values), unit, multiplier, *integer_limits(step, grid, scale))]
+
+
 def add(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
     """ADD: rule 2."""
     a, b = two(values)
@@ -73,7 +86,7 @@ def _sum(step: Step, a: Tensor, b: Tensor, sign: int, scale: ScaleOf) -> Tensor:
     ratios = scale(step.inputs[0]) / out, sign * scale(step.inputs[1]) / out
     low, high = integer_limits(step, step.grid, scale)
     with torch.no_grad():  # in 64 bits, which hold every sum exactly
-        numbers = [float(ratio) for ratio in ratios]
+        numbers = [float(ratio.detach()) for ratio in ratios]
         shift = ADD_BITS - math.floor(math.log2(max(abs(number) for number in numbers)))
         first, second = (round(number * 2**shift) for number in numbers)
         total = a.double() * first + b.double() * second
@@ -95,20 +108,21 @@ def from_table(function: Callable[[Tensor], Tensor]) -> Operator:
     return operator
 
 
-def limited(least: float, largest: float | None) -> Operator:
-    """RELU and its like: rule 5 with limits."""
-
-    def operator(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
-        value, grid = one(values), step.grid
-        if not is_integer(step):
-            return [value.clamp(least, largest)]
-        assert grid is not None
-        unit = float(scale(step.outputs[0]))
-        low = max(grid.low, round(least / unit))
-        high = grid.high if largest is None else min(grid.high, round(largest / unit))
-        return [_change_scale(step, value, low, high, scale)]
-
-    return operator
+def relu(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+    """RELU: rule 6."""
+    value, grid = one(values), step.grid
+    if not is_integer(step):
+        return [value.clamp(0, None)]
+    assert grid is not None
+    low = max(grid.low, 0)
+    ratio = scale(step.inputs[0]) / scale(step.outputs[0])
+    mantissa, exponent = math.frexp(float(ratio.detach()))
+    with torch.no_grad():
+        product = value.double() * 2.0 ** max(0, exponent) * mantissa
+        exact = torch.floor(torch.floor(product + 0.5) * 2.0 ** min(0, exponent) + 0.5)
+    return [
+        replace_value((value * ratio).clamp(low, grid.high), exact.clamp(low, grid.high).float())
+    ]
 
 
 def quantize(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
@@ -118,14 +132,11 @@ def quantize(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> lis
         raise refused(step.name, "it does not write int8")
     if step.input_grids[0] is None:
         return [requantise(value, 1 / scale(step.outputs[0]), grid.low, grid.high)]
-    return [_change_scale(step, value, grid.low, grid.high, scale)]
-
-
-def _change_scale(step: Step, value: Tensor, low: int, high: int, scale: ScaleOf) -> Tensor:
+    low, high = grid.low, grid.high
     ratio = scale(step.inputs[0]) / scale(step.outputs[0])
-    multiplier = round(float(ratio) * RATIO_STEPS)
+    multiplier = round(float(ratio.detach()) * RATIO_STEPS)
     exact = torch.floor(value.detach() * (multiplier / RATIO_STEPS) + 0.5).clamp(low, high)
-    return replace_value((value * ratio).clamp(low - 0.5, high + 0.5), exact)
+    return [replace_value((value * ratio).clamp(low - 0.5, high + 0.5), exact)]
 
 
 def dequantize(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:

@@ -98,7 +98,7 @@ def activation_limits(step: Step) -> tuple[float | None, float | None]:
 def integer_limits(step: Step, grid: Grid, scale: ScaleOf) -> tuple[float, float]:
     """Rule 2: the least and the largest centred integer of the first output."""
     least, largest = activation_limits(step)
-    unit = float(scale(step.outputs[0]))
+    unit = float(scale(step.outputs[0]).detach())
     low = grid.low if least is None else max(grid.low, round(least / unit))
     high = grid.high if largest is None else min(grid.high, round(largest / unit))
     return float(low), float(high)

@@ -20,10 +20,11 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mmdet2tflite.quantize.tuning.fusing import fuse
 from mmdet2tflite.quantize.tuning.rounding import requantise, round_through
 from mmdet2tflite.quantize.tuning.sharing import find_sharing
 from mmdet2tflite.quantize.tuning.steps import Step, grid_of, refused, steps_of
-from mmdet2tflite.quantize.tuning.table import MOVES, OPERATORS, WEIGHTED
+from mmdet2tflite.quantize.tuning.table import FUSED, MOVES, OPERATORS, WEIGHTED
 from mmdet2tflite.tflite.flatbuffer import constant
 
 LARGEST_WEIGHT = 127
@@ -61,7 +62,8 @@ class TfliteNetwork(nn.Module):
         self._constants: dict[int, str] = {}
         self._read_scales(model)
         self._read_constants(model, weights or {})
-        self._last_use = {index: n for n, step in enumerate(self.steps) for index in step.inputs}
+        self._fused = fuse(self.steps, set(self.outputs.values()))
+        self._last_use = {index: n for n, step in enumerate(self._fused) for index in step.inputs}
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Outputs by name, as reals with the file's axes.
@@ -71,9 +73,9 @@ class TfliteNetwork(nn.Module):
         """
         values: dict[int, Tensor] = {self.input: self._given(image)}
         kept = set(self.outputs.values())
-        for number, step in enumerate(self.steps):
+        for number, step in enumerate(self._fused):
             inputs = [self._value(values, index) for index in step.inputs]
-            results = OPERATORS[step.name](step, inputs, self.scale)
+            results = (OPERATORS | FUSED)[step.name](step, inputs, self.scale)
             values.update(zip(step.outputs, results, strict=True))
             for index in step.inputs:
                 if self._last_use[index] == number and index not in kept:

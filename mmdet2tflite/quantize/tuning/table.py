@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from mmdet2tflite.quantize.tuning import arithmetic, convolutions, moves
+from mmdet2tflite.quantize.tuning.fusing import SILU
 from mmdet2tflite.quantize.tuning.steps import Operator
 
 MOVES: dict[str, Operator] = {
@@ -38,15 +39,18 @@ ARITHMETIC: dict[str, Operator] = {
     "MEAN": arithmetic.mean,
     "MUL": arithmetic.multiply,
     "QUANTIZE": arithmetic.quantize,
-    "RELU": arithmetic.limited(0.0, None),
-    "RELU6": arithmetic.limited(0.0, 6.0),
-    "RELU_N1_TO_1": arithmetic.limited(-1.0, 1.0),
+    "RELU": arithmetic.relu,
+    "RELU6": arithmetic.from_table(F.relu6),
+    "RELU_N1_TO_1": arithmetic.from_table(F.hardtanh),
     "SUB": arithmetic.subtract,
     "TANH": arithmetic.from_table(torch.tanh),
     "TRANSPOSE_CONV": convolutions.transpose_conv,
 }
 
 OPERATORS = MOVES | ARITHMETIC
+
+FUSED: dict[str, Operator] = {SILU: arithmetic.silu}
+"""What ``fusing`` makes of several integer operators, to compute the same in less time."""
 
 KEEPS_SCALE = {*MOVES, "MAX_POOL_2D", "AVERAGE_POOL_2D"}
 """Operators whose quantised inputs and outputs have one scale (TFLite's quantisation
