@@ -8,13 +8,14 @@ or a large sample) and by XNNPACK's documented parameter structures:
 2. ADD, SUB: fixed point. With ``ratio = scale_in / scale_out`` and s = 20 minus the exponent of the
    larger ratio, each multiplier is ``round(ratio * 2**s)``, and the sum is shifted right by s with
    half up.
-3. LOGISTIC, TANH, RELU6 and other functions of one value: a table of 256 entries, each computed from the real that it stands
+3. LOGISTIC, TANH: a table of 256 entries, each computed from the real that it stands
    for: ``round(f(scale_in * centred) / scale_out)``.
 4. QUANTIZE of reals: ``round(x / scale)``, by a multiplication with the reciprocal in float32.
 5. QUANTIZE of integers: fixed point. The ratio of the scales is rounded to multiples of 1/256, and
    the product is shifted right by 8 with half up.
-6. RELU is LiteRT's own: with ratio = m * 2**e and m in [0.5, 1), the product with m is rounded, and
-   once more after its division by 2**-e (``MultiplyByQuantizedMultiplier``).
+6. RELU, RELU6, RELU_N1_TO_1 are LiteRT's own: with ratio = m * 2**e and m in [0.5, 1), the product with m is rounded, and
+   once more after its division by 2**-e (``MultiplyByQuantizedMultiplier``). Halves may fall on the
+   other side for those with an upper limit.
 7. HARD_SWISH is LiteRT's own too, in 16-bit fixed point; rule 3 is at most one step off.
 """
 
@@ -108,21 +109,25 @@ def from_table(function: Callable[[Tensor], Tensor]) -> Operator:
     return operator
 
 
-def relu(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
-    """RELU: rule 6."""
-    value, grid = one(values), step.grid
-    if not is_integer(step):
-        return [value.clamp(0, None)]
-    assert grid is not None
-    low = max(grid.low, 0)
-    ratio = scale(step.inputs[0]) / scale(step.outputs[0])
-    mantissa, exponent = math.frexp(float(ratio.detach()))
-    with torch.no_grad():
-        product = value.double() * 2.0 ** max(0, exponent) * mantissa
-        exact = torch.floor(torch.floor(product + 0.5) * 2.0 ** min(0, exponent) + 0.5)
-    return [
-        replace_value((value * ratio).clamp(low, grid.high), exact.clamp(low, grid.high).float())
-    ]
+def limited(least: float, largest: float | None) -> Operator:
+    """RELU and its like: rule 6."""
+
+    def operator(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+        value, grid = one(values), step.grid
+        if not is_integer(step):
+            return [value.clamp(least, largest)]
+        assert grid is not None
+        into, out = scale(step.inputs[0]), scale(step.outputs[0])
+        numbers = float(into.detach()), float(out.detach())
+        low = max(grid.low, round(least / numbers[1]))
+        high = grid.high if largest is None else min(grid.high, round(largest / numbers[1]))
+        mantissa, exponent = math.frexp(numbers[0] / numbers[1])
+        with torch.no_grad():
+            product = _round_away(value.double() * 2.0 ** max(0, exponent) * mantissa)
+            exact = _round_away(product * 2.0 ** min(0, exponent)).clamp(low, high).float()
+        return [replace_value((value * (into / out)).clamp(low, high), exact)]
+
+    return operator
 
 
 def quantize(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
@@ -188,9 +193,13 @@ def mean(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Te
 
 
 def _round_stored(mean: Tensor, grid: Grid, low: float, high: float) -> Tensor:
-    stored = mean.detach() + grid.zero_point
-    rounded = torch.sign(stored) * torch.floor(stored.abs() + 0.5)
+    rounded = _round_away(mean.detach() + grid.zero_point)
     return replace_value(mean, (rounded - grid.zero_point).clamp(low, high))
+
+
+def _round_away(value: Tensor) -> Tensor:
+    """To the nearest integer, of two the one that is farther from zero."""
+    return torch.sign(value) * torch.floor(value.abs() + 0.5)
 
 
 def _padded_maps(step: Step, value: Tensor, fill: float) -> tuple[Tensor, tuple[int, int]]:

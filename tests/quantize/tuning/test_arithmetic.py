@@ -67,8 +67,8 @@ def test_one_value(name, out, scale, point):
     graph = IntegerGraph()
     shape = (1, 1, 1, 256)
     value = graph.int8("value", shape, scale, point)
-    version = 1 if name == "HARD_SWISH" else 2
+    version = 1 if name in ("HARD_SWISH", "RELU_N1_TO_1") else 2
     graph.operator(name, [value], graph.int8("result", shape, *out), version=version)
     model = graph.finish({"value": value}, {"result": 1})
-    steps = 1 if name == "HARD_SWISH" else 0
+    steps = 1 if name in ("HARD_SWISH", "RELU6", "RELU_N1_TO_1") else 0
     assert differences(model, LEVELS.reshape(shape))[0] <= steps
