@@ -13,9 +13,9 @@ or a large sample) and by XNNPACK's documented parameter structures:
 4. QUANTIZE of reals: ``round(x / scale)``, by a multiplication with the reciprocal in float32.
 5. QUANTIZE of integers: fixed point. The ratio of the scales is rounded to multiples of 1/256, and
    the product is shifted right by 8 with half up.
-6. RELU, RELU6, RELU_N1_TO_1 are LiteRT's own: with ratio = m * 2**e and m in [0.5, 1), the product with m is rounded, and
-   once more after its division by 2**-e (``MultiplyByQuantizedMultiplier``). Halves may fall on the
-   other side for those with an upper limit.
+6. RELU, RELU6, RELU_N1_TO_1 are LiteRT's own: with ratio = m * 2**e and m in [0.5, 1), the product
+   with m is rounded, and once more after its division by 2**-e (``MultiplyByQuantizedMultiplier``).
+   Halves may fall on the other side for those with an upper limit.
 7. HARD_SWISH is LiteRT's own too, in 16-bit fixed point; rule 3 is at most one step off.
 """
 
@@ -27,8 +27,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmdet2tflite.geometry import same_pads
-from mmdet2tflite.quantize.tuning.convolutions import finish, integer_limits
 from mmdet2tflite.quantize.tuning import rounding
+from mmdet2tflite.quantize.tuning.convolutions import finish, integer_limits
 from mmdet2tflite.quantize.tuning.rounding import SIGMOID_STEPS, replace_value, requantise
 from mmdet2tflite.quantize.tuning.steps import Grid, Operator, ScaleOf, Step, refused
 

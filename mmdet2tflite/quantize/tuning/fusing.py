@@ -1,7 +1,7 @@
 """Several integer operators as one step, which computes the same in less time.
 
-SiLU is LOGISTIC and the MUL of its output with its input. Where nobody else reads LOGISTIC's output,
-the two become the step ``SILU`` at the place of the MUL.
+SiLU is LOGISTIC and the MUL of its output with its input. Where nobody else reads LOGISTIC's
+output, the two become the step ``SILU`` at the place of the MUL.
 """
 
 from collections import Counter
@@ -29,9 +29,13 @@ def fuse(steps: Sequence[Step], kept: Collection[int]) -> list[Step]:
         and step.outputs[0] not in kept
     }
     silus = {step.outputs[0]: value for step in steps if (value := _gated(step, gates)) is not None}
-    inner = {gate for step in steps if step.outputs[0] in silus for gate in step.inputs} & set(gates)
+    inner = {gate for step in steps if step.outputs[0] in silus for gate in step.inputs} & set(
+        gates
+    )
     return [
-        replace(step, name=SILU, inputs=(silus[step.outputs[0]],)) if step.outputs[0] in silus else step
+        replace(step, name=SILU, inputs=(silus[step.outputs[0]],))
+        if step.outputs[0] in silus
+        else step
         for step in steps
         if step.outputs[0] not in inner
     ]

@@ -87,7 +87,7 @@ def train(
         loss.backward()
         optimizer.step()
         decay.step()
-        on_iteration(done, float(loss))
+        on_iteration(done, loss.item())
     after = held_loss(network, judge, head)
     if not after < before:  # NaN is no better
         network.load_state_dict(start)
@@ -129,7 +129,7 @@ def held_loss(
 ) -> float:
     """The mean loss over images with the teacher's outputs."""
     losses = [
-        float(distillation_loss(network(torch.from_numpy(image)), wanted, head))
+        distillation_loss(network(torch.from_numpy(image)), wanted, head).item()
         for image, wanted in judge
     ]
     return float(np.mean(losses))

@@ -1,11 +1,11 @@
 """How far a network's outputs are from its teacher's, as a detector's outputs count.
 
 1. A map of scores (classes, objectness, centerness, heat) is compared as probabilities: the
-   Kullback-Leibler divergence of sigmoid(teacher) and sigmoid(student), summed, over the sum of the
-   teacher's probabilities. Where neither sees anything, no difference counts.
-2. Any other map (boxes, angles …) is compared by squares, over the teacher's power. Each cell counts
-   as much as the teacher's score there, the product of the probabilities of rule 1 at its stride,
-   the best class: a box that nobody looks at may be anything.
+   Kullback-Leibler divergence of sigmoid(teacher) and sigmoid(student), summed, over the sum of
+   the teacher's probabilities. Where neither sees anything, no difference counts.
+2. Any other map (boxes, angles …) is compared by squares, over the teacher's power. Each cell
+   counts as much as the teacher's score there, the product of the probabilities of rule 1 at its
+   stride, the best class: a box that nobody looks at may be anything.
 3. Outputs that no detector's head is known to have, or that have other shapes, are compared by
    squares over the teacher's power, each cell as much as another.
 4. The loss is the mean over the outputs.

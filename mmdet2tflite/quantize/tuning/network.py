@@ -6,10 +6,10 @@
 3. A weight is kept in *steps*, multiples of its scale: ``clamp(round(steps))`` is what the file
    stores. It starts from the real weight, which the int8 file has rounded; a channel's scale is a
    gain of that channel. A bias is kept in steps of the output's scale, as a change of what it was.
-4. A learnt scale is ``start * exp(parameter)``: one step of an optimizer is a fraction of the scale,
-   whatever its size ("Trained Quantization Thresholds", arXiv 1903.08066, section 4.2).
-5. All parameters start such that the module is the int8 file, but for nothing: 0 in the exponent
-   gives the file's scales to the bit.
+4. A learnt scale is ``start * exp(parameter)``: one step of an optimizer is a fraction of the
+   scale, whatever its size; "Trained Quantization Thresholds" (arXiv 1903.08066) learns logarithms
+   for the same reason.
+5. At the start the module is the int8 file: an exponent of 0 gives the file's scales to the bit.
 """
 
 from collections.abc import Mapping
@@ -111,7 +111,9 @@ class TfliteNetwork(nn.Module):
         while self.grids.get(index) is None:
             writer = next((step for step in self.steps if index in step.outputs), None)
             if writer is None or writer.name not in {*MOVES, "DEQUANTIZE"}:
-                raise refused(writer.name if writer else "the input", f"it computes {name} in reals")
+                raise refused(
+                    writer.name if writer else "the input", f"it computes {name} in reals"
+                )
             index = next(i for i in writer.inputs if i >= 0 and i not in self._constants)
         return float(self.scale(index))
 

@@ -5,10 +5,10 @@ less its zero point, so that the real is ``scale * centred``, and zero stands fo
 
 With y = accumulator * multiplier, the value is ``clamp(round(y), low, high)``. Its derivative is
 taken to be that of y where it is neither limit, and 0 at the limits ("Estimating or Propagating
-Gradients Through Stochastic Neurons", arXiv 1308.3432). The multiplier of an operator is made of its
-scales, and readers multiply by the scale again: so the derivative with respect to a scale comes out
-as that of "Learned Step Size Quantization" (arXiv 1902.08153, equation 3), ``round(y) - y`` inside,
-the limit itself at the limits.
+Gradients Through Stochastic Neurons", arXiv 1308.3432). The multiplier of an operator is made of
+its scales, and readers multiply by the scale again: so the derivative with respect to a scale comes
+out as that of "Learned Step Size Quantization" (arXiv 1902.08153, equation 3), ``round(y) - y``
+inside, the limit itself at the limits.
 
 Both functions are written for speed: as chains of PyTorch's own operators they take twice as long,
 most of it in moving maps through memory.
@@ -85,7 +85,8 @@ class _Silu(torch.autograd.Function):
 def silu(value: Tensor, scale: Tensor, multiplier: Tensor, low: float, high: float) -> Tensor:
     """LOGISTIC and the MUL of its output with its input, in one.
 
-    The sigmoid of ``value * scale`` is rounded to ``SIGMOID_STEPS``, and requantised with ``value``.
+    The sigmoid of ``value * scale`` is rounded to ``SIGMOID_STEPS``; ``value`` times that is
+    requantised.
     """
     result: Tensor = _Silu.apply(value, scale, multiplier, low, high)
     return result

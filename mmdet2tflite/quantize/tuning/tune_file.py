@@ -68,11 +68,11 @@ def tune(
 
 def real_weights(model: schema.ModelT) -> Reals:
     """The float32 constants of a model by their names."""
-    found = {}
+    found: dict[str, NDArray[np.float32]] = {}
     for tensor in model.subgraphs[0].tensors:
         value = constant(model, tensor)
         if value is not None and value.dtype == np.float32:
-            found[tensor.name.decode()] = value
+            found[tensor.name.decode()] = value.astype(np.float32)
     return found
 
 

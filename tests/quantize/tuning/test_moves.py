@@ -93,5 +93,5 @@ def test_what_moves_integers_to_another_scale_is_refused():
     axes = graph.constant("axes", np.array([1, 2], np.int32))
     result = graph.int8("result", SHAPE, 0.06, -20)
     graph.operator("REVERSE_V2", [image, axes], result, schema.ReverseV2OptionsT(), 3)
-    with pytest.raises(ModelError, match="REVERSE_V2 .* different scales"):
+    with pytest.raises(ModelError, match=r"REVERSE_V2 .* different scales"):
         TfliteNetwork(graph.finish({"image": image}, {"result": result}))
