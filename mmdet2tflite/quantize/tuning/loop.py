@@ -1,7 +1,7 @@
 """The loop: an int8 network learns to give what its float32 file gives, without labels.
 
-1. Each iteration takes the next images of a seeded order, half of them flipped from left to right,
-   and one step of Adam down the gradient of ``distillation_loss``.
+1. Each iteration takes the next images of a seeded order, changed as ``views`` does it, and one
+   step of Adam down the gradient of ``distillation_loss``.
 2. The learning rates fall to 0 by a half cosine. That of weights and biases is in steps of their
    integers, that of scales a fraction of the scale (``network``): neither depends on the network.
 3. Some images are held back. The network that is returned is the better one on these, before or
@@ -21,6 +21,7 @@ from torch import Tensor
 from mmdet2tflite.passport import Head
 from mmdet2tflite.quantize.tuning.loss import Outputs, distillation_loss
 from mmdet2tflite.quantize.tuning.network import TfliteNetwork
+from mmdet2tflite.quantize.tuning.views import random_view
 
 type Load = Callable[[int], NDArray[np.float32]]
 """The image of a number, H x W x C, as the network wants it."""
@@ -114,13 +115,7 @@ def _batches(
         while len(queue) < schedule.batch_size:
             queue += generator.permutation(list(images)).tolist()
         chosen, queue = queue[: schedule.batch_size], queue[schedule.batch_size :]
-        flips = generator.random(len(chosen)) < 0.5
-        yield np.stack(
-            [
-                load(number)[:, ::-1] if flip else load(number)
-                for number, flip in zip(chosen, flips, strict=True)
-            ]
-        )
+        yield np.stack([random_view(load(number), generator) for number in chosen])
 
 
 @torch.no_grad()
