@@ -14,6 +14,13 @@ from mmdet2tflite.stage import Job, Stage
 TUNED: tuple[PrecisionName, ...] = ("int8", "int8_io")
 """Precisions whose files are tuned: all that they compute with is int8."""
 
+ENVIRONMENT = {
+    "GOMP_SPINCOUNT": "1000",  # a thread that waits leaves its core to others (decisions/0005)
+    "MALLOC_MMAP_THRESHOLD_": "4294967295",  # memory of maps is used again, not given back and
+    "MALLOC_TRIM_THRESHOLD_": "4294967295",  # fetched anew from the kernel at each operator
+}
+"""Of the child: it moves maps of some megabytes through a thousand operators an iteration."""
+
 
 class TuneConfig(ConfigSection):
     """How an int8 file is tuned."""
@@ -64,7 +71,7 @@ def tune(
         seed=config.seed,
     )
     worker = "mmdet2tflite.quantize.tuning.tune_worker"
-    return job.ask("torch", worker, request, TfliteModel, log="tune")
+    return job.ask("torch", worker, request, TfliteModel, log="tune", environment=ENVIRONMENT)
 
 
 TUNE: Stage[TfliteModel] = Stage(name="tuned", run=tune, tools=("torch", "ai-edge-litert"))

@@ -2,8 +2,8 @@
 
 A view is the image, or its mirror image, moved by whole pixels; beside it is what a mirror at its
 border shows. No pixel is computed anew: an enlarged or darkened picture is smoother than those that
-the file is for, and a network that was tuned on such was worse on the others (docs/quantisation.md).
-The teacher sees the same view, so no box has to follow.
+the file is for, and a network that was tuned on such was worse on the others
+(docs/quantisation.md). The teacher sees the same view, so no box has to follow.
 """
 
 import numpy as np
