@@ -1,4 +1,4 @@
-"""Trained networks as PyTorch modules: the float file's numbers, the int8 file's integers, tuned."""
+"""Trained networks in PyTorch: the float file's numbers, the int8 file's integers, and tuned."""
 
 import numpy as np
 import pytest

@@ -5,8 +5,11 @@
 2. Never learnt are the scales of a tie with a tensor whose scale is stated elsewhere: what an
    operator of ``FIXED_SCALE`` writes, the graph's inputs, the QUANTIZE of an input (a picture's
    256 levels are exact as they are), and constants that are no weights.
+3. A bias is one operator's own: its scale is that of this operator's products. Those that several
+   operators read are copied first.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +17,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.quantize.tuning.steps import Step, refused
 from mmdet2tflite.quantize.tuning.table import FIXED_SCALE, KEEPS_SCALE, WEIGHTED
-from mmdet2tflite.tflite.flatbuffer import constant
+from mmdet2tflite.tflite.flatbuffer import constant, copy_tensor, operator_name
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,26 @@ def find_sharing(model: schema.ModelT, steps: Sequence[Step]) -> Sharing:
         )
     leaders = {index: find(index) for index in leader}
     return Sharing(leaders, frozenset(leaders.values()) - {leaders[index] for index in fixed})
+
+
+def own_biases(model: schema.ModelT) -> None:
+    """Rule 3, in place."""
+    graph = model.subgraphs[0]
+    seen: set[int] = set()
+    for operator in graph.operators:
+        name = operator_name(model, operator)
+        if name not in WEIGHTED or len(operator.inputs) <= WEIGHTED[name][2]:
+            continue
+        inputs = [int(index) for index in operator.inputs]
+        index = inputs[WEIGHTED[name][2]]
+        if index in seen:
+            index = copy_tensor(graph, index, "_own")
+            tensor = graph.tensors[index]
+            tensor.quantization = copy.copy(tensor.quantization)
+            inputs[WEIGHTED[name][2]] = index
+            operator.inputs = inputs
+        if index >= 0:
+            seen.add(index)
 
 
 def _quantised(step: Step) -> list[int]:

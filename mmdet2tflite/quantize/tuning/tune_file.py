@@ -13,6 +13,7 @@ from mmdet2tflite.passport import Head
 from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.quantize.tuning.loop import Learnt, Load, OnIteration, Schedule, train
 from mmdet2tflite.quantize.tuning.network import Reals, TfliteNetwork
+from mmdet2tflite.quantize.tuning.sharing import own_biases
 from mmdet2tflite.quantize.tuning.teacher import Teacher
 from mmdet2tflite.quantize.tuning.writing import write_learnt
 from mmdet2tflite.tflite.flatbuffer import constant, parse_model, serialise
@@ -56,6 +57,7 @@ def tune(
     """
     torch.manual_seed(schedule.seed)
     torch.set_num_threads(cores())
+    own_biases(model)
     network = TfliteNetwork(_padded(model), real_weights(float_model))
     teach = Teacher(serialise(_padded(teacher)), cores())
     judges = min(MOST_HELD_BACK, max(1, images // HELD_BACK))

@@ -1,5 +1,7 @@
 """A small network is tuned: what changes in the file, what stays, and that it computes the same."""
 
+import copy
+
 import cv2
 import numpy as np
 import pytest
@@ -11,9 +13,10 @@ from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.quantize.quantize_model import quantise_model
 from mmdet2tflite.quantize.tuning.loop import Schedule
 from mmdet2tflite.quantize.tuning.network import TfliteNetwork
+from mmdet2tflite.quantize.tuning.sharing import own_biases
 from mmdet2tflite.quantize.tuning.tune_file import Tuned, check_same, real_weights, tune
 from mmdet2tflite.quantize.tuning.writing import write_learnt
-from mmdet2tflite.tflite.flatbuffer import constant, parse_model, serialise
+from mmdet2tflite.tflite.flatbuffer import constant, copy_tensor, parse_model, serialise
 from tests.tflite.tflite_writer import Writer
 
 SIZE, CHANNELS, IMAGES = (12, 16), 8, 16
@@ -157,6 +160,31 @@ def test_a_file_that_is_not_what_was_tuned_is_refused():
     other.buffers[bias.buffer].data = np.frombuffer(counts.tobytes(), np.uint8)
     with pytest.raises(ParityError, match="steps apart"):
         check_same(network, other, unseen())
+
+
+def test_operators_that_share_a_bias_learn_one_each():
+    model = int8_of(float_network())
+    network_before = parse_model(serialise(model), "before")
+    graph = model.subgraphs[0]
+    last = copy.deepcopy(graph.operators[-2])  # the 1x1 convolution, before DEQUANTIZE
+    result = copy_tensor(graph, int(last.outputs[0]), "_twin", (1, SIZE[0] // 2, SIZE[1] // 2, 4))
+    last.outputs = [result]
+    graph.operators.append(last)
+    graph.outputs = [*graph.outputs, result]
+    graph_inputs = [int(o.inputs[2]) for o in graph.operators if len(o.inputs) == 3]
+    assert len(set(graph_inputs)) == len(graph_inputs) - 1
+    own_biases(model)
+    network = TfliteNetwork(model)
+    assert len(network.biases) == len(TfliteNetwork(network_before).biases) + 1
+    with torch.no_grad():
+        list(network.biases.values())[-1].add_(20)
+    write_learnt(network, model)
+    model.signatureDefs = []
+    assert check_same(network, model, unseen())["tuning.steps_apart"] <= 1
+    twin = graph.tensors[result].name.decode()
+    found = network(torch.from_numpy(unseen()[0]))
+    moved = (found[twin] - found["second"]) / network.output_step(twin)
+    assert float(moved.median()) == pytest.approx(20, abs=1)
 
 
 def test_learning_starts_at_the_real_weights_and_computes_with_the_rounded_ones():
