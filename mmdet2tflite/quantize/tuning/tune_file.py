@@ -15,6 +15,7 @@ from mmdet2tflite.quantize.tuning.loop import Learnt, Load, OnIteration, Schedul
 from mmdet2tflite.quantize.tuning.network import Reals, TfliteNetwork
 from mmdet2tflite.quantize.tuning.sharing import own_biases
 from mmdet2tflite.quantize.tuning.teacher import Teacher
+from mmdet2tflite.quantize.tuning.ties import avoid_ties
 from mmdet2tflite.quantize.tuning.writing import write_learnt
 from mmdet2tflite.tflite.flatbuffer import constant, parse_model, serialise
 from mmdet2tflite.tflite.padding_flag import put_pads_back
@@ -64,6 +65,8 @@ def tune(
     numbers = range(images)
     held_back, others = numbers[:judges], numbers[judges:]
     learnt = train(network, teach, load, others, held_back, head, schedule, on_iteration)
+    if learnt.after < learnt.before:
+        avoid_ties(network)
     write_learnt(network, model)
     return Tuned(network, learnt)
 

@@ -14,6 +14,7 @@ from mmdet2tflite.quantize.quantize_model import quantise_model
 from mmdet2tflite.quantize.tuning.loop import Schedule
 from mmdet2tflite.quantize.tuning.network import TfliteNetwork
 from mmdet2tflite.quantize.tuning.sharing import own_biases
+from mmdet2tflite.quantize.tuning.ties import NEAREST, avoid_ties, nearest_half
 from mmdet2tflite.quantize.tuning.tune_file import Tuned, check_same, real_weights, tune
 from mmdet2tflite.quantize.tuning.writing import write_learnt
 from mmdet2tflite.tflite.flatbuffer import constant, copy_tensor, parse_model, serialise
@@ -160,6 +161,20 @@ def test_a_file_that_is_not_what_was_tuned_is_refused():
     other.buffers[bias.buffer].data = np.frombuffer(counts.tobytes(), np.uint8)
     with pytest.raises(ParityError, match="steps apart"):
         check_same(network, other, unseen())
+
+
+def test_a_table_that_hangs_on_the_last_bit_is_moved_away_from_it():
+    """The scale at which the sigmoid of 10 steps is 200.5 of 256 steps, to the last bit."""
+    model = int8_of(float_network())
+    (first,) = [t for t in model.subgraphs[0].tensors if t.name == b"first"]
+    first.quantization.scale = np.array([np.log(200.5 / 55.5) / 10], np.float32)
+    network = TfliteNetwork(model)
+    (gate,) = [step for step in network.steps if step.name == "LOGISTIC"]
+    assert nearest_half(network, gate) < 1e-5
+    before = float(network.scale(gate.inputs[0]))
+    avoid_ties(network)
+    assert nearest_half(network, gate) > NEAREST
+    assert float(network.scale(gate.inputs[0])) == pytest.approx(before, rel=1e-4)
 
 
 def test_operators_that_share_a_bias_learn_one_each():
