@@ -1,9 +1,9 @@
 """Keeps scales away from where LOGISTIC's and TANH's tables hang on the last bit of an exponential.
 
-Both operators are tables of 256 entries, each a rounded function of a real. All other arithmetic of
-an int8 network is made of exactly rounded sums and products, but two libraries' exponentials differ
-in the last bit, and so do their tables where the unrounded entry is almost a half. One entry that is
-one step off has made outputs differ by 85 steps, on a network that amplifies. So an input's scale is
+Both operators are tables of 256 entries, each a rounded function of a real. All other arithmetic
+of an int8 network is made of exactly rounded sums and products, but two libraries' exponentials
+differ in the last bit, and so do their tables where the unrounded entry is almost a half. One entry
+in the wrong place is one step off, and a network may make much of that. So an input's scale is
 enlarged by 0.001 % until no entry is that near to a half.
 """
 
@@ -39,4 +39,4 @@ def nearest_half(network: TfliteNetwork, step: Step) -> float:
     inputs = torch.arange(grid.low, grid.high + 1, dtype=torch.float64)
     reals = FUNCTIONS[step.name](inputs * network.scale(step.inputs[0]).double())
     entries = reals / network.scale(step.outputs[0]).double()
-    return float((entries - entries.floor() - 0.5).abs().min())
+    return (entries - entries.floor() - 0.5).abs().min().item()
