@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmdet2tflite.passport import Head
-from mmdet2tflite.quantize.tuning.loss import Outputs, distillation_loss
+from mmdet2tflite.quantize.tuning.loss import DistillationLoss
 from mmdet2tflite.quantize.tuning.network import TfliteNetwork
 from mmdet2tflite.quantize.tuning.views import random_view
 
@@ -74,22 +74,24 @@ def train(
         images: numbers of those to learn from, at least one.
         held_back: numbers of those to judge by, at least one.
     """
-    judge = [(image[None], teach(image[None])) for image in map(load, held_back)]
-    before = held_loss(network, judge, head)
+    judge = Judge([load(number) for number in held_back], teach, head)
+    before = judge(network)
     start = {name: value.clone() for name, value in network.state_dict().items()}
     optimizer = torch.optim.Adam(_groups(network, schedule), betas=(0.9, 0.99))
     decay = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda done: 0.5 * (1 + math.cos(math.pi * done / schedule.iterations))
     )
-    batches = _batches(images, load, schedule)
+    batches, loss_of = _batches(images, load, schedule), DistillationLoss(head)
     for done, batch in zip(range(1, schedule.iterations + 1), batches, strict=False):
-        loss = distillation_loss(network(torch.from_numpy(batch)), teach(batch), head)
+        wanted = teach(batch)
+        loss_of.see(wanted)
+        loss = loss_of(network(torch.from_numpy(batch)), wanted)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         decay.step()
         on_iteration(done, loss.item())
-    after = held_loss(network, judge, head)
+    after = judge(network)
     if not after < before:  # NaN is no better
         network.load_state_dict(start)
         after = before
@@ -118,13 +120,24 @@ def _batches(
         yield np.stack([random_view(load(number), generator) for number in chosen])
 
 
-@torch.no_grad()
-def held_loss(
-    network: TfliteNetwork, judge: Sequence[tuple[NDArray[np.float32], Outputs]], head: Head | None
-) -> float:
-    """The mean loss over images with the teacher's outputs."""
-    losses = [
-        distillation_loss(network(torch.from_numpy(image)), wanted, head).item()
-        for image, wanted in judge
-    ]
-    return float(np.mean(losses))
+class Judge:
+    """The loss of a network on images of which it learns nothing, as one batch.
+
+    Args:
+        images: at least one, H x W x C.
+    """
+
+    def __init__(
+        self, images: Sequence[NDArray[np.float32]], teach: Teach, head: Head | None
+    ) -> None:
+        self._images = np.stack(images)
+        self._wanted = teach(self._images)
+        self._loss = DistillationLoss(head)
+        self._loss.see(self._wanted)
+
+    @torch.no_grad()
+    def __call__(self, network: TfliteNetwork) -> float:
+        """The network is run on one image after the other."""
+        found = [network(torch.from_numpy(image[None])) for image in self._images]
+        together = {name: torch.cat([outputs[name] for outputs in found]) for name in found[0]}
+        return self._loss(together, self._wanted).item()

@@ -1,12 +1,13 @@
 """What the loss counts, and what it does not."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
 from mmdet2tflite.passport import Head
-from mmdet2tflite.quantize.tuning.loss import distillation_loss
+from mmdet2tflite.quantize.tuning.loss import DistillationLoss
 
 HEAD = Head(
     family="yolox",
@@ -31,6 +32,13 @@ def changed(name: str, place: tuple[int, ...], by: float) -> dict[str, torch.Ten
     found = {key: value.clone() for key, value in outputs().items()}
     found[name][place] += by
     return found
+
+
+def distillation_loss(student, teacher, head) -> torch.Tensor:
+    """Of a teacher that was seen on these images alone."""
+    loss = DistillationLoss(head)
+    loss.see(teacher)
+    return loss(student, teacher)
 
 
 def test_the_teachers_own_outputs_cost_nothing():
@@ -59,3 +67,20 @@ def test_a_box_counts_where_something_is_and_not_elsewhere():
 def test_without_scores_that_are_known_every_value_counts_by_its_square(head):
     found = distillation_loss(changed("box_32", (0, 0, 1, 0), 1.0), outputs(), head)
     assert found.item() == pytest.approx(1 / 8 / 3, rel=1e-3)
+
+
+def test_an_error_counts_the_same_in_an_image_with_few_objects():
+    empty = {name: torch.full_like(value, UNSEEN) for name, value in outputs().items()}
+    loss = DistillationLoss(HEAD)
+    loss.see(outputs())
+    alone = loss(changed("obj_32", (0, 0, 0, 0), -6.0), outputs())
+    loss.see(empty)
+    found = {name: torch.cat([v, empty[name]]) for name, v in outputs().items()}
+    student = {name: value.clone() for name, value in found.items()}
+    student["obj_32"][0, 0, 0, 0] -= 6.0
+    both = loss(student, found)
+    # The same error in twice the images, over half the mean power.
+    assert both.item() == pytest.approx(alone.item(), rel=1e-3)
+    wrong = {name: value.clone() for name, value in empty.items()}
+    wrong["obj_32"][0, 0, 0, 0] = 0.0  # seen with probability 1/2, where nothing is
+    assert loss(wrong, empty).item() == pytest.approx(2 * math.log(2) / 3, rel=1e-2)
