@@ -16,12 +16,13 @@ or a large sample) and by XNNPACK's documented parameter structures:
 6. RELU, RELU6, RELU_N1_TO_1 are LiteRT's own: with ratio = m * 2**e and m in [0.5, 1), the product
    with m is rounded, and once more after its division by 2**-e (``MultiplyByQuantizedMultiplier``).
    Halves may fall on the other side for those with an upper limit.
-7. HARD_SWISH is LiteRT's own too, in 16-bit fixed point; rule 3 is at most one step off.
+7. HARD_SWISH is LiteRT's own too, in 16-bit fixed point (``hard_swish``).
 """
 
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -29,6 +30,7 @@ from torch.nn import functional as F
 from mmdet2tflite.geometry import same_pads
 from mmdet2tflite.quantize.tuning import rounding
 from mmdet2tflite.quantize.tuning.convolutions import finish, integer_limits
+from mmdet2tflite.quantize.tuning.hard_swish import hard_swish_table
 from mmdet2tflite.quantize.tuning.rounding import SIGMOID_STEPS, replace_value, requantise
 from mmdet2tflite.quantize.tuning.steps import Grid, Operator, ScaleOf, Step, refused
 
@@ -107,6 +109,22 @@ def from_table(function: Callable[[Tensor], Tensor]) -> Operator:
         return [requantise(real, 1 / scale(step.outputs[0]), step.grid.low, step.grid.high)]
 
     return operator
+
+
+def hard_swish(step: Step, values: Sequence[Tensor | None], scale: ScaleOf) -> list[Tensor]:
+    """HARD_SWISH: rule 7, by a table."""
+    value, grid, given = one(values), step.grid, step.input_grids[0]
+    if not is_integer(step):
+        return [F.hardswish(value)]
+    assert grid is not None
+    assert given is not None
+    into, out = scale(step.inputs[0]), scale(step.outputs[0])
+    inputs = np.arange(given.low, given.high + 1)
+    table = hard_swish_table(inputs, float(into.detach()), float(out.detach()))
+    entries = torch.from_numpy(table.clip(grid.low, grid.high).astype(np.float32))
+    exact = entries[(value.detach() - given.low).long()]
+    real = F.hardswish(value * into) / out
+    return [replace_value(real.clamp(grid.low, grid.high), exact)]
 
 
 def limited(least: float, largest: float | None) -> Operator:

@@ -1,7 +1,6 @@
 """The table of operators that can be trained through; what moves values is marked as such."""
 
 import torch
-from torch.nn import functional as F
 
 from mmdet2tflite.quantize.tuning import arithmetic, convolutions, moves
 from mmdet2tflite.quantize.tuning.fusing import SILU
@@ -33,7 +32,7 @@ ARITHMETIC: dict[str, Operator] = {
     "DEPTHWISE_CONV_2D": convolutions.depthwise_conv_2d,
     "DEQUANTIZE": arithmetic.dequantize,
     "FULLY_CONNECTED": convolutions.fully_connected,
-    "HARD_SWISH": arithmetic.from_table(F.hardswish),
+    "HARD_SWISH": arithmetic.hard_swish,
     "LOGISTIC": arithmetic.from_table(torch.sigmoid),
     "MAX_POOL_2D": arithmetic.max_pool_2d,
     "MEAN": arithmetic.mean,
