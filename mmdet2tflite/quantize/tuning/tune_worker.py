@@ -1,24 +1,33 @@
 """Child process: an int8 file is tuned, written, and compared with what was tuned.
 
-Leaves the file and ``loss.json``, the loss of every iteration.
+Leaves the file, ``loss.json`` with the loss of every iteration, and ``layers.json``
+(``layer_table``).
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from mmdet2tflite.artifacts import TfliteModel
 from mmdet2tflite.convert.tflite_file import read_passport, write_passport
 from mmdet2tflite.processes.messages import answer, progress
+from mmdet2tflite.quantize.layer_groups import find_layers
+from mmdet2tflite.quantize.layer_table import LAYERS
+from mmdet2tflite.quantize.quantise_file import describe_layers
+from mmdet2tflite.quantize.quantize_model import Quantised
 from mmdet2tflite.quantize.quantize_worker import compare, sample_of
 from mmdet2tflite.quantize.tuning.loop import Schedule
 from mmdet2tflite.quantize.tuning.tune_file import check_same, tune
 from mmdet2tflite.quantize.tuning.tune_request import TuneRequest
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
+from mmdet2tflite.tflite.rotation import remove_io_rotations
 
 LOSSES = "loss.json"
 KEPT_IMAGES = 512
@@ -56,6 +65,8 @@ def tune_int8(request: TuneRequest) -> TfliteModel:
     write_passport(model, replace(passport, tools=tools, ancestors=ancestors))
     write_model(model, request.target)
     request.target.with_name(LOSSES).write_text(json.dumps(losses), "utf-8")
+    layers = layers_of(request, model, samples)
+    request.target.with_name(LAYERS).write_text(json.dumps(layers, indent=1), "utf-8")
     result = source.model_copy(update={"stage": "", "key": "", "digest": "", "metrics": {}})
     reference = source.model_copy(update={"precision": "float32"})
     metrics |= {
@@ -65,6 +76,16 @@ def tune_int8(request: TuneRequest) -> TfliteModel:
     }
     compared = compare((reference, request.teacher), (result, request.target), request.check)
     return result.model_copy(update={"metrics": metrics | compared})
+
+
+def layers_of(
+    request: TuneRequest, model: schema.ModelT, samples: Sequence[NDArray[np.float32]]
+) -> dict[str, Any]:
+    """The content of ``layers.json``, as of any file that was quantised."""
+    float_model = read_model(request.teacher)
+    remove_io_rotations(float_model)
+    quantised = Quantised(model, find_layers(float_model), None)
+    return describe_layers(request.teacher, request.target, quantised, samples)
 
 
 def schedule_of(request: TuneRequest) -> Schedule:

@@ -9,6 +9,7 @@ from mmdet2tflite.artifacts import TfliteModel
 from mmdet2tflite.config.experiment import Experiment, Tuning
 from mmdet2tflite.convert.tflite_file import read_passport
 from mmdet2tflite.errors import DataError, ModelError
+from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.quantize.tuning.stage import TUNE, TuneConfig
 from mmdet2tflite.quantize.tuning.tune_worker import LOSSES
 from mmdet2tflite.store.store import Store
@@ -54,6 +55,8 @@ def test_a_tuned_file_says_what_it_was_made_of_and_what_it_gained(store, teacher
     assert "check.snr_db.cls_32" in result.metrics
     assert len(json.loads(store.path(result, LOSSES).read_text())) == ITERATIONS
     assert [m["completed"] for m in messages] == [1, 2, 3, 4]
+    layers = json.loads(store.path(result, LAYERS).read_text())["layers"]
+    assert [layer["layer"] for layer in layers] == [output.name for output in result.outputs]
     operators = [tflite_ops(store.path(file, file.file)) for file in (result, untuned)]
     assert operators[0] == operators[1]
 
