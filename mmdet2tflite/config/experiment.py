@@ -75,7 +75,7 @@ class Tuning(ConfigSection):
     batch_size: Positive = 4
     images: Positive = 2000
     """At most so many training images, a seeded sample; one of eight judges the result."""
-    weight_rate: Annotated[float, Field(gt=0)] = 0.02
+    weight_rate: Annotated[float, Field(gt=0)] = 0.005
     """First learning rate of weights and biases, in steps of their integers."""
     scale_rate: Annotated[float, Field(gt=0)] = 0.002
     """First learning rate of scales, as a fraction of each."""

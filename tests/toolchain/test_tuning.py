@@ -74,7 +74,7 @@ def test_a_tuned_file_is_nearer_to_its_float_file(main_path, variants, padding):
     """Of 16 images, two judge; the outputs of eight others follow."""
     store, dataset, teacher = main_path.store, main_path.dataset, variants[padding].tflite
     model = quantise(store, teacher, dataset, "int8")
-    config = TuneConfig(tuning=Tuning(iterations=40), seed=0)
+    config = TuneConfig(tuning=Tuning(iterations=60), seed=0)
     inputs = {"model": model, "teacher": teacher, "dataset": dataset}
     tuned = TUNE.build(store, config, timeout=TIMEOUT, **inputs)
     assert tuned.metrics["tuning.loss_after"] < tuned.metrics["tuning.loss_before"]

@@ -30,7 +30,7 @@ from mmdet2tflite.tflite.flatbuffer import read_model, write_model
 from mmdet2tflite.tflite.rotation import remove_io_rotations
 
 LOSSES = "loss.json"
-KEPT_IMAGES = 512
+KEPT_IMAGES = 128
 """In memory, as the network wants them: 2 MB each at 416 x 416."""
 TOOLS = ("torch", "ai-edge-litert")
 
