@@ -77,12 +77,15 @@ def tflite_cells(
     rewritten: Mapping[str, Rewritten],
     tflite: Mapping[tuple[str, ConverterName], Tflite],
     quantized: Mapping[tuple[str, ConverterName, PrecisionName], Tflite],
+    tuned: Mapping[tuple[str, ConverterName, PrecisionName], Tflite],
 ) -> Iterator[Cell]:
     """The TFLite files, in the order of the experiment; float32 before what it is compared with."""
     for (strategy, converter), file in tflite.items():
         for precision in sorted(precisions, key=lambda name: name != FLOAT32):
-            model = file if precision == FLOAT32 else quantized[strategy, converter, precision]
-            yield Cell(strategy, converter, precision, rewritten[strategy], (file,), model)
+            made_by = strategy, converter, precision
+            made = file if precision == FLOAT32 else quantized[made_by]
+            model = tuned.get(made_by, made)
+            yield Cell(strategy, converter, precision, rewritten[strategy], (file, made), model)
 
 
 def keras_cells(

@@ -92,10 +92,15 @@ def _origins(store: Store, outcome: Outcome) -> dict[str, Any]:
 
 def read_layers(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """What ``layers.json`` holds of every file that has one, by variant."""
-    return {
-        outcome.variant: json.loads(store.path(outcome.model, LAYERS).read_text(encoding="utf-8"))
+    files = {
+        outcome.variant: store.path(outcome.model, LAYERS)
         for outcome in outcomes
         if isinstance(outcome.model, TfliteModel) and is_calibrated(outcome.model.precision)
+    }
+    return {
+        variant: json.loads(file.read_text(encoding="utf-8"))
+        for variant, file in files.items()
+        if file.exists()  # not of a tuned file
     }
 
 

@@ -32,6 +32,7 @@ from tests.flows.variant_tasks import (
     rewrite,
     runner,
     to_keras,
+    tune,
 )
 
 
@@ -39,12 +40,15 @@ from tests.flows.variant_tasks import (
 def outcomes(monkeypatch) -> Callable[..., list[Outcome]]:
     """The outcomes, with these tasks in place of those that succeed, on two threads."""
 
-    def run(variants: Variants = MIRROR, **tasks: Callable[..., object]) -> list[Outcome]:
+    def run(
+        variants: Variants = MIRROR, quantised: bool = False, **tasks: Callable[..., object]
+    ) -> list[Outcome]:
         usual = {
             "onnx_to_rewritten": rewrite,
             "rewritten_to_tflite": convert,
             "rewritten_to_keras": to_keras,
             "tflite_to_quantized": quantise,
+            "tflite_to_tuned": tune,
             "model_to_report": measure,
         }
         monkeypatch.setattr(page, "side_by_side", runner)
@@ -52,7 +56,7 @@ def outcomes(monkeypatch) -> Callable[..., list[Outcome]]:
             for name, function in {**usual, **tasks}.items():
                 place = helpers if name == "model_to_report" else page
                 monkeypatch.setattr(place, name, Task(function, threads))
-            setup = experiment(variants)
+            setup = experiment(variants, quantised=quantised)
             cells = page.variants(setup, ONNX, DATASET)
             return list(helpers.all_measured(setup, cells, REPORT, DATASET))
 
@@ -142,6 +146,23 @@ def test_nothing_is_measured_before_all_files_are_made(outcomes):
     outcomes(MATRIX, tflite_to_quantized=make, model_to_report=weigh)
     integers_and_halves = len(ALL) * 2 // 3
     assert events == ["made"] * integers_and_halves + ["measured"] * len(ALL)
+
+
+@pytest.mark.parametrize("quantised", [False, True])
+def test_files_of_integers_alone_are_tuned_where_the_training_is_quantised(outcomes, quantised):
+    precisions = ("float32", "int8", "int8_io", "int8_mixed", "int16x8", "int8_dynamic")
+    found = outcomes(Variants(padding=STRATEGIES, precisions=precisions), quantised)
+    tuned = [outcome.tags["precision"] for outcome in found if "tuned" in outcome.model.metrics]
+    assert tuned == (["int8", "int8_io"] * len(STRATEGIES) if quantised else [])
+
+
+@pytest.mark.parametrize("task", ["tflite_to_quantized", "tflite_to_tuned"])
+def test_a_file_that_cannot_be_quantised_or_tuned_has_its_reason(outcomes, task):
+    found = outcomes(MIRROR, True, **{task: refuse})
+    failures = {outcome.tags["precision"]: outcome.failure for outcome in found}
+    assert "it cannot be done" in failures["int8"]
+    assert bool(failures["float16"]) == (task == "tflite_to_quantized")
+    assert not failures["float32"]
 
 
 def test_what_auto_chose_is_left_out_where_it_is_there_already(outcomes):

@@ -18,7 +18,7 @@ from mmdet2tflite.artifacts import (
     TfliteModel,
 )
 from mmdet2tflite.config.dataset import DigitsData
-from mmdet2tflite.config.experiment import Experiment, Variants
+from mmdet2tflite.config.experiment import Experiment, Training, Variants
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.passport import Head, Preprocessing, Rotation
 from mmdet2tflite.processes.interruption import check_interruption, interruptible
@@ -46,8 +46,13 @@ MIRROR = Variants(padding=("mirror",), precisions=PRECISIONS)
 MATRIX = Variants(padding=STRATEGIES, converters=CONVERTERS, precisions=PRECISIONS)
 
 
-def experiment(variants: Variants) -> Experiment:
-    return Experiment(name="test", dataset=DigitsData(kind="digits"), variants=variants)
+def experiment(variants: Variants, **training: object) -> Experiment:
+    return Experiment(
+        name="test",
+        dataset=DigitsData(kind="digits"),
+        variants=variants,
+        training=Training.model_validate(training),
+    )
 
 
 class Promise:
@@ -134,6 +139,14 @@ def quantise(setup: Experiment, model: TfliteModel, dataset: Dataset, name: str)
     assert (model.precision, dataset) == ("float32", DATASET)
     assert name != "float32"
     return model.model_copy(update={"precision": name})
+
+
+def tune(
+    setup: Experiment, model: TfliteModel, teacher: TfliteModel, dataset: Dataset
+) -> TfliteModel:
+    assert (teacher.precision, dataset) == ("float32", DATASET)
+    assert (teacher.strategy, teacher.converter) == (model.strategy, model.converter)
+    return model.model_copy(update={"metrics": {"tuned": 1.0}})
 
 
 def measure(
