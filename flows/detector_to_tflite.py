@@ -12,10 +12,10 @@ from flows.running.task_runners import check_machines, side_by_side
 from flows.variants import (
     FLOAT32,
     Cell,
+    all_measured,
     different,
     in_openvino,
     keras_cells,
-    measured,
     promised,
     tflite_cells,
     wait_for,
@@ -24,6 +24,7 @@ from mmdet2tflite.artifacts import Checkpoint, Comparison, Dataset, OnnxModel
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.config.loading import load_experiment
 from mmdet2tflite.processes.exit_status import Incomplete
+from mmdet2tflite.quantize.tuning.stage import TUNED
 from mmdet2tflite.report.outcome import Outcome
 from tasks.checkpoint_to_onnx import checkpoint_to_onnx
 from tasks.config_to_dataset import config_to_dataset
@@ -34,6 +35,7 @@ from tasks.reports_to_comparison import reports_to_comparison
 from tasks.rewritten_to_keras import rewritten_to_keras
 from tasks.rewritten_to_tflite import rewritten_to_tflite
 from tasks.tflite_to_quantized import tflite_to_quantized
+from tasks.tflite_to_tuned import tflite_to_tuned
 from tasks.tracking.runs import Trackable, tracked_run
 
 
@@ -80,7 +82,8 @@ def evaluated(
 ) -> Iterator[Outcome]:
     """Measure every model, each against the one that it was made of.
 
-    All files are made first; then each has the machine to itself and is measured.
+    Files of other precisions are compared with their float32 file, too. All files are made first;
+    then each has the machine to itself and is measured.
     """
     pytorch_report = model_to_report(experiment, checkpoint, dataset)
     yield Outcome.measured(checkpoint, pytorch_report)
@@ -88,8 +91,8 @@ def evaluated(
     yield Outcome.measured(onnx, onnx_report)
     if experiment.variants.openvino:
         yield in_openvino(experiment, onnx, onnx_report, dataset)
-    for cell in variants(experiment, onnx, dataset):
-        yield measured(experiment, cell, onnx_report, dataset)
+    cells = variants(experiment, onnx, dataset)
+    yield from all_measured(experiment, cells, onnx_report, dataset)
 
 
 def variants(experiment: Experiment, onnx: OnnxModel, dataset: Dataset) -> list[Cell]:
@@ -120,6 +123,13 @@ def variants(experiment: Experiment, onnx: OnnxModel, dataset: Dataset) -> list[
             for precision in wanted.precisions
             if precision != FLOAT32
         }
+        tuned = {
+            (strategy, converter, precision): tflite_to_tuned.submit(
+                experiment, promised(file), promised(tflite[strategy, converter]), dataset
+            )
+            for (strategy, converter, precision), file in quantized.items()
+            if experiment.training.quantised and precision in TUNED
+        }
         keras = {
             (strategy, file_format): rewritten_to_keras.submit(
                 experiment, promised(graph), onnx, dataset, file_format
@@ -127,8 +137,8 @@ def variants(experiment: Experiment, onnx: OnnxModel, dataset: Dataset) -> list[
             for strategy, graph in rewritten.items()
             for file_format in wanted.formats
         }
-        wait_for(rewritten, tflite, quantized, keras)
+        wait_for(rewritten, tflite, quantized, tuned, keras)
     return [
-        *tflite_cells(wanted.precisions, rewritten, tflite, quantized),
+        *tflite_cells(wanted.precisions, rewritten, tflite, quantized, tuned),
         *keras_cells(rewritten, keras),
     ]

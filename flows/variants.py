@@ -77,12 +77,15 @@ def tflite_cells(
     rewritten: Mapping[str, Rewritten],
     tflite: Mapping[tuple[str, ConverterName], Tflite],
     quantized: Mapping[tuple[str, ConverterName, PrecisionName], Tflite],
+    tuned: Mapping[tuple[str, ConverterName, PrecisionName], Tflite],
 ) -> Iterator[Cell]:
-    """The TFLite files, in the order of the experiment."""
+    """The TFLite files, in the order of the experiment; float32 before what it is compared with."""
     for (strategy, converter), file in tflite.items():
-        for precision in precisions:
-            model = file if precision == FLOAT32 else quantized[strategy, converter, precision]
-            yield Cell(strategy, converter, precision, rewritten[strategy], (file,), model)
+        for precision in sorted(precisions, key=lambda name: name != FLOAT32):
+            made_by = strategy, converter, precision
+            made = file if precision == FLOAT32 else quantized[made_by]
+            model = tuned.get(made_by, made)
+            yield Cell(strategy, converter, precision, rewritten[strategy], (file, made), model)
 
 
 def keras_cells(
@@ -104,15 +107,40 @@ def in_openvino(
         return Outcome.failed(error, "unchanged", "openvino", FLOAT32)
 
 
-def measured(experiment: Experiment, cell: Cell, onnx_report: Report, dataset: Dataset) -> Outcome:
-    """The file, alone on the machine; or the first step on the way to it that failed."""
+def all_measured(
+    experiment: Experiment, cells: Sequence[Cell], onnx_report: Report, dataset: Dataset
+) -> Iterator[Outcome]:
+    """Every file in turn; one of another precision is compared with its float32 file, too."""
+    float32: dict[tuple[str, str], Report] = {}
+    for cell in cells:
+        made_by = cell.strategy, cell.converter
+        other = cell.precision != FLOAT32
+        reference = float32.get(made_by) if other else None
+        outcome = measured(experiment, cell, onnx_report, dataset, reference)
+        if outcome.report and not other and not cell.file_format:
+            float32[made_by] = outcome.report
+        yield outcome
+
+
+def measured(
+    experiment: Experiment,
+    cell: Cell,
+    onnx_report: Report,
+    dataset: Dataset,
+    float32: Report | None = None,
+) -> Outcome:
+    """The file, alone on the machine; or the first step on the way to it that failed.
+
+    Args:
+        float32: the report of the file that this one was made of, if it is of another precision.
+    """
     rewritten = None
     try:
         rewritten = cell.rewritten.result()
         for step in cell.steps:
             step.result()
         model = cell.model.result()
-        report = model_to_report(experiment, model, dataset, onnx_report)
+        report = model_to_report(experiment, model, dataset, onnx_report, float32)
     except UserError as error:
         return Outcome.failed(
             error, cell.strategy, cell.converter, cell.precision, rewritten, cell.file_format

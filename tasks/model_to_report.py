@@ -13,9 +13,13 @@ def model_to_report(
     model: Model,
     dataset: Dataset,
     reference: Report | None = None,
+    float32: Report | None = None,
 ) -> Call[Report]:
-    """Measure a model on the validation images, and compare it with its source's report."""
-    inputs = {"model": model, "dataset": dataset, "reference": reference}
+    """Measure a model on the validation images, and compare it with its source's report.
+
+    A file of another precision is also compared with that of the ``float32`` file.
+    """
+    inputs = {"model": model, "dataset": dataset, "reference": reference, "float32": float32}
     return Call(
         EVALUATE,
         experiment.evaluation,

@@ -22,12 +22,13 @@ from mmdet2tflite.evaluate.evaluate import EVALUATE
 from mmdet2tflite.files.digest import file_sha256
 from mmdet2tflite.graph.rewrite import REWRITE, RewriteConfig
 from mmdet2tflite.quantize.quantize import QUANTIZE
+from mmdet2tflite.quantize.tuning.stage import TUNE
 from mmdet2tflite.report.compare import COMPARE
 from mmdet2tflite.sources import INFRASTRUCTURE, LIBRARY, source_files
 from mmdet2tflite.stage import Job, Stage
 
 STAGES: tuple[Stage[Any], ...] = (
-    *(DATASET, TRAIN, EXPORT, REWRITE, CONVERT, KERAS, OPENVINO, QUANTIZE, EVALUATE, COMPARE),
+    *(DATASET, TRAIN, EXPORT, REWRITE, CONVERT, KERAS, OPENVINO, QUANTIZE, TUNE, EVALUATE, COMPARE),
 )
 FOLDER = Path(sources.__file__).parent
 MODULES = {
@@ -258,6 +259,7 @@ def test_every_worker_belongs_to_a_stage_but_those_of_commands_that_store_nothin
         (DATASET, None),
         (REWRITE, "mmdet2tflite.graph.rewrite_worker"),
         (QUANTIZE, "mmdet2tflite.quantize.quantize_worker"),
+        (TUNE, "mmdet2tflite.quantize.tuning.tune_worker"),
         (COMPARE, None),
     ],
 )

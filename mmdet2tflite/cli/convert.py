@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mmdet2tflite.backends.magnitude_table import describe_overflow
 from mmdet2tflite.standalone.convert_file import convert_file
 from mmdet2tflite.standalone.reports import Conversion
 from mmdet2tflite.standalone.request import Request
@@ -55,6 +56,8 @@ def _lines(conversion: Conversion) -> list[str]:
             f"{explained:.0f} outputs miss the tolerance by no more than the network moves by when "
             "its weights are rounded otherwise"
         )
+    if overflow := describe_overflow(conversion.magnitudes):
+        lines.append(overflow)
     if not passport.exact:
         error = metrics["rewritten.relative"]
         lines.append(f"{passport.strategy} is inexact: {error:.1g} of the range from the ONNX")
@@ -83,4 +86,6 @@ def _lines_of_precision(name: str, result: "FileResult") -> list[str]:
     if result.losing:
         layers = ", ".join(f"{each.layer} {each.snr_db:.0f} dB" for each in result.losing)
         lines.append(f"{name} loses most in {layers}")
+    if result.unlike:
+        lines.append(f"{name}: {result.unlike}")
     return lines

@@ -68,6 +68,19 @@ class Augmentation(ConfigSection):
         return {"plain_epochs": "without mosaic, all epochs run on whole images; leave it out"}
 
 
+class Tuning(ConfigSection):
+    """How an int8 file is tuned towards its float32 file (docs/quantisation.md)."""
+
+    iterations: Positive = 400
+    batch_size: Positive = 4
+    images: Positive = 2000
+    """At most so many training images, a seeded sample; one of eight judges the result."""
+    weight_rate: Annotated[float, Field(gt=0)] = 0.005
+    """First learning rate of weights and biases, in steps of their integers."""
+    scale_rate: Annotated[float, Field(gt=0)] = 0.002
+    """First learning rate of scales, as a fraction of each."""
+
+
 class Training(ConfigSection):
     """How the weights come about. ``epochs: 0`` takes ``checkpoint`` as it is."""
 
@@ -98,11 +111,17 @@ class Training(ConfigSection):
     rendezvous: Annotated[str | None, Field(exclude=True, pattern=r"^[^:\s]+:[0-9]+$")] = None
     """``HOST:PORT`` of the first of several machines; not in the cache key."""
     seed: int = 0
+    quantised: Annotated[bool, NotInKey("the float network is trained all the same")] = False
+    """Tune the files of the precisions int8 and int8_io after they were quantised, with their own
+    integers in the forward pass (docs/quantisation.md)."""
+    tuning: Annotated[Tuning, NotInKey("as quantised")] = Tuning()
 
     @override
     def without_effect(self) -> Mapping[str, str]:
         """See ``ConfigSection``."""
         useless: dict[str, str] = {}
+        if not self.quantised:
+            useless["tuning"] = "quantised is false: no file is tuned"
         if self.optimizer == "config":
             why = (
                 "optimizer: config keeps optimizer and schedule of the mmdet config; set it there, "
@@ -185,6 +204,8 @@ class Evaluation(ConfigSection):
     images: Positive | None = None
     """Only the first so many validation images; by default all."""
     parity_images: Positive = 8
+    resamples: Positive = 1000
+    """Draws of the images, for the interval of what a precision loses against float32."""
     latency: Latency = Latency()
 
 
@@ -219,6 +240,7 @@ class Timeouts(ConfigSection):
     rewrite: Positive = 600
     convert: Positive = 900
     quantize: Positive = 1800
+    tune: Positive = 7200
     evaluate: Positive = 3600
 
 

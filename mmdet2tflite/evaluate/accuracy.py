@@ -89,7 +89,7 @@ def coco_tables(
     }
 
 
-def average_precision(right: NDArray[np.bool_], weights: NDArray[Any], boxes: int) -> float:
+def average_precision(right: NDArray[np.bool_], weights: NDArray[Any], boxes: Any) -> Any:
     """COCO's average precision of one class, with detections that count more or less than once.
 
     The mean of the interpolated precision at the recalls 0, 0.01 … 1, and over the IoU thresholds.
@@ -97,15 +97,20 @@ def average_precision(right: NDArray[np.bool_], weights: NDArray[Any], boxes: in
     Args:
         right: whether a detection found a box, at each IoU threshold, the highest score first
             (T x D).
-        weights: how often a detection counts; not at all with 0 (T x D).
-        boxes: how many there are to find, at least one.
+        weights: how often a detection counts; not at all with 0 (T x D, or draws x T x D).
+        boxes: how many there are to find, at least one (or one number a draw).
+
+    Returns:
+        A number, or one for each draw.
     """
-    found = np.cumsum(weights * right, axis=1)
-    precision = found / np.maximum(np.cumsum(weights, axis=1), 1)
-    best_from_here = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    padded = np.pad(best_from_here, ((0, 0), (0, 1)))  # a recall that is never reached
-    reached = [np.searchsorted(recall, RECALLS) for recall in found / boxes]
-    return float(np.mean([line[index] for line, index in zip(padded, reached, strict=True)]))
+    found = np.cumsum(weights * right, axis=-1)
+    precision = found / np.maximum(np.cumsum(weights, axis=-1), 1)
+    best_from_here = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
+    recall = found / np.asarray(boxes)[..., None, None]
+    # How many of the recalls are reached here, and how many were not before.
+    reached = np.searchsorted(RECALLS, recall, side="right")
+    newly = np.diff(reached, axis=-1, prepend=0)
+    return (best_from_here * newly).sum(axis=-1).mean(axis=-1) / len(RECALLS)
 
 
 def _evaluate(

@@ -24,6 +24,8 @@ from mmdet2tflite.evaluate.coco_evaluation import coco_evaluation
 
 DETECTIONS = 100
 """Of one class in one image, the best: as many as ``accuracy`` counts."""
+AT_ONCE = 2**20
+"""Numbers in the arrays of some draws of a class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,12 @@ class PairedBootstrap:
         """What the difference exceeds in this fraction of the draws."""
         return float(np.quantile(self.differences, 1 - confidence))
 
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """What the difference lies between in this fraction of the draws, as many on each side."""
+        tail = (1 - confidence) / 2
+        low, high = np.quantile(self.differences, (tail, 1 - tail)).tolist()
+        return low, high
+
 
 def paired_bootstrap(
     annotations: Mapping[str, Any],
@@ -84,18 +92,19 @@ def paired_bootstrap(
     """
     models = [match(annotations, results, image_ids) for results in (first, second)]
     count = len(set(image_ids))
-    once = np.ones(count, np.int64)
-    values = [mean_average_precision(model, once) for model in models]
+    values = [mean_average_precision(model, np.ones(count, np.int64)) for model in models]
     if np.isnan(values).any():
         raise DataError("the validation images hold no boxes", "boxes to compare two models by")
     generator = np.random.default_rng(seed)
-    differences = []
-    for _ in range(resamples):
-        drawn = np.bincount(generator.integers(0, count, count), minlength=count)
-        one, other = (mean_average_precision(model, drawn) for model in models)
-        differences.append(other - one)
-    found = np.array(differences)
-    return PairedBootstrap(values[0], values[1], found[~np.isnan(found)])
+    drawn = np.array(
+        [
+            np.bincount(generator.integers(0, count, count), minlength=count)
+            for _ in range(resamples)
+        ]
+    )
+    one, other = (mean_average_precisions(model, drawn) for model in models)
+    differences = other - one
+    return PairedBootstrap(values[0], values[1], differences[~np.isnan(differences)])
 
 
 def match(
@@ -142,11 +151,20 @@ def mean_average_precision(classes: Sequence[ClassMatches], drawn: NDArray[np.in
     The same as of a data set in which the images are repeated: equal detections stand together in
     the order of scores, and precision is interpolated over them.
     """
-    there = [(each, boxes) for each in classes if (boxes := int(drawn @ each.boxes))]
-    if not there:
-        return float("nan")
-    return float(
-        np.mean(
-            [average_precision(c.hits, drawn[c.images] * c.counted, boxes) for c, boxes in there]
-        )
-    )
+    return float(mean_average_precisions(classes, drawn[None])[0])
+
+
+def mean_average_precisions(
+    classes: Sequence[ClassMatches], drawn: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The same of many draws at once (draws x N)."""
+    total, there = np.zeros(len(drawn)), np.zeros(len(drawn), np.int64)
+    for each in classes:
+        boxes = drawn @ each.boxes
+        at_once = max(1, AT_ONCE // max(1, each.hits.size))
+        for start in range(0, len(drawn), at_once):
+            some = np.flatnonzero(boxes[start : start + at_once]) + start
+            weights = drawn[some][:, None, each.images] * each.counted
+            total[some] += average_precision(each.hits, weights, boxes[some])
+        there += boxes > 0
+    return np.divide(total, there, out=np.full(len(drawn), np.nan), where=there > 0)

@@ -13,7 +13,8 @@ from mmdet2tflite.evaluate.analysis import ANALYSIS, analyse, analysis_metrics
 from mmdet2tflite.evaluate.error_sheet import draw_analysis
 from mmdet2tflite.evaluate.image_score import score_all
 from mmdet2tflite.evaluate.pictures import draw_comparison
-from mmdet2tflite.evaluate.request import EvaluateRequest
+from mmdet2tflite.evaluate.precision_loss import loss_metrics, precision_loss
+from mmdet2tflite.evaluate.request import REPORT, EvaluateRequest
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.processes import machine
@@ -35,17 +36,19 @@ def evaluate(
     model: Model,
     dataset: Dataset,
     reference: Report | None = None,
+    float32: Report | None = None,
 ) -> Report:
     """Measure a model on the validation images.
 
     Args:
-        reference: the report of the model that this one was made of; parity is computed from the
-            files that both left, so two models never share a process.
+        reference: the report of the model that this one is compared with; parity is computed from
+            the files that both left, so two models never share a process.
+        float32: of a file of another precision, the report of the float32 file that it was made of.
 
     Raises:
         DataError: an image cannot be read.
         ModelError: the model does not load, or its outputs are not what they should be.
-        ConfigError: the reference is about other images.
+        ConfigError: ``reference`` or ``float32`` is about other images.
         ToolFailed: the child failed or ran into its time-out.
     """
     annotations = job.store.path(dataset, dataset.val.annotations).resolve()
@@ -75,8 +78,21 @@ def evaluate(
         variant=backend.label(model),
         model=model.digest,
         compared_with=reference.digest if reference else "",
-        metrics={**metrics, **leave_analysis(request)},
+        metrics={**metrics, **_leave_loss(job, request, float32), **leave_analysis(request)},
     )
+
+
+def _leave_loss(job: Job, request: EvaluateRequest, float32: Report | None) -> dict[str, float]:
+    """Add what the precision loses to ``report.json``, if there is a mAP to lose."""
+    file = request.work / REPORT
+    details = json.loads(file.read_text(encoding="utf-8"))
+    if float32 is None or "map" not in details["metrics"]:
+        return {}
+    before, after = Evaluated.load(job.store.path(float32)), Evaluated.load(request.work)
+    loss = precision_loss(request.annotations, before, after, request.config.resamples)
+    details["loss"] = {"against": float32.variant, **loss}
+    file.write_text(json.dumps(details, indent=1, allow_nan=False), encoding="utf-8")
+    return loss_metrics(loss)
 
 
 def leave_analysis(request: EvaluateRequest) -> dict[str, float]:

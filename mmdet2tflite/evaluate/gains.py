@@ -43,7 +43,7 @@ class Ranking:
         for label in classes:
             own, boxes = self.labels == label, int(self.boxes[label])
             right, counted = self.right[None, own], self.counted[None, own]
-            values.append(average_precision(right, counted, boxes) if boxes else 1.0)
+            values.append(float(average_precision(right, counted, boxes)) if boxes else 1.0)
         return float(np.mean(values))
 
 

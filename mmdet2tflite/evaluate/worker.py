@@ -1,11 +1,12 @@
 """Child process: runs one model over the validation images and measures everything.
 
 Leaves ``detections.json`` and ``outputs.npz`` (see ``results.py``), ``report.json`` with the
-metrics and all details, and of a TFLite file ``operators.json``.
+metrics and all details, of a TFLite file ``operators.json``, and of a float one
+``magnitudes.json``.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,11 @@ from typing import Any
 import numpy as np
 
 from mmdet2tflite.artifacts import Checkpoint, OnnxModel, OpenvinoModel, TfliteModel
+from mmdet2tflite.backends.magnitude_table import (
+    MAGNITUDES,
+    magnitude_metrics,
+    magnitude_table,
+)
 from mmdet2tflite.backends.table import BACKENDS, Model
 from mmdet2tflite.config.experiment import Latency
 from mmdet2tflite.errors import ConfigError, ModelError
@@ -24,9 +30,10 @@ from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.parity import parity
 from mmdet2tflite.processes import machine
 from mmdet2tflite.processes.messages import answer, progress
+from mmdet2tflite.quantize.precisions import is_calibrated
 from mmdet2tflite.runtime.decode import Detections, Floats, decode
 from mmdet2tflite.runtime.images import input_tensor
-from mmdet2tflite.runtime.runners import Runner, RunnerWithDecoder
+from mmdet2tflite.runtime.runners import Runner, RunnerWithDecoder, sample_of
 from mmdet2tflite.tflite.census import census_metrics
 from mmdet2tflite.tflite.flatbuffer import read_model
 
@@ -60,6 +67,7 @@ def measure(request: EvaluateRequest) -> dict[str, float]:
     backend = BACKENDS[request.model.kind]
     if isinstance(request.model, TfliteModel):
         _operator_times(request.model_folder / request.model.file, request.work / OPERATORS)
+        metrics |= _magnitudes(request, request.model, list(images.values()))
     details["machine"] = {
         "cpu": machine.cpu_model(),
         "cores": machine.cores(),
@@ -160,6 +168,21 @@ def _operator_times(model: Path, target: Path) -> None:
 
     times = [asdict(time) for time in operator_times(read_model(model))]
     target.write_text(json.dumps(times, indent=1), encoding="utf-8")
+
+
+def _magnitudes(
+    request: EvaluateRequest, model: TfliteModel, images: Sequence[Path]
+) -> dict[str, float]:
+    """Leave them of a file whose activations are real, on the parity images."""
+    from mmdet2tflite.backends.magnitudes import largest_magnitudes
+
+    if is_calibrated(model.precision):
+        return {}
+    content = read_model(request.model_folder / model.file)
+    samples = [{"": sample_of(model, each)} for each in images[: request.config.parity_images]]
+    table = magnitude_table(largest_magnitudes(content, samples), len(samples))
+    (request.work / MAGNITUDES).write_text(json.dumps(table, indent=1), encoding="utf-8")
+    return magnitude_metrics(table)
 
 
 def _latency(request: EvaluateRequest, image: Path) -> tuple[dict[str, float], dict[str, Any]]:

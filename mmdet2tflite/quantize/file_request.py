@@ -30,7 +30,11 @@ class Losing(Frozen):
 
 
 class FileResult(Frozen):
-    """Errors against the float32 file, and the layers that lose most."""
+    """Errors against the float32 file, and the layers that lose most.
+
+    ``unlike``: what stays real because it joins unlike ranges; empty if nothing does.
+    """
 
     metrics: dict[str, float]
     losing: list[Losing]
+    unlike: str = ""

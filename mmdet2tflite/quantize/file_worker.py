@@ -19,6 +19,7 @@ from mmdet2tflite.quantize.quantise_file import (
     layer_metrics,
     quantise_file,
 )
+from mmdet2tflite.quantize.unlike_ranges import describe_unlike
 from mmdet2tflite.runtime.litert import run_tflite
 
 LAYER_SAMPLES = 8
@@ -48,12 +49,16 @@ def quantise(request: FileRequest) -> FileResult:
     if calibration is None:
         return FileResult(metrics=metrics, losing=[])
     metrics = {"calibration.images": float(len(calibration)), **metrics}
-    table = describe_layers(source, target, quantised, calibration[:LAYER_SAMPLES])
+    table = describe_layers(target, quantised, calibration[:LAYER_SAMPLES])
     request.layers.write_text(json.dumps(table, indent=1), "utf-8")
     known = [layer for layer in table["layers"] if layer["snr_db"] is not None]
     worst = sorted(known, key=lambda layer: layer["snr_db"])[:MOST_NAMED]
     losing = [Losing(**{field: layer[field] for field in Losing.model_fields}) for layer in worst]
-    return FileResult(metrics=metrics | layer_metrics(quantised), losing=losing)
+    return FileResult(
+        metrics=metrics | layer_metrics(quantised),
+        losing=losing,
+        unlike=describe_unlike(quantised.unlike),
+    )
 
 
 def _counted(samples: list[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

@@ -24,15 +24,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from mmdet2tflite.backends.inner_tensors import TensorReader
 from mmdet2tflite.parity.parity import decibel
 from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.quantize.layer_groups import Layer
 from mmdet2tflite.runtime.decode import Floats
-from mmdet2tflite.runtime.litert import dequantise, quantise
-from mmdet2tflite.tflite.flatbuffer import serialise
 
 type Samples = Sequence[Floats]
 """Inputs as a file wants them (1 x H x W x C)."""
@@ -111,40 +110,17 @@ def snr_by_tensor(
         names: of tensors; those that a file lacks are left out.
         samples: at least one.
     """
-    readers = [_Reader(model, names) for model in (reference, quantised)]
+    readers = [TensorReader(model) for model in (reference, quantised)]
+    details = [{detail["name"]: detail for detail in reader.details} for reader in readers]
     found: dict[str, list[float]] = {
-        name: [] for name in names if all(name in reader.details for reader in readers)
+        name: [] for name in names if all(name in each for each in details)
     }
     for sample in samples:
         for reader in readers:
             reader.run(sample)
         for name, values in found.items():
-            expected, candidate = (reader.read(name) for reader in readers)
+            expected, candidate = (
+                reader.read(each[name]) for reader, each in zip(readers, details, strict=True)
+            )
             values.append(_snr(expected, candidate))
     return {name: float(np.mean(values)) for name, values in found.items()}
-
-
-class _Reader:
-    """A file run by the builtin kernels, which leave all its tensors to be read."""
-
-    def __init__(self, model: schema.ModelT, names: Sequence[str]) -> None:
-        self._interpreter = Interpreter(
-            model_content=serialise(model),
-            num_threads=cores(),
-            experimental_preserve_all_tensors=True,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        self._interpreter.allocate_tensors()
-        (self._input,) = self._interpreter.get_input_details()
-        wanted = set(names)
-        details = self._interpreter.get_tensor_details()
-        self.details = {d["name"]: d for d in details if d["name"] in wanted}
-
-    def run(self, sample: Floats) -> None:
-        value = np.ascontiguousarray(quantise(sample, self._input))
-        self._interpreter.set_tensor(self._input["index"], value)
-        self._interpreter.invoke()
-
-    def read(self, name: str) -> Floats:
-        detail = self.details[name]
-        return dequantise(self._interpreter.get_tensor(detail["index"]), detail)

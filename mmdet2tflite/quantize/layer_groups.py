@@ -3,6 +3,7 @@
 1. An operator with weights (convolution, fully connected) begins a layer.
 2. Any other operator joins the layer that writes all that it reads, constants aside: SiLU's
    LOGISTIC and MUL are in their convolution's layer, so that nothing is rounded between the three.
+   So is a gate (``equalise.places``), a 1x1 depthwise convolution that only LOGISTIC reads.
 3. What reads several layers (ADD, CONCATENATION) or an input of the graph begins one of its own.
 """
 
@@ -55,7 +56,8 @@ def find_layers(model: schema.ModelT) -> list[Layer]:
     layer_of: dict[int, int] = {}
     for operator in graph.operators:
         owners = {layer_of.get(index, INPUT) for index in _computed(model, operator)}
-        if operator_name(model, operator) in WEIGHTED or len(owners) != 1 or INPUT in owners:
+        begins = operator_name(model, operator) in WEIGHTED and not _is_gate(model, operator)
+        if begins or len(owners) != 1 or INPUT in owners:
             members.append([])
             owner = len(members) - 1  # rules 1 and 3
         else:
@@ -63,6 +65,15 @@ def find_layers(model: schema.ModelT) -> list[Layer]:
         members[owner].append(operator)
         layer_of |= {int(index): owner for index in operator.outputs}
     return [_layer(model, operators) for operators in members]
+
+
+def _is_gate(model: schema.ModelT, operator: schema.OperatorT) -> bool:
+    if operator_name(model, operator) != "DEPTHWISE_CONV_2D":
+        return False
+    graph, result = model.subgraphs[0], int(operator.outputs[0])
+    kernel = graph.tensors[int(operator.inputs[1])].shape
+    readers = {operator_name(model, other) for other in graph.operators if result in other.inputs}
+    return list(kernel[:3]) == [1, 1, 1] and readers == {"LOGISTIC"}
 
 
 def _computed(model: schema.ModelT, operator: schema.OperatorT) -> list[int]:

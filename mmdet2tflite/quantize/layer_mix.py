@@ -9,9 +9,7 @@ import numpy as np
 from mmdet2tflite.quantize.layer_choice import choose_real
 from mmdet2tflite.quantize.layer_errors import Probe
 from mmdet2tflite.quantize.layer_groups import Layer
-from mmdet2tflite.quantize.precisions import Recipe, keep_real, static, writers
-
-BITS = 8
+from mmdet2tflite.quantize.precisions import BITS, Recipe, keep_real, static, writers
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from mmdet2tflite.config.names import PrecisionName
 type Recipe = list[dict[str, Any]]
 """litert-quantizer's ``ModelQuantizationRecipe``."""
 
+BITS = 8
+"""Of integer weights, and of activations but for ``int16x8``."""
 ALL = ".*"
 """Every operator: recipes address them by a regular expression on the names of their outputs."""
 
@@ -27,10 +29,11 @@ class Precision:
 
     Args:
         recipe: makes the quantiser's recipe.
-        ranges: how those of integer activations are taken from training images: a moving average
-            of each image's extremes, which spends 256 levels on what is usual and cuts off the
-            rest; or the extremes of all, which 65,536 levels can afford. None for real activations.
+        ranges: how those of integer activations are taken from training images: the mean of each
+            image's extremes, which spends 256 levels on what is usual and cuts off the rest; or
+            the extremes of all, which 65,536 levels can afford. None for real activations.
         mixed: the layers that lose most stay as they are (``layer_choice``).
+        bits: of integer activations.
         integers_only: for chips that have nothing else, or nothing else that is quick: no operator
             is left real, and no multiplication is added that only XNNPACK gets for nothing.
     """
@@ -38,6 +41,7 @@ class Precision:
     recipe: Callable[[], Recipe]
     ranges: Literal["averages", "extremes"] | None
     mixed: bool = False
+    bits: int = BITS
     integers_only: bool = False
 
     @property
@@ -86,7 +90,7 @@ def static(
 
     recipe = recipe_manager.RecipeManager()
     every = qtyping.TFLOperationName.ALL_SUPPORTED
-    recipe.add_static_config(operators, every, activation_num_bits=bits, weight_num_bits=8)
+    recipe.add_static_config(operators, every, activation_num_bits=bits, weight_num_bits=BITS)
     for name in LOOKED_UP if tables else ():
         recipe.add_quantization_config(
             operators,
@@ -128,10 +132,10 @@ PRECISIONS: dict[PrecisionName, Precision] = {
     "float16": Precision(_float16, None),
     "int8_weight": Precision(_int8_weight, None),
     "int8_dynamic": Precision(_int8_dynamic, None),
-    "int8": Precision(lambda: static(8, tables=True), "averages"),
-    "int8_io": Precision(lambda: static(8, integer_io=True), "averages", integers_only=True),
-    "int8_mixed": Precision(lambda: static(8, tables=True), "averages", mixed=True),
-    "int16x8": Precision(lambda: static(16), "extremes"),
+    "int8": Precision(lambda: static(BITS, tables=True), "averages"),
+    "int8_io": Precision(lambda: static(BITS, integer_io=True), "averages", integers_only=True),
+    "int8_mixed": Precision(lambda: static(BITS, tables=True), "averages", mixed=True),
+    "int16x8": Precision(lambda: static(16), "extremes", bits=16),
 }
 """All but float32, which the converter makes."""
 

@@ -19,6 +19,7 @@ from mmdet2tflite.quantize.layer_errors import snr_by_tensor
 from mmdet2tflite.quantize.layer_table import layer_table
 from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.quantize.quantize_model import Quantised, quantise_model
+from mmdet2tflite.quantize.unlike_ranges import describe_unlike
 from mmdet2tflite.runtime.decode import Floats
 from mmdet2tflite.tflite.flatbuffer import read_model, write_model
 from mmdet2tflite.tflite.padding_flag import put_pads_back
@@ -55,23 +56,25 @@ def quantise_file(
         tools=passport.tools | {tool: version(tool) for tool in TOOLS},
         ancestors=passport.ancestors | {"float32": digest},
     )
+    if quantised.unlike:
+        print(describe_unlike(quantised.unlike))  # into the log
     write_passport(quantised.model, passport)
     write_model(quantised.model, target)
     return quantised
 
 
 def describe_layers(
-    source: Path, target: Path, quantised: Quantised, samples: Sequence[Floats]
+    target: Path, quantised: Quantised, samples: Sequence[Floats]
 ) -> dict[str, Any]:
-    """The content of ``layers.json``; both files as the reference backend computes them."""
-    reference, candidate = (read_model(path) for path in (source, target))
-    for model in (reference, candidate):
-        put_pads_back(model)
+    """The content of ``layers.json``; both models as the reference backend computes them."""
+    reference, candidate = quantised.reference, read_model(target)
+    put_pads_back(candidate)
     layers, mix = quantised.layers, quantised.mix
     names = dict.fromkeys(n for layer in layers for n in (*layer.sources, layer.output))
     snr = snr_by_tensor(reference, candidate, list(names), samples)
-    shares, real = (mix.shares, mix.real) if mix else ({}, ())
-    return layer_table(layers, snr, shares, real, len(samples))
+    # What stays real anyway was not measured: it makes no noise.
+    shares = dict.fromkeys(quantised.real, 0.0) | mix.shares if mix else {}
+    return layer_table(layers, snr, shares, quantised.real, len(samples))
 
 
 def layer_metrics(quantised: Quantised) -> dict[str, float]:

@@ -3,12 +3,12 @@
 1. Rotations around the network (``rotate_io``) come off first and are put back at the end: the
    quantiser has no REVERSE_V2, and would leave it in float between DEQUANTIZE and QUANTIZE.
    Meanwhile the network wants its input rotated.
-2. Where padding flags stand for the true pads, the ranges are those of the reference backend: the
-   model is calibrated with its PADs put back, and quantised without them. Both have the same
-   tensors but for the padded ones.
+2. Ranges come from samples (``calibrate``), which may rewrite the float32 model first. With padding
+   flags, they are taken with PADs in place of these, and the model is quantised without PADs.
 3. The quantiser writes weights behind the flatbuffer; they are brought inside (``parse_model``).
 4. Of a mixed precision, the same ranges serve first to find the layers that lose most
    (``layer_mix``); then the file is made without these.
+   Of any, what joins unlike ranges at the end stays real (``unlike_ranges``).
 5. Inputs and outputs keep their names: the quantiser calls a float output ``NAME_dequant``, and an
    inner tensor NAME. The inner one is renamed, and flags of it with it.
 6. Integer convolutions of few channels read several columns as one (``wide_columns``): quicker, and
@@ -16,7 +16,7 @@
    chips that would compute RESHAPE and convolution, and not the rotation between the two.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import partial
@@ -28,13 +28,14 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.processes.machine import cores
+from mmdet2tflite.quantize.calibrate import Calibrated, as_it_computes, calibrate
 from mmdet2tflite.quantize.layer_choice import IMAGES
 from mmdet2tflite.quantize.layer_groups import Layer, find_layers
 from mmdet2tflite.quantize.layer_mix import Mix, find_mix, leave
 from mmdet2tflite.quantize.precisions import Precision, Recipe
+from mmdet2tflite.quantize.unlike_ranges import Unlike, find_unlike, layers_before, leave_unlike
 from mmdet2tflite.tflite.flatbuffer import DTYPES, free_name, parse_model, serialise
-from mmdet2tflite.tflite.padding_flag import put_pads_back, read_flags, write_flags
+from mmdet2tflite.tflite.padding_flag import read_flags, write_flags
 from mmdet2tflite.tflite.rotation import remove_io_rotations, rotate_io
 from mmdet2tflite.tflite.wide_columns import widen_columns
 from mmdet2tflite.tflite.wide_rotation import rotate_wide_input
@@ -56,13 +57,26 @@ class Quantised:
 
     Args:
         model: of the precision wanted.
+        reference: the float32 model with the same tensors, that computes what was given.
         layers: of the network between its rotations, in their order.
         mix: what was found out for a mixed precision.
+        unlike: what stays real because it joins unlike ranges.
+        scaled: names of the tensors whose channels were scaled.
     """
 
     model: schema.ModelT
+    reference: schema.ModelT
     layers: list[Layer]
-    mix: Mix | None
+    mix: Mix | None = None
+    unlike: Sequence[Unlike] = ()
+    scaled: Sequence[str] = ()
+
+    @property
+    def real(self) -> frozenset[str]:
+        """Names of the layers that stay float32."""
+        before = layers_before(self.layers, self.unlike)
+        joined = {layer.name for layer in self.layers if layer not in before}
+        return frozenset(joined | (self.mix.real if self.mix else frozenset()))
 
 
 def quantise_model(
@@ -88,32 +102,40 @@ def quantise_model(
         )
     _ensure_signature(model)
     inputs, outputs = remove_io_rotations(model)  # rule 1
-    flags = read_flags(model)
-    reference = _padded(model) if flags else serialise(model)
-    first: list[Any] = []
-    statistics = None
+    calibrated = Calibrated({}, (), ())
     if samples is not None:
         rotated = (sample[:, ::-1, ::-1] if inputs else sample for sample in samples)
-        statistics = _calibrate(model, reference, precision, _keep(first, rotated))
-        if not statistics:
+        calibrated = calibrate(model, precision, rotated)
+        if not calibrated.statistics:
             raise _nothing_to_do()
+    reference, statistics = as_it_computes(model), calibrated.statistics or None
     layers, recipe, mix = find_layers(model), precision.recipe(), None
+    unlike = find_unlike(model, statistics, recipe)
+    recipe = leave_unlike(recipe, unlike)
     if precision.mixed:  # rule 4
-        make = partial(_quantise, reference, statistics)
-        mix = find_mix(reference, layers, first, make, on_layer)
+        make = partial(_quantise_all_but, unlike, reference, statistics)
+        first = calibrated.first[:IMAGES]
+        mix = find_mix(reference, layers_before(layers, unlike), first, make, on_layer)
         recipe = leave(recipe, [layer for layer in layers if layer.name in mix.real])
-    content = _quantise(serialise(model), statistics, recipe)
+    result = _finish(model, _quantise(serialise(model), statistics, recipe), precision)
+    real = parse_model(reference, "the float32 file")
+    behind = inputs and not precision.integers_only and rotate_wide_input(result)  # rule 6
+    rotate_io(result, inputs=inputs and not behind, outputs=outputs)
+    rotate_io(real, inputs=inputs, outputs=outputs)
+    return Quantised(result, real, layers, mix, unlike, calibrated.scaled)
+
+
+def _finish(model: schema.ModelT, content: bytes, precision: Precision) -> schema.ModelT:
+    """What the quantiser made of the model, with its names and flags, and rule 6."""
     result = parse_model(content, "the quantised file")
     if not _is_quantised(result):
         raise _nothing_to_do()
     renamed = _keep_names(model.subgraphs[0], result.subgraphs[0])
-    flags = {renamed.get(name, name): pads for name, pads in flags.items()}
-    widen_columns(result, leave=flags, zero_taps=not precision.integers_only)  # rule 6
+    flags = {renamed.get(name, name): pads for name, pads in read_flags(model).items()}
+    widen_columns(result, leave=flags, zero_taps=not precision.integers_only)
     if flags:
         write_flags(result, flags)
-    behind = inputs and not precision.integers_only and rotate_wide_input(result)  # rule 6
-    rotate_io(result, inputs=inputs and not behind, outputs=outputs)
-    return Quantised(result, layers, mix)
+    return result
 
 
 def _nothing_to_do() -> ModelError:
@@ -140,39 +162,10 @@ def _ensure_signature(model: schema.ModelT) -> None:
     model.signatureDefs = [schema.SignatureDefT(inputs, outputs, SIGNATURE.encode(), 0)]
 
 
-def _padded(model: schema.ModelT) -> bytes:
-    """Rule 2: the file as the reference backend sees it."""
-    padded = parse_model(serialise(model), "the float32 file")
-    put_pads_back(padded)
-    return serialise(padded)
-
-
-def _keep(first: list[Any], samples: Samples) -> Iterator[Any]:
-    """The samples, of which the first few stay in a list: they can be seen only once."""
-    for sample in samples:
-        if len(first) < IMAGES:
-            first.append(sample)
-        yield sample
-
-
-def _calibrate(model: schema.ModelT, content: bytes, precision: Precision, samples: Samples) -> Any:
-    """Ranges by tensor name; ``content`` is the model as it computes."""
-    from litert_quantizer import calibrator, recipe_manager
-    from litert_quantizer.utils import qsv_utils
-
-    signature = model.signatureDefs[0]
-    key, name = signature.signatureKey.decode(), signature.inputs[0].name.decode()
-    manager = recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(precision.recipe())
-    extremes = precision.ranges == "extremes"
-    update = qsv_utils.min_max_update if extremes else qsv_utils.moving_average_update
-    tool = calibrator.Calibrator(content, num_threads=cores(), qsv_update_func=update)
-    for sample in samples:
-        # One by one: given all at once, it puts them into a list to count them, which takes the
-        # memory of all, and of a generator leaves none.
-        with redirect_stderr(StringIO()):  # a progress bar that cannot be switched off
-            tool.calibrate({key: [{name: np.ascontiguousarray(sample)}]}, manager)
-    return tool.get_model_qsvs()
+def _quantise_all_but(
+    unlike: Sequence[Unlike], content: bytes, statistics: Any, recipe: Recipe
+) -> bytes:
+    return _quantise(content, statistics, leave_unlike(recipe, unlike))
 
 
 def _quantise(content: bytes, statistics: Any, recipe: Recipe) -> bytes:

@@ -23,9 +23,7 @@ from mmdet2tflite.quantize.quantise_file import (
     quantise_file,
 )
 from mmdet2tflite.quantize.quantize_request import QuantizeRequest
-from mmdet2tflite.runtime.decode import Floats
-from mmdet2tflite.runtime.images import input_tensor
-from mmdet2tflite.runtime.runners import open_tflite, rotate_180
+from mmdet2tflite.runtime.runners import open_tflite, sample_of
 
 TOOLS = ("litert-quantizer", "ai-edge-litert")
 
@@ -47,7 +45,7 @@ def quantise(request: QuantizeRequest) -> TfliteModel:
     if precision.calibrated:
         metrics = {"calibration.images": float(len(request.calibration)), **metrics}
         samples = [sample_of(model, image) for image in request.images]
-        table = describe_layers(source, target, quantised, samples)
+        table = describe_layers(target, quantised, samples)
         target.with_name(LAYERS).write_text(json.dumps(table, indent=1), "utf-8")
         metrics |= layer_metrics(quantised)
     return result.model_copy(update={"metrics": metrics})
@@ -60,12 +58,6 @@ def calibration_samples(
     for done, image in enumerate(images):
         progress(completed=done, total=len(images), description="calibrate")
         yield sample_of(model, image)
-
-
-def sample_of(model: TfliteModel, image: Path) -> Floats:
-    """An image as the file wants it."""
-    tensor, _ = input_tensor(image, model.preprocessing)
-    return (rotate_180(tensor) if model.rotation.input else tensor).transpose(0, 2, 3, 1)
 
 
 def compare(

@@ -29,6 +29,7 @@ class Column:
 COLUMNS: tuple[Column, ...] = (
     Column("mAP", "map", ".4f", "higher", "COCO average precision, mean over IoU 0.50 to 0.95"),
     Column("Δ mAP", "map_change", "+.4f", "higher", "mAP less that of the first model", False),
+    Column("loss", "map_loss", "+.4f", "lower", "mAP below that of its float32 file", False),
     Column("mAP50", "map_50", ".4f", "higher", "COCO average precision at IoU 0.50"),
     Column(
         "error",

@@ -16,9 +16,18 @@ from mmdet2tflite.evaluate.results import Evaluated, are_oriented
 from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.files.digest import file_sha256
 from mmdet2tflite.report.losses import describe_mixed, find_losses
+from mmdet2tflite.report.magnitudes import describe_magnitudes
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.page import MISTAKES, OUTLINE, STYLE, TEMPLATE, Shown, render
-from mmdet2tflite.report.rows import make_padding, make_rows, read_layers, read_operators
+from mmdet2tflite.report.pareto import PLOT, save_plots
+from mmdet2tflite.report.precisions import accuracy_budget, find_costs
+from mmdet2tflite.report.rows import (
+    make_padding,
+    make_rows,
+    read_layers,
+    read_magnitudes,
+    read_operators,
+)
 from mmdet2tflite.report.stored import STAGE
 from mmdet2tflite.report.summary import TOLERATED_LOSS, summarise
 from mmdet2tflite.report.times import find_times
@@ -60,6 +69,8 @@ def compare(
 ) -> Comparison:
     """Collect all numbers, choose the pictures, write ``comparison.json`` and ``report.html``.
 
+    ``accuracy.png`` is left beside them if a model has a mAP.
+
     Args:
         parts: of ``compare_inputs``. The first outcome is the model that all others are made of,
             and has a report.
@@ -73,6 +84,7 @@ def compare(
     ]
     rows = make_rows(job.store, outcomes)
     shown = _shown(job, dataset, outcomes)
+    budget = accuracy_budget(config.experiment)
     comparison = {
         "experiment": config.experiment["name"],
         "summary": summarise(rows),
@@ -87,14 +99,18 @@ def compare(
         "machine": {name: rows[0]["machine"][name] for name in ("cpu", "cores")},
         "rows": rows,
         "padding": make_padding(job.store, outcomes),
+        "budget": budget,
+        "precisions": find_costs(rows, budget),
         "losses": find_losses(rows, read_layers(job.store, outcomes)),
         "mixed": describe_mixed(rows),
         "slow": find_times(rows, read_operators(job.store, outcomes)),
+        "magnitudes": describe_magnitudes(read_magnitudes(job.store, outcomes)),
         "mistakes": {name: what_goes_wrong(found) for name, found in shown.analyses.items()},
         "gallery": _numbers(shown),
     }
     text = json.dumps(comparison, indent=1, allow_nan=False)
     (job.work / NUMBERS).write_text(text, encoding="utf-8")
+    save_plots(rows, budget, job.work / PLOT)
     settings = yaml.safe_dump(config.experiment, sort_keys=False, allow_unicode=True)
     page = render(comparison, shown, without_password(settings))
     (job.work / PAGE).write_text(page, encoding="utf-8")

@@ -30,11 +30,16 @@ def markdown(comparison: Mapping[str, Any]) -> str:
         lines.append(_line((plain(row["variant"]), *cells)))
     for model, sentence in comparison["mistakes"].items():
         lines += ["", plain(f"{model}: {sentence}")]
+    for cost in comparison["precisions"]:
+        lines += ["", plain(cost["sentence"])]
     for loss in comparison["losses"]:
         lines += ["", plain(loss["sentence"])]
         lines += [f"* {_layer(layer)}" for layer in loss["layers"]]
     for sentence in comparison["mixed"]:
         lines += ["", plain(sentence)]
+    for file in comparison["magnitudes"]:
+        if file["overflow"]:
+            lines += ["", plain(file["overflow"])]
     for row in comparison["rows"]:
         if row["failure"]:
             lines += ["", f"**{plain(row['variant'])}**", "", quoted(row["failure"])]

@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from mmdet2tflite.backends.magnitude_table import written
 from mmdet2tflite.errors import one_line
 from mmdet2tflite.evaluate.causes import RIGHT
 from mmdet2tflite.evaluate.image_score import ImageScore
@@ -19,17 +20,13 @@ from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.report.columns import COLUMNS, cell
 from mmdet2tflite.report.gallery import COLOURS, WIDTH, Thumbnail, legend, outlines
 from mmdet2tflite.report.mistakes import MEANINGS, describe
-from mmdet2tflite.report.pareto import draw, points
+from mmdet2tflite.report.pareto import PLOTS, budget_line, draw, points
 from mmdet2tflite.report.svg import svg
 
 TEMPLATE = Path(__file__).with_name("page.html")
 STYLE, MISTAKES = TEMPLATE.with_name("style.css"), TEMPLATE.with_name("mistakes.html")
 OUTLINE = TEMPLATE.with_name("outline.html")
 """Included by the template."""
-PLOTS = {
-    "latency_ms": "latency in ms, one thread",
-    "size_mb": "size of the file in MB",
-}
 CHOICES = {
     "best": "best image",
     "worst": "worst image",
@@ -85,13 +82,14 @@ def render(comparison: Mapping[str, Any], shown: Shown, experiment_yaml: str) ->
         columns=COLUMNS,
         cell=cell,
         plots=[
-            svg(draw(found, label), f"mAP against {label}")
+            svg(draw(found, label, budget_line(rows, comparison["budget"])), f"mAP against {label}")
             for metric, label in PLOTS.items()
             if (found := points(rows, metric))
         ],
         outputs=list(dict.fromkeys(n for row in rows for n in row.get("tensors", ()))),
         heat=heat,
         pair=_pair,
+        written=written,
         tools=_tools(rows),
         judged=describe(shown.analyses),
         meanings=MEANINGS,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmdet2tflite.artifacts import Artifact, RewrittenModel, TfliteModel
+from mmdet2tflite.backends.magnitude_table import MAGNITUDES
 from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.evaluate.request import OPERATORS, REPORT
 from mmdet2tflite.quantize.layer_table import LAYERS
@@ -70,6 +71,7 @@ def _row(store: Store, outcome: Outcome, variants: Mapping[str, str]) -> Row:
         "images": details["images"],
         "average_precision": details["average_precision"],
         "tensors": parity.get("tensors", {}),
+        "loss": details.get("loss"),
         "ops": details.get("ops", {}),
         "machine": details["machine"],
     }
@@ -90,10 +92,15 @@ def _origins(store: Store, outcome: Outcome) -> dict[str, Any]:
 
 def read_layers(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """What ``layers.json`` holds of every file that has one, by variant."""
-    return {
-        outcome.variant: json.loads(store.path(outcome.model, LAYERS).read_text(encoding="utf-8"))
+    files = {
+        outcome.variant: store.path(outcome.model, LAYERS)
         for outcome in outcomes
         if isinstance(outcome.model, TfliteModel) and is_calibrated(outcome.model.precision)
+    }
+    return {
+        variant: json.loads(file.read_text(encoding="utf-8"))
+        for variant, file in files.items()
+        if file.exists()  # not of a tuned file
     }
 
 
@@ -103,6 +110,17 @@ def read_operators(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         outcome.variant: json.loads(store.path(outcome.report, OPERATORS).read_text("utf-8"))
         for outcome in outcomes
         if outcome.report and isinstance(outcome.model, TfliteModel)
+    }
+
+
+def read_magnitudes(store: Store, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What ``magnitudes.json`` holds of every float TFLite file that was measured, by variant."""
+    return {
+        outcome.variant: json.loads(store.path(outcome.report, MAGNITUDES).read_text("utf-8"))
+        for outcome in outcomes
+        if outcome.report
+        and isinstance(outcome.model, TfliteModel)
+        and not is_calibrated(outcome.model.precision)
     }
 
 

@@ -14,10 +14,18 @@ COLOURS = {
     "#000000": "var(--fg)",
     "#1f77b4": "var(--accent)",
     "#d62728": "var(--bad)",
+    "#2ca02c": "var(--green)",
+    "#bcbd22": "var(--olive)",
+    "#ff7f0e": "var(--orange)",
+    "#9467bd": "var(--purple)",
+    "#8c564b": "var(--brown)",
+    "#7f7f7f": "var(--dim)",
     "#ffffff": "var(--card)",
+    "#cccccc": "var(--line)",
     "#b0b0b0": "var(--line)",
 }
-"""matplotlib's black, tab:blue, tab:red, white and its grid's grey → the page's (style.css)."""
+"""matplotlib's black, white, tab: colours, and the greys of its grid and legend → the page's
+(style.css)."""
 
 
 def svg(figure: Figure, title: str) -> str:

@@ -189,4 +189,10 @@ def print_comparison(comparison: Mapping[str, Any], page: Path) -> None:
     console.print(escape(comparison["summary"]), soft_wrap=True)
     for model, sentence in list(comparison.get("mistakes", {}).items())[:1]:  # the page has all
         console.print(escape(f"{model}: {sentence}"), soft_wrap=True)
+    for cost in comparison.get("precisions", ()):
+        if not cost["chance"]:
+            console.print(escape(cost["sentence"]), soft_wrap=True)
+    for file in comparison.get("magnitudes", ()):
+        if file["overflow"]:
+            console.print(f"[yellow]float16:[/yellow] {escape(file['overflow'])}", soft_wrap=True)
     console.print(f"report: {escape(str(page))}", soft_wrap=True)

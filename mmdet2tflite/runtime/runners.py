@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.passport import HowToRun
 from mmdet2tflite.runtime.decode import Detections, Floats
+from mmdet2tflite.runtime.images import input_tensor
 from mmdet2tflite.runtime.litert import (
     dequantise,
     does_not_load,
@@ -214,6 +215,16 @@ def open_tflite(
         shapes[""] = (1, model.preprocessing.height, model.preprocessing.width, 3)
     runner.check_shapes(shapes)
     return RotatedRunner(runner, model.rotation.outputs) if model.rotation.input else runner
+
+
+def sample_of(model: "artifacts.TfliteModel", image: Path) -> Floats:
+    """An image as the file itself wants it: 1 x H x W x 3, rotated if its images are.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    tensor, _ = input_tensor(image, model.preprocessing)
+    return (rotate_180(tensor) if model.rotation.input else tensor).transpose(0, 2, 3, 1)
 
 
 class RotatedRunner:

@@ -1,5 +1,6 @@
 """One attempt of a stand-alone conversion: one padding strategy, one converter, checked."""
 
+import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
+from mmdet2tflite.backends.magnitude_table import MAGNITUDES, magnitude_metrics
 from mmdet2tflite.config.names import ConverterName, PaddingName
 from mmdet2tflite.convert.conversion import convert_graph
 from mmdet2tflite.convert.converters.converter import ToolRun
@@ -146,8 +148,10 @@ def attempt(
         outputs = _outputs(network, step, file, finished, NOT_WARM)
     source = "the ONNX" if finished.exact else "the rewritten graph"
     metrics |= network.check(expected, outputs, f"{file.name} against {source}")
+    magnitudes = json.loads((work / MAGNITUDES).read_text("utf-8"))
+    metrics |= _census(file) | magnitude_metrics(magnitudes)
     return Conversion(
-        request.out / file.name, finished, rewriting, network.samples.what, metrics | _census(file)
+        request.out / file.name, finished, rewriting, network.samples.what, metrics, magnitudes
     )
 
 

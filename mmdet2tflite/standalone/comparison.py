@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import onnx_ir as ir
 
+from mmdet2tflite.backends.magnitude_table import MAGNITUDES
 from mmdet2tflite.convert.samples import SEED, Array, Feed, Samples
 from mmdet2tflite.graph.edit import constant, is_op, readers
 from mmdet2tflite.graph.rewriting import NOT_ROTATED
@@ -56,6 +57,8 @@ def run_file(
 ) -> Outputs:
     """What a finished file computes, its outputs in the file's own layout.
 
+    ``work / MAGNITUDES`` tells how large its tensors become.
+
     Args:
         feeds: as the file takes them.
 
@@ -65,10 +68,11 @@ def run_file(
     given, found = work / "inputs.npz", work / "outputs.npz"
     arrays = {name: np.stack([feed[name] for feed in feeds]) for name in feeds[0]}
     np.savez(given, allow_pickle=False, **arrays)
+    flagged = passport.strategy == "engine"
     run_python(
         "ai-edge-litert",
         RUN_WORKER,
-        [file, "flagged" if passport.strategy == "engine" else "", given, found],
+        [file, "flagged" if flagged else "", given, found, work / MAGNITUDES],
         log=work / "litert.log",
         timeout=timeout,
         warm=warm,

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mmdet2tflite.backends.magnitude_table import largest_tensors
 from mmdet2tflite.errors import UserError, one_line
 from mmdet2tflite.graph.canonical import Change
 from mmdet2tflite.graph.plan import describe_rewriting
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # pydantic is slow to import, and not needed for float32
 
 PLAN, PARITY, PASSPORT = "plan.json", "parity.json", "passport.json"
 SCRIPT, LOG = "reproduce.sh", "converter.log"
+MAGNITUDES_SHOWN = 5
+"""The largest tensors, in ``parity.json``."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Tried:
 class Conversion:
     """What came out: the file, and errors and numbers of operators by name.
 
-    ``samples`` says what the errors were measured on, ``tried`` which attempts failed before,
+    ``samples`` says what the errors were measured on, ``magnitudes`` (a ``magnitude_table``) how
+    large the tensors inside become on the same, ``tried`` which attempts failed before,
     ``quantised`` what became of the other precisions.
     """
 
@@ -49,6 +53,7 @@ class Conversion:
     rewriting: Rewriting
     samples: str
     metrics: Mapping[str, float]
+    magnitudes: Mapping[str, Any]
     tried: tuple[Tried, ...] = ()
     quantised: Mapping[str, "FileResult"] = field(default_factory=dict)
 
@@ -68,6 +73,10 @@ def write_reports(
         "tolerance": request.tolerance,
         "compared_with": str(request.model),
         "metrics": dict(conversion.metrics),
+        "magnitudes": {
+            **conversion.magnitudes,
+            "tensors": largest_tensors(conversion.magnitudes, MAGNITUDES_SHOWN),
+        },
     }
     if conversion.quantised:
         parity["precisions"] = {

@@ -25,6 +25,7 @@ from mmdet2tflite.artifacts import (
     OpenvinoModel,
     TfliteModel,
 )
+from mmdet2tflite.backends.magnitude_table import MAGNITUDES
 from mmdet2tflite.config.experiment import Experiment
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.detector.train import read_curves
@@ -35,6 +36,7 @@ from mmdet2tflite.evaluate.results import DETECTIONS
 from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.report.markdown import markdown, quoted
 from mmdet2tflite.report.outcome import Outcome
+from mmdet2tflite.report.pareto import PLOT
 from mmdet2tflite.report.rows import uniform_metrics
 from mmdet2tflite.report.stored import read_comparison
 from mmdet2tflite.safe_text import without_password
@@ -119,7 +121,8 @@ class Tracker:
             if isinstance(model, KerasModel):
                 self._file(model, model.passport)
             self._files(model, LAYERS)
-            self._files(report, REPORT, DETECTIONS, PICTURE, ANALYSIS, MISTAKES, SHEET)
+            files = (REPORT, DETECTIONS, PICTURE, ANALYSIS, MISTAKES, SHEET, MAGNITUDES)
+            self._files(report, *files)
             if outcome.rewritten:
                 self._file(outcome.rewritten, outcome.rewritten.plan)
                 self._origin(outcome.rewritten)
@@ -139,9 +142,10 @@ class Tracker:
             mlflow.end_run("FAILED")
 
     def _comparison(self, comparison: Comparison) -> None:
-        """The page and the numbers on the parent run, whose description they become."""
+        """The page, the plot and the numbers on the parent run, whose description they become."""
         for name in (comparison.page, comparison.numbers):
             self._file(comparison, name)
+        self._files(comparison, PLOT)
         text = markdown(read_comparison(self._store, comparison))
         mlflow.set_tag(DESCRIPTION, text[:TAG_LENGTH])
         self._origin(comparison)

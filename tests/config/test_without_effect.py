@@ -31,6 +31,7 @@ WITHOUT_EFFECT = [
         "augmentation: config keeps",
     ),
     ("plain_epochs", {"augmentation": {"mosaic": False, "plain_epochs": 3}}, "without mosaic"),
+    ("tuning", {"tuning": {"iterations": 9}}, "quantised is false: no file is tuned"),
     ("rendezvous", {"rendezvous": "node0:29500"}, "machines is 1"),
 ]
 
@@ -65,7 +66,8 @@ def test_what_was_written_of_an_experiment_is_read_again(training: dict[str, Any
 def test_what_has_no_effect_is_not_written() -> None:
     training = parse({"optimizer": "config"}).training
     missing = set(type(training).model_fields) - set(training.model_dump())
-    assert missing == {"learning_rate", "weight_decay", "warmup_iterations", "rendezvous"}
+    rates = {"learning_rate", "weight_decay", "warmup_iterations"}
+    assert missing == {*rates, "rendezvous", "tuning"}
 
 
 def test_null_takes_a_setting_of_the_file_back(tmp_path: Path) -> None:

@@ -68,6 +68,11 @@ def test_how_often_a_training_is_saved_and_where_its_machines_meet_is_not_in_its
     assert key(detector, rendezvous="node0:29500", **two) == key(detector, **two)
 
 
+def test_what_is_tuned_after_a_training_is_not_in_its_key(detector: Path) -> None:
+    tuned = key(detector, quantised=True, tuning={"iterations": 7})
+    assert tuned == key(detector)
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -25,7 +25,7 @@ HEAD = Head(
 )
 PREPROCESSING = Preprocessing(width=SIDE, height=SIDE)
 CHANNELS = {"cls_32": 2, "box_32": 4, "obj_32": 1}
-QUICK = Evaluation(parity_images=2, latency=Latency(warmup=1, runs=3, threads=(1,)))
+QUICK = Evaluation(parity_images=2, resamples=20, latency=Latency(warmup=1, runs=3, threads=(1,)))
 
 
 def constant_network(label=0, shift=0.0):

@@ -10,7 +10,12 @@ from pycocotools.cocoeval import COCOeval
 
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.evaluate.accuracy import accuracy
-from mmdet2tflite.evaluate.bootstrap import match, mean_average_precision, paired_bootstrap
+from mmdet2tflite.evaluate.bootstrap import (
+    PairedBootstrap,
+    match,
+    mean_average_precision,
+    paired_bootstrap,
+)
 
 IMAGES = (7, 3, 5, 9)
 """Not in order, and with gaps."""
@@ -153,6 +158,13 @@ def test_with_two_images_the_differences_are_those_of_the_four_possible_draws():
     assert found.lower_bound(0.95) == -1  # a quarter of the draws
     assert found.lower_bound(0.1) == 0
     assert found.lower_bound(0.5) == pytest.approx(half)
+
+
+def test_an_interval_leaves_out_as_many_draws_on_each_side():
+    found = PairedBootstrap(0.4, 0.5, np.arange(101) / 100)  # quantile q is q itself
+    assert found.interval(0.95) == pytest.approx((0.025, 0.975))
+    assert found.interval(0.5) == pytest.approx((0.25, 0.75))
+    assert found.interval(0.9)[0] == pytest.approx(found.lower_bound(0.95))
 
 
 def test_a_model_that_finds_nothing_has_a_map_of_zero():

@@ -55,6 +55,36 @@ def test_the_stage_evaluates_a_model_in_a_child_process_and_compares_it_with_its
     assert report.metrics == measured | dict.fromkeys((f"errors.{c}" for c in CAUSES), 0.0)
 
 
+def test_a_file_of_another_precision_is_compared_with_its_float32_file(
+    tmp_path, own_lock, write_tflite
+):
+    store = Store(tmp_path / "store")
+    dataset = store.build("dataset", "d", write_data, origin={})
+
+    def tflite(precision, label):
+        def make(work):
+            model = tflite_model(write_tflite, work, label=label)
+            return model.model_copy(update={"precision": precision})
+
+        return store.build("tflite", precision, make, origin={})
+
+    def report(model, float32=None):
+        return EVALUATE.build(
+            store, QUICK, timeout=60, model=model, dataset=dataset, reference=None, float32=float32
+        )
+
+    right, wrong = tflite("float32", 0), tflite("float16", 1)
+    before = report(right)
+    after = report(wrong, before)
+    assert {name: value for name, value in after.metrics.items() if "map_loss" in name} == {
+        name: pytest.approx(1.0) for name in ("map_loss", "map_loss_low", "map_loss_high")
+    }
+    loss = json.loads(store.path(after, REPORT).read_text())["loss"]
+    assert (loss["against"], loss["resamples"]) == ("mirror · onnx2tf · float32", QUICK.resamples)
+    assert "map_loss" not in before.metrics
+    assert "loss" not in json.loads(store.path(before, REPORT).read_text())
+
+
 def test_of_a_model_without_a_decoder_nothing_is_analysed(make_spec, write_onnx):
     spec = make_spec("model", onnx_model, write_onnx)
     head = replace(spec.model.head, family=None)

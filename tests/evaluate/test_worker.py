@@ -7,6 +7,7 @@ from math import log
 import numpy as np
 import pytest
 
+from mmdet2tflite.backends.magnitude_table import MAGNITUDES, describe_overflow
 from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.errors import ConfigError, DataError, ModelError
 from mmdet2tflite.evaluate import worker
@@ -15,6 +16,7 @@ from mmdet2tflite.evaluate.evaluate import leave_analysis
 from mmdet2tflite.evaluate.request import REPORT
 from mmdet2tflite.evaluate.results import Evaluated
 from mmdet2tflite.runtime.decode import Detections
+from mmdet2tflite.tflite.flatbuffer import write_model
 from tests.evaluate.constant_network import QUICK, onnx_model, tflite_model
 from tests.evaluate.oriented_scenes import (
     ACROSS,
@@ -23,6 +25,7 @@ from tests.evaluate.oriented_scenes import (
     oriented_coco,
     turned,
 )
+from tests.tflite.tflite_writer import Writer
 
 
 def report_of(spec):
@@ -43,6 +46,7 @@ def test_a_report_holds_every_metric_and_every_detail(make_spec, write_tflite):
         "pads",
         "transposes",
         "size_mb",
+        "magnitude.largest",
         *timings,
         *(f"{name}.p90" for name in timings),
     }
@@ -51,6 +55,47 @@ def test_a_report_holds_every_metric_and_every_detail(make_spec, write_tflite):
     assert report["ops"] == {"CONV_2D": 3}
     assert report["machine"].keys() == {"cpu", "cores", "load_before", "ai-edge-litert"}
     assert report["latency_ms"].keys() == {"xnnpack.1", "builtin.1"}
+
+
+def write_large(path, shape, layers):
+    """The network, of an image that is made 50,000 times as large, and small again."""
+    writer = Writer()
+    _, _, height, width = shape
+    value = image = writer.tensor("image", (1, height, width, 3))
+    for name, factor in (("large", 50000), ("small", 1 / 50000)):
+        kernel = writer.constant(f"{name}/w", factor * np.eye(3, dtype=np.float32)[:, None, None])
+        bias = writer.constant(f"{name}/b", np.zeros(3, np.float32))
+        value = writer.conv(value, kernel, bias, writer.tensor(name, (1, height, width, 3)))
+    outputs = {}
+    for name, (weights, bias) in layers.items():
+        kernel = writer.constant(f"{name}/w", weights.astype(np.float32).transpose(0, 2, 3, 1))
+        offset = writer.constant(f"{name}/b", bias.astype(np.float32))
+        output = writer.tensor(name, (1, 1, 1, len(bias)))
+        outputs[name] = writer.conv(value, kernel, offset, output)
+    write_model(writer.finish({"image": image}, outputs), path)
+
+
+def test_a_tensor_inside_that_exceeds_float16_is_seen_though_no_output_does(make_spec):
+    spec = make_spec("model", tflite_model, write_large)
+    metrics = worker.measure(spec)
+    # The first two images, of 1 and of 2, are looked at.
+    assert metrics["magnitude.largest"] == report_of(spec)["metrics"]["magnitude.largest"] == 1e5
+    outputs = Evaluated.load(spec.work).outputs.values()
+    assert max(np.abs(output).max() for output in outputs) == pytest.approx(20)
+    table = json.loads((spec.work / MAGNITUDES).read_text())
+    assert (table["limit"], table["samples"]) == (65504, 2)
+    found = {each["tensor"]: (each["operator"], each["largest"]) for each in table["tensors"]}
+    assert found["image"] == ("input", 2)
+    assert found["large"] == ("CONV_2D", 1e5)
+    assert found["small"] == ("CONV_2D", pytest.approx(2))
+    assert describe_overflow(table).startswith("large of CONV_2D reaches 100,000, and float16 ends")
+
+
+def test_of_integers_no_magnitudes_are_told(make_spec, write_tflite):
+    spec = make_spec("model", tflite_model, write_tflite)
+    model = spec.model.model_copy(update={"precision": "int8"})
+    assert "magnitude.largest" not in worker.measure(spec.model_copy(update={"model": model}))
+    assert not (spec.work / MAGNITUDES).exists()
 
 
 def test_raw_outputs_of_the_first_images_are_kept(make_spec, write_onnx):

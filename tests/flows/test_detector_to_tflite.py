@@ -111,14 +111,15 @@ def test_mlflow_holds_a_parent_a_training_with_curves_and_a_child_per_model(run,
     for name in VARIANTS:
         tflite = runs[name]
         wanted = {"map", "size_mb", "pads", "parity.relative", "latency_ms.xnnpack.1"}
+        wanted |= {"magnitude.largest"}
         assert wanted <= set(tflite.data.metrics)
         assert tflite.data.tags["strategy"] == name.split(" ")[0]
         files = {file.path for file in client.list_artifacts(tflite.info.run_id)}
         assert {"model.tflite", "plan.json", "report.json", "detections.png"} <= files
-        assert {"analysis.json", "errors.png", "mistakes.png"} <= files
+        assert {"analysis.json", "errors.png", "mistakes.png", "magnitudes.json"} <= files
     assert len({r.data.metrics["latency_ms"] for n, r in runs.items() if n in MODELS}) == 5
     files = {file.path for file in client.list_artifacts(parent)}
-    assert {"report.html", "comparison.json"} <= files
+    assert {"report.html", "comparison.json", "accuracy.png"} <= files
     assert f"| {VARIANTS[0]} |" in runs["tiny"].data.tags["mlflow.note.content"]
     pads = {name: runs[name].data.metrics["pads"] for name in VARIANTS}
     assert list(pads.values()) == [6, 0, 0]

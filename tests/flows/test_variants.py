@@ -32,6 +32,7 @@ from tests.flows.variant_tasks import (
     rewrite,
     runner,
     to_keras,
+    tune,
 )
 
 
@@ -39,12 +40,15 @@ from tests.flows.variant_tasks import (
 def outcomes(monkeypatch) -> Callable[..., list[Outcome]]:
     """The outcomes, with these tasks in place of those that succeed, on two threads."""
 
-    def run(variants: Variants = MIRROR, **tasks: Callable[..., object]) -> list[Outcome]:
+    def run(
+        variants: Variants = MIRROR, quantised: bool = False, **tasks: Callable[..., object]
+    ) -> list[Outcome]:
         usual = {
             "onnx_to_rewritten": rewrite,
             "rewritten_to_tflite": convert,
             "rewritten_to_keras": to_keras,
             "tflite_to_quantized": quantise,
+            "tflite_to_tuned": tune,
             "model_to_report": measure,
         }
         monkeypatch.setattr(page, "side_by_side", runner)
@@ -52,9 +56,9 @@ def outcomes(monkeypatch) -> Callable[..., list[Outcome]]:
             for name, function in {**usual, **tasks}.items():
                 place = helpers if name == "model_to_report" else page
                 monkeypatch.setattr(place, name, Task(function, threads))
-            setup = experiment(variants)
+            setup = experiment(variants, quantised=quantised)
             cells = page.variants(setup, ONNX, DATASET)
-            return [helpers.measured(setup, cell, REPORT, DATASET) for cell in cells]
+            return list(helpers.all_measured(setup, cells, REPORT, DATASET))
 
     return run
 
@@ -68,6 +72,34 @@ def test_each_precision_is_made_of_the_float_file_and_measured_in_the_order_aske
     assert [outcome.tags["precision"] for outcome in found] == list(PRECISIONS)
     assert [outcome.model.precision for outcome in found] == list(PRECISIONS)
     assert [outcome.variant for outcome in found] == [f"mirror · onnx2tf · {n}" for n in PRECISIONS]
+
+
+def test_float32_comes_first_and_every_other_precision_is_compared_with_its_report(outcomes):
+    compared = {}
+
+    def remember(setup, model, dataset, source, float32=None):
+        compared[model.strategy, model.converter, model.precision] = float32
+        return measure(setup, model, dataset, source)
+
+    asked = Variants(
+        padding=("mirror", "widen"), precisions=("int8", "float32"), formats=("saved_model",)
+    )
+    outcomes(asked, model_to_report=remember)
+    assert [precision for _, _, precision in compared] == ["float32", "int8"] * 2
+    for (strategy, converter, precision), float32 in compared.items():
+        variant = f"{strategy} · {converter} · float32"
+        assert (float32 and float32.variant) == (None if precision == "float32" else variant)
+
+
+def test_without_a_float32_report_other_precisions_are_measured_all_the_same(outcomes):
+    def fail_for_float32(setup, model, dataset, source, float32=None):
+        if model.precision == "float32":
+            refuse()
+        assert float32 is None
+        return measure(setup, model, dataset, source)
+
+    found = outcomes(model_to_report=fail_for_float32)
+    assert [bool(outcome.failure) for outcome in found] == [True, False, False]
 
 
 def test_the_rows_have_the_experiments_order_whatever_is_made_first(outcomes):
@@ -116,6 +148,23 @@ def test_nothing_is_measured_before_all_files_are_made(outcomes):
     assert events == ["made"] * integers_and_halves + ["measured"] * len(ALL)
 
 
+@pytest.mark.parametrize("quantised", [False, True])
+def test_files_of_integers_alone_are_tuned_where_the_training_is_quantised(outcomes, quantised):
+    precisions = ("float32", "int8", "int8_io", "int8_mixed", "int16x8", "int8_dynamic")
+    found = outcomes(Variants(padding=STRATEGIES, precisions=precisions), quantised)
+    tuned = [outcome.tags["precision"] for outcome in found if "tuned" in outcome.model.metrics]
+    assert tuned == (["int8", "int8_io"] * len(STRATEGIES) if quantised else [])
+
+
+@pytest.mark.parametrize("task", ["tflite_to_quantized", "tflite_to_tuned"])
+def test_a_file_that_cannot_be_quantised_or_tuned_has_its_reason(outcomes, task):
+    found = outcomes(MIRROR, True, **{task: refuse})
+    failures = {outcome.tags["precision"]: outcome.failure for outcome in found}
+    assert "it cannot be done" in failures["int8"]
+    assert bool(failures["float16"]) == (task == "tflite_to_quantized")
+    assert not failures["float32"]
+
+
 def test_what_auto_chose_is_left_out_where_it_is_there_already(outcomes):
     variants = Variants(padding=("explicit", "auto", "widen"))
     assert [row[0] for row in names(outcomes(variants))] == ["explicit", "widen"]
@@ -127,9 +176,9 @@ def test_a_precision_that_fails_leaves_the_others(outcomes):
         return refuse() if name == "int8" else quantise(setup, model, dataset, name)
 
     found = outcomes(tflite_to_quantized=only_int8_fails)
-    assert [bool(outcome.failure) for outcome in found] == [True, False, False]
-    assert "it cannot be done" in found[0].failure
-    assert found[0].variant == "mirror · onnx2tf · int8"
+    assert [bool(outcome.failure) for outcome in found] == [False, True, False]
+    assert "it cannot be done" in found[1].failure
+    assert found[1].variant == "mirror · onnx2tf · int8"
 
 
 @pytest.mark.parametrize("task", ["onnx_to_rewritten", "rewritten_to_tflite", "model_to_report"])

@@ -18,14 +18,14 @@ from mmdet2tflite.artifacts import (
     TfliteModel,
 )
 from mmdet2tflite.config.dataset import DigitsData
-from mmdet2tflite.config.experiment import Experiment, Variants
+from mmdet2tflite.config.experiment import Experiment, Training, Variants
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.passport import Head, Preprocessing, Rotation
 from mmdet2tflite.processes.interruption import check_interruption, interruptible
 
 STRATEGIES = ("widen", "explicit", "mirror")
 CONVERTERS = ("openvino", "onnx2tf")
-PRECISIONS = ("int8", "float32", "float16")
+PRECISIONS = ("float32", "int8", "float16")
 ALL = tuple(product(STRATEGIES, CONVERTERS, PRECISIONS))
 SECONDS = 10
 """After which a test that waits for another thread has failed."""
@@ -46,8 +46,13 @@ MIRROR = Variants(padding=("mirror",), precisions=PRECISIONS)
 MATRIX = Variants(padding=STRATEGIES, converters=CONVERTERS, precisions=PRECISIONS)
 
 
-def experiment(variants: Variants) -> Experiment:
-    return Experiment(name="test", dataset=DigitsData(kind="digits"), variants=variants)
+def experiment(variants: Variants, **training: object) -> Experiment:
+    return Experiment(
+        name="test",
+        dataset=DigitsData(kind="digits"),
+        variants=variants,
+        training=Training.model_validate(training),
+    )
 
 
 class Promise:
@@ -136,7 +141,21 @@ def quantise(setup: Experiment, model: TfliteModel, dataset: Dataset, name: str)
     return model.model_copy(update={"precision": name})
 
 
-def measure(setup: Experiment, model: TfliteModel, dataset: Dataset, source: Report) -> Report:
+def tune(
+    setup: Experiment, model: TfliteModel, teacher: TfliteModel, dataset: Dataset
+) -> TfliteModel:
+    assert (teacher.precision, dataset) == ("float32", DATASET)
+    assert (teacher.strategy, teacher.converter) == (model.strategy, model.converter)
+    return model.model_copy(update={"metrics": {"tuned": 1.0}})
+
+
+def measure(
+    setup: Experiment,
+    model: TfliteModel,
+    dataset: Dataset,
+    source: Report,
+    float32: Report | None = None,
+) -> Report:
     assert (dataset, source) == (DATASET, REPORT)
     return Report(runtime="litert", variant=model.variant, model="")
 

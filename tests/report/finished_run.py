@@ -143,6 +143,10 @@ class Run:
             details["parity"] = {
                 "tensors": {"cls_8": {"max_abs": error, "relative": error, "snr_db": 100.0}}
             }
+        if "map_loss" in metrics:
+            ends = {name: metrics[f"map_loss_{name}"] for name in ("low", "high")}
+            interval = {"confidence": 0.95, "images": 2, "resamples": 1000, "seed": 0}
+            details["loss"] = {"against": "", "loss": metrics["map_loss"], **ends, **interval}
         report = Report(
             runtime="litert",
             variant=variant,
@@ -157,7 +161,21 @@ class Run:
         stem = {"operator": "CONV_2D", "layer": "<b>stem</b>", "shape": [1, 8, 8, 4]}
         # Half of the latency, whatever that is.
         operators = [{**stem, "milliseconds": metrics.get("latency_ms.xnnpack.1", 0.0) / 2}]
-        return self.keep("report", report, report=details, analysis=analysis, operators=operators)
+        image = {"tensor": "image", "operator": "input", "shape": [1, 8, 8, 3], "largest": 255.0}
+        tensor = {"tensor": "<b>stem</b>", "operator": "CONV_2D", "shape": [1, 8, 8, 4]}
+        magnitudes = {
+            "limit": 65504.0,
+            "samples": 2,
+            "tensors": [image, {**tensor, "largest": metrics.get("magnitude.largest", 1000.0)}],
+        }
+        return self.keep(
+            "report",
+            report,
+            report=details,
+            analysis=analysis,
+            operators=operators,
+            magnitudes=magnitudes,
+        )
 
     def rewritten(self, strategy: str, treatment: str, *, exact: bool = True) -> RewrittenModel:
         sites = [
@@ -245,6 +263,7 @@ class Run:
             size_mb=3.25,
             pads=0.0,
             **{**times, "latency_ms.xnnpack.1": 10.0, "parity.relative": 0.7},
+            **{"magnitude.largest": 131008.0},
         )
         failed = Outcome.failed(ToolFailed(REASON), "widen", "onnx2tf", "float32")
         return [
@@ -284,6 +303,7 @@ class Run:
                     **{"map": 0.499 - loss, "size_mb": 1.25 if mixed else 1.0},
                     **{"latency_ms.xnnpack.1": 7.5 if mixed else 10.0},
                     **{"parity.relative": 0.1, **(found if mixed else {})},
+                    **{"map_loss": loss, "map_loss_low": loss - 0.03, "map_loss_high": loss + 0.05},
                 )
             )
         return outcomes

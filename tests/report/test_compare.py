@@ -14,6 +14,7 @@ from mmdet2tflite.errors import DataError
 from mmdet2tflite.report import terminal
 from mmdet2tflite.report.compare import COMPARE, CompareConfig
 from mmdet2tflite.report.markdown import markdown
+from mmdet2tflite.report.pareto import PLOT
 from mmdet2tflite.runtime.decode.corners import upright
 from tests.report import finished_run
 from tests.report.finished_run import Run
@@ -110,6 +111,22 @@ def with_integers(tmp_path_factory) -> tuple[dict[str, Any], str]:
     comparison = run.compare(run.with_integers())
     text = run.store.path(comparison, comparison.numbers).read_text()
     return json.loads(text), run.store.path(comparison, comparison.page).read_text()
+
+
+def test_files_are_held_against_the_accuracy_budget(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmdet2tflite.report.compare.accuracy_budget", lambda experiment: 0.05)
+    run = Run(tmp_path)
+    comparison = run.compare(run.with_integers())
+    numbers = json.loads(run.store.path(comparison, comparison.numbers).read_text())
+    assert (numbers["budget"], [cost["kept"] for cost in numbers["precisions"]]) == (
+        0.05,
+        [False, True],
+    )
+    page = run.store.path(comparison, comparison.page).read_text()
+    assert "the accuracy budget, 5.00 mAP points below float32" in page
+    assert "<th>within budget</th>" in page
+    assert "accuracy budget: mAP 0.4490" in page  # 0.05 below explicit's 0.499
+    assert run.store.path(comparison, PLOT).is_file()
 
 
 def test_comparison_json_has_every_number_of_a_run(with_integers):

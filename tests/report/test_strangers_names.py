@@ -59,7 +59,7 @@ def test_a_quoted_text_does_not_end_its_block() -> None:
 
 
 def test_a_comparison_has_as_many_columns_in_each_row_as_headings() -> None:
-    parts = {"mistakes": {}, "losses": [], "mixed": []}
+    parts = {"mistakes": {}, "losses": [], "mixed": [], "precisions": [], "magnitudes": []}
     lines = markdown({"summary": NASTY, "rows": [ROW], **parts}).splitlines()
     heading, row = lines[2], lines[4]
     assert row.replace(r"\|", "").count("|") == heading.count("|")

@@ -33,6 +33,7 @@ ANALYSED = (
     "analysis_json",
     "mistakes_png",
     "errors_png",
+    "magnitudes_json",
 )
 """Files of a report on a model that has detections; ``_`` stands for ``.``."""
 STRATEGIES = ("explicit", "engine")

@@ -1,0 +1,1 @@
+"""Channels of one tensor get like ranges before it becomes integers with one scale for all."""

@@ -1,0 +1,124 @@
+"""An int8 file and its float32 file become a tuned int8 file, which is checked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from mmdet2tflite.errors import ParityError
+from mmdet2tflite.passport import Head
+from mmdet2tflite.processes.machine import cores
+from mmdet2tflite.quantize.tuning.loop import Learnt, Load, OnIteration, Schedule, train
+from mmdet2tflite.quantize.tuning.network import Reals, TfliteNetwork
+from mmdet2tflite.quantize.tuning.sharing import own_biases
+from mmdet2tflite.quantize.tuning.teacher import Teacher
+from mmdet2tflite.quantize.tuning.ties import avoid_ties
+from mmdet2tflite.quantize.tuning.writing import write_learnt
+from mmdet2tflite.tflite.flatbuffer import constant, parse_model, serialise
+from mmdet2tflite.tflite.padding_flag import put_pads_back
+
+HELD_BACK = 8
+"""One image of so many judges; at most ``MOST_HELD_BACK``."""
+MOST_HELD_BACK = 32
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A network and what its tuning gained on the images held back."""
+
+    network: TfliteNetwork
+    learnt: Learnt
+
+
+def tune(
+    model: schema.ModelT,
+    float_model: schema.ModelT,
+    teacher: schema.ModelT,
+    images: int,
+    load: Load,
+    head: Head | None,
+    schedule: Schedule,
+    on_iteration: OnIteration = lambda done, loss: None,
+) -> Tuned:
+    """Tune an int8 model in place.
+
+    Args:
+        model: int8, static, with one input.
+        float_model: what it was quantised from; its weights are where the learning starts.
+        teacher: float32, with the same input and outputs. The float model itself, unless that was
+            rewritten before it was quantised.
+        images: how many ``load`` gives, by the numbers 0 …; at least 2.
+        head: says what the outputs mean.
+
+    Raises:
+        ModelError: the model has an operator that cannot be trained through.
+    """
+    torch.manual_seed(schedule.seed)
+    torch.set_num_threads(cores())
+    own_biases(model)
+    network = TfliteNetwork(_padded(model), real_weights(float_model))
+    teach = Teacher(serialise(_padded(teacher)), cores())
+    judges = min(MOST_HELD_BACK, max(1, images // HELD_BACK))
+    numbers = range(images)
+    held_back, others = numbers[:judges], numbers[judges:]
+    learnt = train(network, teach, load, others, held_back, head, schedule, on_iteration)
+    if learnt.after < learnt.before:
+        avoid_ties(network)
+    write_learnt(network, model)
+    return Tuned(network, learnt)
+
+
+def real_weights(model: schema.ModelT) -> Reals:
+    """The float32 constants of a model by their names."""
+    found: dict[str, NDArray[np.float32]] = {}
+    for tensor in model.subgraphs[0].tensors:
+        value = constant(model, tensor)
+        if value is not None and value.dtype == np.float32:
+            found[tensor.name.decode()] = value.astype(np.float32)
+    return found
+
+
+@torch.no_grad()
+def check_same(
+    network: TfliteNetwork, model: schema.ModelT, samples: Sequence[NDArray[np.float32]]
+) -> dict[str, float]:
+    """The promise: LiteRT gives the network's integers, at most one step apart.
+
+    Args:
+        network: as it was written into the model.
+        samples: 1 x H x W x C.
+
+    Returns:
+        ``tuning.steps_apart``, the largest difference in steps of an output's scale, and
+        ``tuning.differing``, the share of values that differ at all.
+
+    Raises:
+        ParityError: a value is more than a step away.
+    """
+    litert = Teacher(serialise(_padded(model)), cores())
+    apart, differing, values = 0.0, 0, 0
+    for sample in samples:
+        found = network(torch.from_numpy(sample))
+        for name, expected in litert(sample).items():
+            steps = ((found[name] - expected) / network.output_step(name)).abs()
+            apart = max(apart, float(steps.max()))
+            differing += int((steps > 0.5).sum())
+            values += steps.numel()
+    if apart > 1.5:
+        raise ParityError(
+            f"the tuned file and the network that was tuned are {apart:.0f} steps apart",
+            "at most one step of each output's scale",
+            "an operator whose integer arithmetic is another in this version of LiteRT; leave "
+            "training.quantised out",
+        )
+    return {"tuning.steps_apart": round(apart), "tuning.differing": differing / values}
+
+
+def _padded(model: schema.ModelT) -> schema.ModelT:
+    """The model as the reference backend computes it: with PADs in place of flags."""
+    copied = parse_model(serialise(model), "the model")
+    put_pads_back(copied)
+    return copied

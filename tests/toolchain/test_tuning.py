@@ -1,0 +1,94 @@
+"""Trained networks in PyTorch: the float file's numbers, the int8 file's integers, and tuned."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmdet2tflite.artifacts import TfliteModel
+from mmdet2tflite.config.experiment import Tuning
+from mmdet2tflite.data.files import image_files
+from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig
+from mmdet2tflite.quantize.quantize_worker import sample_of
+from mmdet2tflite.quantize.tuning.network import TfliteNetwork
+from mmdet2tflite.quantize.tuning.stage import TUNE, TuneConfig
+from mmdet2tflite.quantize.tuning.teacher import Teacher
+from mmdet2tflite.quantize.tuning.tune_file import check_same
+from mmdet2tflite.tflite.flatbuffer import read_model, serialise
+from mmdet2tflite.tflite.padding_flag import put_pads_back
+from tests.toolchain.golden import TIMEOUT, TOLERANCE
+from tests.toolchain.test_rtmdet import Models
+
+pytestmark = pytest.mark.toolchain
+
+STRATEGIES = ["mirror", "widen", "engine"]
+IMAGES = 8
+
+
+def samples(store, model, dataset) -> list[np.ndarray]:
+    images = image_files(store, dataset, "val")[:IMAGES]
+    return [np.ascontiguousarray(sample_of(model, image)) for image in images]
+
+
+def quantise(store, model, dataset, precision) -> TfliteModel:
+    inputs = {"model": model, "dataset": dataset}
+    return QUANTIZE.build(store, QuantizeConfig.of(precision, 300), timeout=TIMEOUT, **inputs)
+
+
+@torch.no_grad()
+def check_float(store, model, dataset) -> None:
+    """Each output within TOLERANCE of its range."""
+    network = read_model(store.path(model, model.file))
+    put_pads_back(network)
+    images = np.concatenate(samples(store, model, dataset))
+    expected = Teacher(serialise(network), 1)(images)
+    found = TfliteNetwork(network)(torch.from_numpy(images))
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        span = float(value.max() - value.min())
+        assert float((found[name] - value).abs().max()) < TOLERANCE * span, name
+
+
+def check_integers(store, model, dataset) -> None:
+    network = read_model(store.path(model, model.file))
+    put_pads_back(network)
+    found = check_same(TfliteNetwork(network), network, samples(store, model, dataset))
+    assert found["tuning.steps_apart"] <= 1
+    assert found["tuning.differing"] < 1e-3
+
+
+@pytest.mark.parametrize("padding", STRATEGIES)
+def test_a_float_file_computes_the_same_in_pytorch(main_path, variants, padding):
+    check_float(main_path.store, variants[padding].tflite, main_path.dataset)
+
+
+@pytest.mark.parametrize("precision", ["int8", "int8_io"])
+@pytest.mark.parametrize("padding", STRATEGIES)
+def test_an_int8_file_has_the_same_integers_in_pytorch(main_path, variants, padding, precision):
+    store, dataset = main_path.store, main_path.dataset
+    model = quantise(store, variants[padding].tflite, dataset, precision)
+    check_integers(store, model, dataset)
+
+
+@pytest.mark.parametrize("padding", ["mirror", "engine"])
+def test_a_tuned_file_is_nearer_to_its_float_file(main_path, variants, padding):
+    """Of 16 images, two judge; the outputs of eight others follow."""
+    store, dataset, teacher = main_path.store, main_path.dataset, variants[padding].tflite
+    model = quantise(store, teacher, dataset, "int8")
+    config = TuneConfig(tuning=Tuning(iterations=60), seed=0)
+    inputs = {"model": model, "teacher": teacher, "dataset": dataset}
+    tuned = TUNE.build(store, config, timeout=TIMEOUT, **inputs)
+    assert tuned.metrics["tuning.loss_after"] < tuned.metrics["tuning.loss_before"]
+    names = [output.name for output in tuned.outputs if output.name.startswith(("cls", "obj"))]
+    gains = [
+        tuned.metrics[f"check.snr_db.{name}"] - model.metrics[f"check.snr_db.{name}"]
+        for name in names
+    ]
+    assert np.mean(gains) > 0
+
+
+@pytest.mark.long
+def test_rtmdet_is_the_same_in_pytorch(store):
+    models = Models(store)
+    tflite = models.convert("mirror")
+    check_float(store, tflite, models.dataset)
+    check_integers(store, models.quantise(tflite, "int8"), models.dataset)
