@@ -12,7 +12,8 @@
 5. Inputs and outputs keep their names: the quantiser calls a float output ``NAME_dequant``, and an
    inner tensor NAME. The inner one is renamed, and flags of it with it.
 6. Integer convolutions of few channels read several columns as one (``wide_columns``): quicker, and
-   the same to the last bit.
+   the same to the last bit. So is a rotation of the input behind them (``wide_rotation``), but for
+   chips that would compute RESHAPE and convolution, and not the rotation between the two.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -37,6 +38,7 @@ from mmdet2tflite.tflite.flatbuffer import DTYPES, free_name, parse_model, seria
 from mmdet2tflite.tflite.padding_flag import read_flags, write_flags
 from mmdet2tflite.tflite.rotation import remove_io_rotations, rotate_io
 from mmdet2tflite.tflite.wide_columns import widen_columns
+from mmdet2tflite.tflite.wide_rotation import rotate_wide_input
 
 SIGNATURE = "serving_default"
 """Of a file that has none: the quantiser feeds a network by its signature."""
@@ -117,8 +119,9 @@ def quantise_model(
         recipe = leave(recipe, [layer for layer in layers if layer.name in mix.real])
     result = _finish(model, _quantise(serialise(model), statistics, recipe), precision)
     real = parse_model(reference, "the float32 file")
-    for made in (result, real):
-        rotate_io(made, inputs=inputs, outputs=outputs)
+    behind = inputs and not precision.integers_only and rotate_wide_input(result)  # rule 6
+    rotate_io(result, inputs=inputs and not behind, outputs=outputs)
+    rotate_io(real, inputs=inputs, outputs=outputs)
     return Quantised(result, real, layers, mix, unlike, calibrated.scaled)
 
 

@@ -12,8 +12,8 @@ EXPECTED = 0.6
 """Of the float32 file's latency: what a statically quantised file should stay under."""
 SHOWN = 8
 """Layers in a table."""
-SUFFIXES = re.compile("(?:_(?:rotated|quantised|dequant|quantized))*$")
-"""What an output's name gets where the network's own tensor is not the file's output any more."""
+SUFFIXES = re.compile("(?:_(?:rotated|quantised|dequant|quantized|wide))*$")
+"""What names get where the network's own tensor is not the file's input or output any more."""
 
 type Row = Mapping[str, Any]
 type Times = Sequence[Mapping[str, Any]]

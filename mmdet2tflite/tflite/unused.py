@@ -1,4 +1,6 @@
-"""Tensors that nothing names any more."""
+"""Tensors and constants that nothing names any more."""
+
+from collections.abc import Collection
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -25,3 +27,14 @@ def drop_unused_tensors(model: schema.ModelT) -> None:
         owner.outputs = np.array([number[int(index)] for index in owner.outputs], np.int32)
     for entry in entries:
         entry.tensorIndex = number[int(entry.tensorIndex)]
+
+
+def empty_unused(model: schema.ModelT, buffers: Collection[int]) -> None:
+    """Take out the content of those of these buffers that no tensor has any more.
+
+    Args:
+        buffers: numbers of constants' buffers; metadata has others.
+    """
+    used = {int(tensor.buffer) for graph in model.subgraphs for tensor in graph.tensors}
+    for number in set(buffers) - used:
+        model.buffers[number].data = None

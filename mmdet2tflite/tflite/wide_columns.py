@@ -44,7 +44,7 @@ from mmdet2tflite.tflite.flatbuffer import (
     operator_name,
 )
 from mmdet2tflite.tflite.moves import new_reshape, shape_of
-from mmdet2tflite.tflite.unused import drop_unused_tensors
+from mmdet2tflite.tflite.unused import drop_unused_tensors, empty_unused
 from mmdet2tflite.tflite.windows import Window, window_of
 
 CHANNELS_AT_ONCE = 8
@@ -241,9 +241,7 @@ class _Rewriter:
         unread = {id(pad) for pad in self._passed if int(pad.outputs[0]) not in read}
         graph.operators = [each for each in graph.operators if id(each) not in unread]
         drop_unused_tensors(self._model)
-        used = {int(tensor.buffer) for each in self._model.subgraphs for tensor in each.tensors}
-        for buffer in self._kernels - used:
-            self._model.buffers[buffer].data = None
+        empty_unused(self._model, self._kernels)
 
     def _wide(self, site: _Site) -> int:
         """The wide map."""

@@ -118,6 +118,10 @@ def test_wide_columns_change_no_bit_of_what_comes_out(monkeypatch, precision, ro
     monkeypatch.setattr(quantize_model, "widen_columns", lambda *_, **__: 0)
     plain = made()
     assert ("RESHAPE" in kinds(wide), "RESHAPE" in kinds(plain)) == (True, False)
+    assert kinds(wide).count("REVERSE_V2") == kinds(plain).count("REVERSE_V2") == 2 * rotated
+    if rotated:  # behind the wide columns, but not where an NPU would be interrupted by it
+        first = {"int8_io": ["REVERSE_V2", "RESHAPE"]}.get(precision, ["QUANTIZE", "RESHAPE"])
+        assert kinds(wide)[:2] == first
     np.testing.assert_array_equal(run(wide, picture())["second"], run(plain, picture())["second"])
 
 

@@ -88,7 +88,12 @@ def test_a_layer_of_the_same_name_and_another_kind_is_another_layer():
 
 @pytest.mark.parametrize(
     ("name", "of_float32"),
-    [("head_quantised", "head"), ("head_quantised", "head_rotated"), ("head", "head_rotated")],
+    [
+        ("head_quantised", "head"),
+        ("head_quantised", "head_rotated"),
+        ("head", "head_rotated"),
+        ("input_quantized_wide_rotated", "input_rotated"),
+    ],
 )
 def test_a_layer_that_writes_an_output_is_the_same_whatever_comes_behind_it(name, of_float32):
     tables = {"mirror float32": [layer(of_float32, 2.0)], "mirror int8": [layer(name, 1.5)]}
