@@ -74,7 +74,7 @@ class Tuning(ConfigSection):
     iterations: Positive = 400
     batch_size: Positive = 4
     images: Positive = 2000
-    """At most so many training images, a seeded sample; one of eight judges the result."""
+    """At most so many training images, a seeded sample; one of eight, at least eight, judge."""
     weight_rate: Annotated[float, Field(gt=0)] = 0.005
     """First learning rate of weights and biases, in steps of their integers."""
     scale_rate: Annotated[float, Field(gt=0)] = 0.002

@@ -10,8 +10,8 @@ its scales, and readers multiply by the scale again: so the derivative with resp
 out as that of "Learned Step Size Quantization" (arXiv 1902.08153, equation 3), ``round(y) - y``
 inside, the limit itself at the limits.
 
-Both functions are written for speed: as chains of PyTorch's own operators they take twice as long,
-most of it in moving maps through memory.
+Both functions are written such that maps pass through memory as seldom as possible: that is what
+an iteration spends its time on.
 """
 
 from typing import Any

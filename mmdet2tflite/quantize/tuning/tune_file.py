@@ -21,8 +21,8 @@ from mmdet2tflite.tflite.flatbuffer import constant, parse_model, serialise
 from mmdet2tflite.tflite.padding_flag import put_pads_back
 
 HELD_BACK = 8
-"""One image of so many judges; at most ``MOST_HELD_BACK``."""
-MOST_HELD_BACK = 32
+"""One image of so many judges, within the limits of ``judges_among``."""
+LEAST_HELD_BACK, MOST_HELD_BACK = 8, 32
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,19 @@ def tune(
     own_biases(model)
     network = TfliteNetwork(_padded(model), real_weights(float_model))
     teach = Teacher(serialise(_padded(teacher)), cores())
-    judges = min(MOST_HELD_BACK, max(1, images // HELD_BACK))
-    numbers = range(images)
+    judges, numbers = judges_among(images), range(images)
     held_back, others = numbers[:judges], numbers[judges:]
     learnt = train(network, teach, load, others, held_back, head, schedule, on_iteration)
     if learnt.after < learnt.before:
         avoid_ties(network)
     write_learnt(network, model)
     return Tuned(network, learnt)
+
+
+def judges_among(images: int) -> int:
+    """How many of at least two images are held back: not too few to tell, and at most half."""
+    wanted = min(MOST_HELD_BACK, max(LEAST_HELD_BACK, images // HELD_BACK))
+    return min(wanted, images // 2)
 
 
 def real_weights(model: schema.ModelT) -> Reals:

@@ -1,6 +1,7 @@
 """A small network is tuned: what changes in the file, what stays, and that it computes the same."""
 
 import copy
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,7 +17,13 @@ from mmdet2tflite.quantize.tuning.loop import Schedule
 from mmdet2tflite.quantize.tuning.network import TfliteNetwork
 from mmdet2tflite.quantize.tuning.sharing import own_biases
 from mmdet2tflite.quantize.tuning.ties import NEAREST, avoid_ties, nearest_half
-from mmdet2tflite.quantize.tuning.tune_file import Tuned, check_same, real_weights, tune
+from mmdet2tflite.quantize.tuning.tune_file import (
+    Tuned,
+    check_same,
+    judges_among,
+    real_weights,
+    tune,
+)
 from mmdet2tflite.quantize.tuning.writing import write_learnt
 from mmdet2tflite.tflite.flatbuffer import constant, copy_tensor, parse_model, serialise
 from tests.tflite.tflite_writer import Writer
@@ -137,11 +144,11 @@ def test_the_scales_of_logistic_and_of_the_picture_stay():
 
 
 def test_the_same_seed_gives_the_same_file_and_another_seed_another_one():
-    short = Schedule(iterations=5, batch_size=4, weight_rate=0.05, scale_rate=0.005, seed=1)
+    short = replace(SCHEDULE, iterations=30)
     files = []
     for seed in (1, 1, 2):
         model = int8_of(float_network())
-        tuned(model, Schedule(**{**vars(short), "seed": seed}))
+        tuned(model, replace(short, seed=seed))
         files.append(serialise(model))
     assert files[0] == files[1]
     assert files[0] != files[2]
@@ -168,6 +175,13 @@ def test_a_file_that_is_not_what_was_tuned_is_refused():
     other.buffers[bias.buffer].data = np.frombuffer(counts.tobytes(), np.uint8)
     with pytest.raises(ParityError, match="steps apart"):
         check_same(network, other, unseen())
+
+
+@pytest.mark.parametrize(
+    ("images", "judges"), [(2, 1), (3, 1), (10, 5), (16, 8), (64, 8), (100, 12), (2000, 32)]
+)
+def test_some_images_are_held_back_to_judge_by(images, judges):
+    assert judges_among(images) == judges
 
 
 def test_a_table_that_hangs_on_the_last_bit_is_moved_away_from_it():
