@@ -182,6 +182,9 @@ class Variants(ConfigSection):
     calibration_images: Positive = 300
     """Training images (a seeded sample, or all if there are fewer) that the ranges of integer
     activations are taken from."""
+    accuracy_budget: Annotated[float, Field(gt=0)] | None = None
+    """Points of mAP that ``int8`` may lose against float32, estimated without labels on calibration
+    images; the fewest layers stay in float32 that keep it. By default none do."""
     openvino: bool = False
     """Measure the ONNX in OpenVINO too."""
     tolerance: Annotated[float, Field(gt=0)] = 1e-4

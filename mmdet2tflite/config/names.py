@@ -34,6 +34,6 @@ PaddingName = Literal[
 """``graph.strategies.table.STRATEGIES``."""
 
 PrecisionName = Literal[
-    "float32", "float16", "int8_weight", "int8_dynamic", "int8", "int8_io", "int8_mixed", "int16x8"
+    "float32", "float16", "int8_weight", "int8_dynamic", "int8", "int8_io", "int16x8"
 ]
 """``convert.precisions.PRECISIONS``, and float32, which the converter makes."""

@@ -32,7 +32,6 @@ class Precision:
         ranges: how those of integer activations are taken from training images: the mean of each
             image's extremes, which spends 256 levels on what is usual and cuts off the rest; or
             the extremes of all, which 65,536 levels can afford. None for real activations.
-        mixed: the layers that lose most stay as they are (``layer_choice``).
         bits: of integer activations.
         integers_only: for chips that have nothing else, or nothing else that is quick: no operator
             is left real, and no multiplication is added that only XNNPACK gets for nothing.
@@ -40,7 +39,6 @@ class Precision:
 
     recipe: Callable[[], Recipe]
     ranges: Literal["averages", "extremes"] | None
-    mixed: bool = False
     bits: int = BITS
     integers_only: bool = False
 
@@ -134,7 +132,6 @@ PRECISIONS: dict[PrecisionName, Precision] = {
     "int8_dynamic": Precision(_int8_dynamic, None),
     "int8": Precision(lambda: static(BITS, tables=True), "averages"),
     "int8_io": Precision(lambda: static(BITS, integer_io=True), "averages", integers_only=True),
-    "int8_mixed": Precision(lambda: static(BITS, tables=True), "averages", mixed=True),
     "int16x8": Precision(lambda: static(16), "extremes", bits=16),
 }
 """All but float32, which the converter makes."""

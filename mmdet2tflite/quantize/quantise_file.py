@@ -16,6 +16,7 @@ from mmdet2tflite.parity.check import error_metrics
 from mmdet2tflite.parity.parity import compare_outputs
 from mmdet2tflite.processes.messages import progress
 from mmdet2tflite.quantize.layer_errors import snr_by_tensor
+from mmdet2tflite.quantize.layer_mix import Budget
 from mmdet2tflite.quantize.layer_table import layer_table
 from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.quantize.quantize_model import Quantised, quantise_model
@@ -33,12 +34,14 @@ def quantise_file(
     name: PrecisionName,
     calibration: Iterable[NDArray[np.float32]] | None,
     digest: str,
+    budget: Budget | None = None,
 ) -> Quantised:
     """Write ``target``, with the passport of ``source`` brought up to date.
 
     Args:
         calibration: inputs as the file wants them; None if the precision takes none.
         digest: of ``source``; goes into the passport.
+        budget: that the file has to keep.
 
     Raises:
         ModelError: the file cannot be quantised.
@@ -47,6 +50,7 @@ def quantise_file(
         read_model(source),
         PRECISIONS[name],
         calibration,
+        budget,
         on_layer=lambda done, total: progress(completed=done, total=total, description="layers"),
     )
     passport = read_passport(source)
@@ -73,18 +77,22 @@ def describe_layers(
     names = dict.fromkeys(n for layer in layers for n in (*layer.sources, layer.output))
     snr = snr_by_tensor(reference, candidate, list(names), samples)
     # What stays real anyway was not measured: it makes no noise.
-    shares = dict.fromkeys(quantised.real, 0.0) | mix.shares if mix else {}
+    shares = dict.fromkeys(quantised.real, 0.0) | mix.shares if mix and mix.shares else {}
     return layer_table(layers, snr, shares, quantised.real, len(samples))
 
 
 def layer_metrics(quantised: Quantised) -> dict[str, float]:
-    """Of a mixed precision: how many layers are float32, and how much of the noise is left."""
-    if quantised.mix is None:
+    """With a budget: what it took to keep it, in layers and multiplications of the network."""
+    mix, layers = quantised.mix, quantised.layers
+    if mix is None:
         return {}
+    real = sum(layer.multiplications for layer in layers if layer.name in mix.real)
     return {
-        "layers.total": float(len(quantised.layers)),
-        "layers.float32": float(len(quantised.mix.real)),
-        "layers.noise_left": quantised.mix.noise_left,
+        "layers.total": float(len(layers)),
+        "layers.float32": float(len(mix.real)),
+        "layers.multiplications": real / max(1, sum(layer.multiplications for layer in layers)),
+        "budget.loss_in_integers": mix.loss_in_integers,
+        "budget.loss": mix.loss,
     }
 
 

@@ -6,28 +6,39 @@ from pathlib import Path
 
 from mmdet2tflite.artifacts import Dataset, TfliteModel
 from mmdet2tflite.config.base import ConfigSection
+from mmdet2tflite.config.experiment import Variants
 from mmdet2tflite.config.names import PrecisionName
 from mmdet2tflite.data.files import image_files
-from mmdet2tflite.errors import DataError, ModelError
+from mmdet2tflite.errors import ConfigError, DataError, ModelError
 from mmdet2tflite.parity.check import PARITY_IMAGES
 from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.quantize.quantize_request import QuantizeRequest
 from mmdet2tflite.stage import Job, Stage
 
 SEED = 0
+WITH_BUDGET: PrecisionName = "int8"
+"""The precision that ``variants.accuracy_budget`` is about."""
 
 
 class QuantizeConfig(ConfigSection):
-    """One precision. ``calibration_images`` is 0 for one that is not calibrated."""
+    """One precision. ``calibration_images`` is 0 for one that is not calibrated.
+
+    ``accuracy_budget``: points of mAP that it may lose; None if nobody asks.
+    """
 
     precision: PrecisionName
     calibration_images: int
+    accuracy_budget: float | None = None
 
     @classmethod
-    def of(cls, precision: PrecisionName, calibration_images: int) -> "QuantizeConfig":
-        """Without the images where they change nothing: the result stays cached."""
-        needed = PRECISIONS[precision].calibrated
-        return cls(precision=precision, calibration_images=calibration_images if needed else 0)
+    def of(cls, precision: PrecisionName, variants: Variants) -> "QuantizeConfig":
+        """Without what changes nothing of this precision: the result stays cached."""
+        calibrated = PRECISIONS[precision].calibrated
+        return cls(
+            precision=precision,
+            calibration_images=variants.calibration_images if calibrated else 0,
+            accuracy_budget=variants.accuracy_budget if precision == WITH_BUDGET else None,
+        )
 
 
 def quantize(
@@ -36,6 +47,7 @@ def quantize(
     """Quantise, calibrated on training images; compare with the float32 file on validation images.
 
     Raises:
+        ConfigError: a budget is given for a network whose outputs are not decoded.
         DataError: there is no training image to calibrate with.
         ModelError: the model is not float32, or cannot be quantised.
         ParityError: the outputs are nothing but noise.
@@ -46,6 +58,12 @@ def quantize(
             f"{model.variant} is of precision {model.precision}",
             "a float32 file",
             "quantise the file it was made of",
+        )
+    if config.accuracy_budget is not None and model.head.family is None:
+        raise ConfigError(
+            "variants.accuracy_budget, of a network whose outputs nobody decodes",
+            "a detector, whose detections can be compared",
+            "leave it out",
         )
     calibration: list[Path] = []
     if PRECISIONS[config.precision].calibrated:
@@ -58,6 +76,7 @@ def quantize(
         target=job.work / model.file,
         calibration=calibration,
         images=image_files(job.store, dataset, "val")[:PARITY_IMAGES],
+        accuracy_budget=config.accuracy_budget,
     )
     worker = "mmdet2tflite.quantize.quantize_worker"
     return job.ask("litert-quantizer", worker, request, TfliteModel, log="quantize")

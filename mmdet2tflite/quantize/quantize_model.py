@@ -6,9 +6,8 @@
 2. Ranges come from samples (``calibrate``), which may rewrite the float32 model first. With padding
    flags, they are taken with PADs in place of these, and the model is quantised without PADs.
 3. The quantiser writes weights behind the flatbuffer; they are brought inside (``parse_model``).
-4. Of a mixed precision, the same ranges serve first to find the layers that lose most
-   (``layer_mix``); then the file is made without these.
-   Of any, what joins unlike ranges at the end stays real (``unlike_ranges``).
+4. What joins unlike ranges at the end stays real (``unlike_ranges``). So do the layers that it
+   takes to keep an accuracy budget (``layer_mix``).
 5. Inputs and outputs keep their names: the quantiser calls a float output ``NAME_dequant``, and an
    inner tensor NAME. The inner one is renamed, and flags of it with it.
 6. Integer convolutions of few channels read several columns as one (``wide_columns``): quicker, and
@@ -16,10 +15,9 @@
    chips that would compute RESHAPE and convolution, and not the rotation between the two.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
-from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -29,14 +27,13 @@ from numpy.typing import NDArray
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.quantize.calibrate import Calibrated, as_it_computes, calibrate
-from mmdet2tflite.quantize.layer_choice import IMAGES
 from mmdet2tflite.quantize.layer_groups import Layer, find_layers
-from mmdet2tflite.quantize.layer_mix import Mix, find_mix, leave
+from mmdet2tflite.quantize.layer_mix import Budget, Mix, find_mix, leave
 from mmdet2tflite.quantize.precisions import Precision, Recipe
 from mmdet2tflite.quantize.unlike_ranges import Unlike, find_unlike, layers_before, leave_unlike
 from mmdet2tflite.tflite.flatbuffer import DTYPES, free_name, parse_model, serialise
 from mmdet2tflite.tflite.padding_flag import read_flags, write_flags
-from mmdet2tflite.tflite.rotation import remove_io_rotations, rotate_io
+from mmdet2tflite.tflite.rotation import Axes, remove_io_rotations, rotate_io
 from mmdet2tflite.tflite.wide_columns import widen_columns
 from mmdet2tflite.tflite.wide_rotation import rotate_wide_input
 
@@ -59,7 +56,7 @@ class Quantised:
         model: of the precision wanted.
         reference: the float32 model with the same tensors, that computes what was given.
         layers: of the network between its rotations, in their order.
-        mix: what was found out for a mixed precision.
+        mix: what was found out for a budget.
         unlike: what stays real because it joins unlike ranges.
         scaled: names of the tensors whose channels were scaled.
     """
@@ -83,6 +80,7 @@ def quantise_model(
     model: schema.ModelT,
     precision: Precision,
     samples: Samples | None = None,
+    budget: Budget | None = None,
     on_layer: OnLayer = lambda done, total: None,
 ) -> Quantised:
     """Make a model of this precision, all else as it was.
@@ -91,7 +89,8 @@ def quantise_model(
         model: float32, with one input; changed on the way.
         precision: how.
         samples: at least one, if the precision is calibrated.
-        on_layer: for a bar; the layers of a mixed precision take a while.
+        budget: that the file has to keep; of an 8-bit precision with real outputs.
+        on_layer: for a bar; with a budget, layers take a while.
 
     Raises:
         ModelError: the model is quantised already, or the quantiser finds nothing to do.
@@ -108,21 +107,58 @@ def quantise_model(
         calibrated = calibrate(model, precision, rotated)
         if not calibrated.statistics:
             raise _nothing_to_do()
-    reference, statistics = as_it_computes(model), calibrated.statistics or None
-    layers, recipe, mix = find_layers(model), precision.recipe(), None
-    unlike = find_unlike(model, statistics, recipe)
-    recipe = leave_unlike(recipe, unlike)
-    if precision.mixed:  # rule 4
-        make = partial(_quantise_all_but, unlike, reference, statistics)
-        first = calibrated.first[:IMAGES]
-        mix = find_mix(reference, layers_before(layers, unlike), first, make, on_layer)
-        recipe = leave(recipe, [layer for layer in layers if layer.name in mix.real])
-    result = _finish(model, _quantise(serialise(model), statistics, recipe), precision)
-    real = parse_model(reference, "the float32 file")
-    behind = inputs and not precision.integers_only and rotate_wide_input(result)  # rule 6
-    rotate_io(result, inputs=inputs and not behind, outputs=outputs)
-    rotate_io(real, inputs=inputs, outputs=outputs)
-    return Quantised(result, real, layers, mix, unlike, calibrated.scaled)
+    statistics = calibrated.statistics or None
+    layers, unlike = find_layers(model), find_unlike(model, statistics, precision.recipe())
+    make = _Maker(model, precision, statistics, unlike, inputs, outputs)
+    mix = None
+    if budget:  # rule 4
+        mix = find_mix(
+            as_it_computes(model),
+            layers_before(layers, unlike),
+            calibrated.first,
+            make.by_recipe,
+            lambda real: budget.loss(make(real)),
+            budget.points,
+            on_layer,
+        )
+    result = make([layer for layer in layers if mix and layer.name in mix.real])
+    reference = parse_model(as_it_computes(model), "the float32 file")
+    rotate_io(reference, inputs=inputs, outputs=outputs)
+    return Quantised(result, reference, layers, mix, unlike, calibrated.scaled)
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes files of one calibrated model.
+
+    Args:
+        model: float32, without the rotations.
+        statistics: of its tensors, if they were taken.
+        unlike: what stays real in all files.
+        inputs, outputs: what ``rotate_io`` takes to put the rotations back.
+    """
+
+    model: schema.ModelT
+    precision: Precision
+    statistics: Any
+    unlike: Sequence[Unlike]
+    inputs: bool
+    outputs: Mapping[str, Axes]
+
+    def __call__(self, real: Sequence[Layer]) -> schema.ModelT:
+        """A finished file, with these layers in float32."""
+        recipe = leave_unlike(leave(self.precision.recipe(), real), self.unlike)
+        content = _quantise(serialise(self.model), self.statistics, recipe)
+        result = _finish(self.model, content, self.precision)
+        rotates = self.inputs and not self.precision.integers_only
+        behind = rotates and rotate_wide_input(result)  # rule 6
+        rotate_io(result, inputs=self.inputs and not behind, outputs=self.outputs)
+        return result
+
+    def by_recipe(self, recipe: Recipe) -> bytes:
+        """The network as the reference backend computes it, of another recipe."""
+        content = as_it_computes(self.model)
+        return _quantise(content, self.statistics, leave_unlike(recipe, self.unlike))
 
 
 def _finish(model: schema.ModelT, content: bytes, precision: Precision) -> schema.ModelT:
@@ -160,12 +196,6 @@ def _ensure_signature(model: schema.ModelT) -> None:
         for indices in (graph.inputs, graph.outputs)
     )
     model.signatureDefs = [schema.SignatureDefT(inputs, outputs, SIGNATURE.encode(), 0)]
-
-
-def _quantise_all_but(
-    unlike: Sequence[Unlike], content: bytes, statistics: Any, recipe: Recipe
-) -> bytes:
-    return _quantise(content, statistics, leave_unlike(recipe, unlike))
 
 
 def _quantise(content: bytes, statistics: Any, recipe: Recipe) -> bytes:

@@ -11,6 +11,7 @@ class QuantizeRequest(Frozen):
     """``model`` is of float32, ``file`` its file; ``target`` is to be written.
 
     ``calibration`` are images to take ranges of activations from, ``images`` those to compare on.
+    ``accuracy_budget``: points of mAP that may be lost, estimated on the former.
     """
 
     model: TfliteModel
@@ -19,3 +20,4 @@ class QuantizeRequest(Frozen):
     target: Path
     calibration: Sequence[Path]
     images: Sequence[Path]
+    accuracy_budget: float | None = None

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from mmdet2tflite.artifacts import TfliteModel
+from mmdet2tflite.parity.agreement import agreement, estimated_loss
 from mmdet2tflite.parity.check import run_on_images
 from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.processes.messages import answer, progress
+from mmdet2tflite.quantize.layer_mix import Budget
 from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.quantize.quantise_file import (
@@ -23,9 +26,14 @@ from mmdet2tflite.quantize.quantise_file import (
     quantise_file,
 )
 from mmdet2tflite.quantize.quantize_request import QuantizeRequest
+from mmdet2tflite.runtime.decode import Detections, decode
+from mmdet2tflite.runtime.images import input_tensor
 from mmdet2tflite.runtime.runners import open_tflite, sample_of
+from mmdet2tflite.tflite.flatbuffer import write_model
 
 TOOLS = ("litert-quantizer", "ai-edge-litert")
+JUDGES = 48
+"""Calibration images on which detections are compared."""
 
 
 def quantise(request: QuantizeRequest) -> TfliteModel:
@@ -38,7 +46,8 @@ def quantise(request: QuantizeRequest) -> TfliteModel:
     model, source, target = request.model, request.file, request.target
     precision = PRECISIONS[request.precision]
     calibration = calibration_samples(model, request.calibration) if precision.calibrated else None
-    quantised = quantise_file(source, target, request.precision, calibration, model.digest)
+    budget = budget_of(request)
+    quantised = quantise_file(source, target, request.precision, calibration, model.digest, budget)
     changes = {"stage": "", "key": "", "digest": "", "precision": request.precision}
     result = model.model_copy(update=changes)
     metrics = compare((model, source), (result, target), request.images)
@@ -49,6 +58,32 @@ def quantise(request: QuantizeRequest) -> TfliteModel:
         target.with_name(LAYERS).write_text(json.dumps(table, indent=1), "utf-8")
         metrics |= layer_metrics(quantised)
     return result.model_copy(update={"metrics": metrics})
+
+
+def budget_of(request: QuantizeRequest) -> Budget | None:
+    """With the detections of the float32 file on the first calibration images for the truth."""
+    if request.accuracy_budget is None:
+        return None
+    model, images = request.model, request.calibration[:JUDGES]
+    given = [input_tensor(image, model.preprocessing) for image in images]
+
+    def detections(file: Path) -> dict[int, Detections]:
+        runner = open_tflite(model, file, cores(), True)
+        return {
+            number: decode(runner.infer(tensor), model.head, model.preprocessing, factor)
+            for number, (tensor, factor) in enumerate(given)
+        }
+
+    expected = detections(request.file)
+
+    def loss(candidate: schema.ModelT) -> float:
+        file = request.target.with_name("candidate.tflite")
+        write_model(candidate, file)
+        found = detections(file)
+        file.unlink()
+        return estimated_loss(agreement(expected, found))
+
+    return Budget(request.accuracy_budget, loss)
 
 
 def calibration_samples(

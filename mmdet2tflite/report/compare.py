@@ -15,7 +15,7 @@ from mmdet2tflite.evaluate.image_score import choose, score_all
 from mmdet2tflite.evaluate.results import Evaluated, are_oriented
 from mmdet2tflite.evaluate.truth import Truth
 from mmdet2tflite.files.digest import file_sha256
-from mmdet2tflite.report.losses import describe_mixed, find_losses
+from mmdet2tflite.report.losses import describe_budgets, find_losses
 from mmdet2tflite.report.magnitudes import describe_magnitudes
 from mmdet2tflite.report.outcome import Outcome
 from mmdet2tflite.report.page import MISTAKES, OUTLINE, STYLE, TEMPLATE, Shown, render
@@ -102,7 +102,7 @@ def compare(
         "budget": budget,
         "precisions": find_costs(rows, budget),
         "losses": find_losses(rows, read_layers(job.store, outcomes)),
-        "mixed": describe_mixed(rows),
+        "budgets": describe_budgets(rows),
         "slow": find_times(rows, read_operators(job.store, outcomes)),
         "magnitudes": describe_magnitudes(read_magnitudes(job.store, outcomes)),
         "mistakes": {name: what_goes_wrong(found) for name, found in shown.analyses.items()},

@@ -23,9 +23,8 @@ def find_losses(
     Returns:
         By file ``variant``, ``reference``, ``loss`` (of mAP), ``sentence``, and ``layers``: those
         of ``layers.json`` that lose most. They are ranked by their share of the noise at the
-        outputs, which ``int8_mixed`` measures; where there is none of the same strategy and
-        converter, by the noise that their output has and their inputs do not. ``float32`` says
-        that ``int8_mixed`` leaves them so.
+        outputs, where a budget had that measured, and otherwise by the noise that their output has
+        and their inputs do not.
     """
     found = []
     for row in measured(rows):
@@ -35,8 +34,7 @@ def find_losses(
         loss = reference["metrics"]["map"] - row["metrics"]["map"]
         if loss <= NOTABLE_LOSS:
             continue
-        layers = _with_mixed(rows, row, tables)
-        ranked = sorted(layers, key=_noise, reverse=True)
+        ranked = sorted(tables[row["variant"]]["layers"], key=_noise, reverse=True)
         found.append(
             {
                 "variant": row["variant"],
@@ -50,25 +48,40 @@ def find_losses(
     return found
 
 
-def describe_mixed(rows: Sequence[Row]) -> list[str]:
-    """What each ``int8_mixed`` file gains and costs against ``int8``, in a sentence."""
+def describe_budgets(rows: Sequence[Row]) -> list[str]:
+    """What it took each file to keep its accuracy budget, in a sentence.
+
+    Its gain and its cost are those against ``int8_io``, which has integers alone.
+    """
     sentences = []
     for row in measured(rows):
-        plain = sibling(rows, row, "int8")
-        if row["precision"] != "int8_mixed" or plain is None:
-            continue
         metrics = row["metrics"]
+        if "budget.loss" not in metrics:
+            continue
         real, total = (int(metrics[f"layers.{name}"]) for name in ("float32", "total"))
-        changes = [f"{100 * (metrics['map'] - plain['metrics']['map']):+.1f} mAP points"]
-        for metric, what in (("size_mb", "size"), ("latency_ms", "latency")):
-            if metric in metrics and metric in plain["metrics"]:
-                change = metrics[metric] / plain["metrics"][metric] - 1
-                changes.append(f"{change:+.0%} {what}")
-        sentences.append(
-            f"{row['variant']} has {real} of its {total} layers in float32 and "
-            f"{metrics['layers.noise_left']:.0%} of int8's noise: {', '.join(changes)}."
+        estimated = f"an estimated {metrics['budget.loss_in_integers']:.1f} mAP points"
+        if not real:
+            sentences.append(
+                f"{row['variant']} keeps its budget in integers: it loses {estimated}."
+            )
+            continue
+        sentence = (
+            f"{row['variant']} has {real} of its {total} layers in float32, "
+            f"{metrics['layers.multiplications']:.1%} of the multiplications: it loses an "
+            f"estimated {metrics['budget.loss']:.1f} mAP points, in integers {estimated}."
         )
+        plain = sibling(rows, row, "int8_io")
+        sentences.append(f"{sentence} {_changes(row, plain)}" if plain else sentence)
     return sentences
+
+
+def _changes(row: Row, plain: Row) -> str:
+    metrics, others = row["metrics"], plain["metrics"]
+    changes = [f"{100 * (metrics['map'] - others['map']):+.1f} mAP points"]
+    for metric, what in (("size_mb", "size"), ("latency_ms", "latency")):
+        if metric in metrics and metric in others:
+            changes.append(f"{metrics[metric] / others[metric] - 1:+.0%} {what}")
+    return f"Against {plain['variant']}: {', '.join(changes)}."
 
 
 def measured(rows: Sequence[Row]) -> Iterator[Row]:
@@ -89,21 +102,6 @@ def sibling(rows: Sequence[Row], row: Row, precision: str) -> Row | None:
     )
 
 
-def _with_mixed(
-    rows: Sequence[Row], row: Row, tables: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """The layers of a file, with what was found out for its mixed sibling."""
-    mixed = sibling(rows, row, "int8_mixed")
-    table = tables.get(mixed["variant"]) if mixed else None
-    known = {
-        entry["layer"]: {name: entry[name] for name in ("share", "float32")}
-        for entry in (table["layers"] if table else ())
-    }
-    return [
-        {**layer, **known.get(layer["layer"], {})} for layer in tables[row["variant"]]["layers"]
-    ]
-
-
 def _noise(layer: Mapping[str, Any]) -> float:
     if layer["share"] is not None:
         return float(layer["share"])
@@ -117,7 +115,7 @@ def _blame(ranked: Sequence[Mapping[str, Any]]) -> str:
     shares = [layer["share"] for layer in ranked]
     if None in shares:
         return (
-            "These layers add most noise to what they read; the precision int8_mixed measures what "
+            "These layers add most noise to what they read; variants.accuracy_budget measures what "
             "each does to the outputs, and leaves the worst in float32."
         )
     half, total = 0, 0.0

@@ -35,7 +35,7 @@ def markdown(comparison: Mapping[str, Any]) -> str:
     for loss in comparison["losses"]:
         lines += ["", plain(loss["sentence"])]
         lines += [f"* {_layer(layer)}" for layer in loss["layers"]]
-    for sentence in comparison["mixed"]:
+    for sentence in comparison["budgets"]:
         lines += ["", plain(sentence)]
     for file in comparison["magnitudes"]:
         if file["overflow"]:

@@ -43,7 +43,6 @@ MARKS: dict[str, str] = {
     "int8_dynamic": "^",
     "int8": "D",
     "int8_io": "P",
-    "int8_mixed": "*",
     "int16x8": "h",
 }
 """By precision."""

@@ -150,7 +150,7 @@ def test_nothing_is_measured_before_all_files_are_made(outcomes):
 
 @pytest.mark.parametrize("quantised", [False, True])
 def test_files_of_integers_alone_are_tuned_where_the_training_is_quantised(outcomes, quantised):
-    precisions = ("float32", "int8", "int8_io", "int8_mixed", "int16x8", "int8_dynamic")
+    precisions = ("float32", "int8", "int8_io", "int16x8", "int8_dynamic")
     found = outcomes(Variants(padding=STRATEGIES, precisions=precisions), quantised)
     tuned = [outcome.tags["precision"] for outcome in found if "tuned" in outcome.model.metrics]
     assert tuned == (["int8", "int8_io"] * len(STRATEGIES) if quantised else [])

@@ -51,18 +51,15 @@ def kinds(model):
 
 
 @pytest.mark.parametrize("activation", OPTIONS)
-@pytest.mark.parametrize("precision", ["int8", "int8_mixed"])
-def test_an_activation_without_integer_kernels_stays_real_between_conversions(
-    activation, precision
-):
-    model = quantised(precision, network(activation=activation), picture())
+def test_an_activation_without_integer_kernels_stays_real_between_conversions(activation):
+    model = quantised("int8", network(activation=activation), picture())
     place = kinds(model).index(activation)
     assert kinds(model)[place - 1 : place + 2] == ["DEQUANTIZE", activation, "QUANTIZE"]
     weights = [
         o.inputs[1] for o in model.subgraphs[0].operators if "CONV" in operator_name(model, o)
     ]
     assert types(model, weights) == {schema.TensorType.INT8}
-    check_close(run(model, picture()), run(network(activation=activation), picture()), precision)
+    check_close(run(model, picture()), run(network(activation=activation), picture()), "int8")
 
 
 @pytest.mark.parametrize("activation", OPTIONS)
@@ -94,7 +91,6 @@ WIDE = {
     "int8_dynamic": (False, False),
     "int16x8": (False, False),
     "int8": (True, True),
-    "int8_mixed": (True, True),
     "int8_io": (True, False),  # zero taps cost an NPU or a microcontroller time
 }
 
@@ -106,7 +102,7 @@ def test_the_stem_reads_wide_columns_where_its_kernels_are_xnnpacks(precision, w
 
 
 @pytest.mark.parametrize("rotated", [False, True])
-@pytest.mark.parametrize("precision", ["int8", "int8_io", "int8_mixed"])
+@pytest.mark.parametrize("precision", ["int8", "int8_io"])
 def test_wide_columns_change_no_bit_of_what_comes_out(monkeypatch, precision, rotated):
     def made():
         model = network()

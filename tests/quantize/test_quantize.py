@@ -1,5 +1,6 @@
 """The stage: what it needs, what it refuses, and what the file and its artefact say of it."""
 
+import dataclasses
 import json
 from importlib.metadata import version
 from pathlib import Path
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.artifacts import Dataset, Split, TfliteModel
+from mmdet2tflite.config.experiment import Variants
 from mmdet2tflite.config.names import PrecisionName
 from mmdet2tflite.convert.tflite_file import read_passport, write_passport
-from mmdet2tflite.errors import DataError, ModelError, ParityError
+from mmdet2tflite.errors import ConfigError, DataError, ModelError, ParityError
 from mmdet2tflite.passport import Head, Passport, Preprocessing, Rotation, TfliteOutput
 from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.quantize.precisions import PRECISIONS
@@ -97,9 +99,16 @@ def model(store) -> TfliteModel:
     return store.build("tflite", "t", lambda work: write_tflite(work / "model.tflite"), origin={})
 
 
-def build(store: Store, model: TfliteModel, precision: str, train: int = 3, **more) -> TfliteModel:
+def build(
+    store: Store,
+    model: TfliteModel,
+    precision: str,
+    train: int = 3,
+    budget: float | None = None,
+    **more,
+) -> TfliteModel:
     dataset = store.build("dataset", str(train), lambda work: write_data(work, train), origin={})
-    config = QuantizeConfig.of(precision, 2)
+    config = QuantizeConfig.of(precision, Variants(calibration_images=2, accuracy_budget=budget))
     inputs = {"model": model, "dataset": dataset}
     return QUANTIZE.build(store, config, timeout=60, **inputs, **more)
 
@@ -148,15 +157,27 @@ def test_a_calibrated_file_comes_with_the_loss_of_each_layer(store, model):
         assert (layer["share"], layer["float32"]) == (None, False)
 
 
-def test_a_mixed_file_comes_with_the_share_of_each_layer(store, model):
-    messages = []
-    result = build(store, model, "int8_mixed", on_progress=messages.append)
-    layers = layers_of(store, result)["layers"]
-    assert sum(layer["share"] for layer in layers) == pytest.approx(1)
-    assert result.metrics["layers.total"] == 3
-    assert result.metrics["layers.float32"] == sum(layer["float32"] for layer in layers)
-    assert 0 < result.metrics["layers.noise_left"] <= 1
-    assert [m["description"] for m in messages] == ["calibrate"] * 2 + ["layers"] * 3
+def test_a_file_with_a_budget_says_what_it_loses_and_what_keeps_it(store, model):
+    metrics = build(store, model, "int8", budget=99.0).metrics
+    assert metrics["layers.total"] == 3
+    assert (metrics["layers.float32"], metrics["layers.multiplications"]) == (0, 0)
+    assert metrics["budget.loss"] == metrics["budget.loss_in_integers"] < 99
+
+
+def test_only_int8_depends_on_the_budget():
+    for precision in PRECISIONS:
+        keys = [
+            QUANTIZE.key(QuantizeConfig.of(precision, Variants(accuracy_budget=points)))
+            for points in (None, 0.5)
+        ]
+        assert (keys[0] != keys[1]) == (precision == "int8")
+
+
+def test_a_budget_of_a_network_that_nobody_decodes_is_refused(store, model):
+    other = model.model_copy(update={"head": dataclasses.replace(model.head, family=None)})
+    with pytest.raises(ConfigError) as refusal:
+        build(store, other, "int8", budget=0.5)
+    assert "whose outputs nobody decodes" in refusal.value.found
 
 
 def test_a_file_with_real_activations_has_no_table_of_layers(store, model):
@@ -178,8 +199,11 @@ def test_a_file_of_another_precision_is_refused(store, model):
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_only_a_calibrated_precision_depends_on_the_number_of_images(precision):
-    few, many = (QUANTIZE.key(QuantizeConfig.of(precision, count)) for count in (10, 300))
-    assert (few != many) == (precision in ("int8", "int8_io", "int8_mixed", "int16x8"))
+    few, many = (
+        QUANTIZE.key(QuantizeConfig.of(precision, Variants(calibration_images=count)))
+        for count in (10, 300)
+    )
+    assert (few != many) == (precision in ("int8", "int8_io", "int16x8"))
 
 
 def test_every_name_has_its_line_in_the_table():

@@ -70,7 +70,7 @@ def test_weights_are_inside_the_flatbuffer_and_of_the_precision(name):
 
 @pytest.mark.parametrize(
     ("name", "activation"),
-    [("int8", np.int8), ("int8_io", np.int8), ("int8_mixed", np.int8), ("int16x8", np.int16)],
+    [("int8", np.int8), ("int8_io", np.int8), ("int16x8", np.int16)],
 )
 def test_a_static_precision_computes_with_integers_of_its_width(name, activation):
     interpreter = Interpreter(model_content=serialise(quantised(name, network())))

@@ -68,9 +68,8 @@ def type_of(model: schema.ModelT, name: str) -> int:
     return found.type
 
 
-@pytest.mark.parametrize("precision", ["int8", "int8_mixed"])
-def test_scores_beside_boxes_of_hundreds_keep_their_own_scale(precision):
-    result = quantised(precision, network(500))
+def test_scores_beside_boxes_of_hundreds_keep_their_own_scale():
+    result = quantised("int8", network(500))
     expected = scores_of(network(500))
     # A sigmoid has 256 levels of 1/256; the image's and the logits' add as much each.
     assert np.abs(scores_of(result.model) - expected).max() < 3 / 256
@@ -84,14 +83,12 @@ def test_with_one_scale_for_both_every_score_would_be_lost(monkeypatch):
     assert set(np.unique(scores)) == {0}  # a step is 1000 / 255 = 3.9
 
 
-@pytest.mark.parametrize("precision", ["int8", "int8_mixed"])
-def test_all_that_is_computed_of_it_stays_real_and_nothing_before(precision):
-    result = quantised(precision, network(500))
+def test_all_that_is_computed_of_it_stays_real_and_nothing_before():
+    result = quantised("int8", network(500))
     (unlike,) = result.unlike
     assert unlike.real == ("both", "found")
     assert type_of(result.model, "both") == type_of(result.model, "found") != INT8
-    if precision == "int8":
-        assert type_of(result.model, "boxes") == type_of(result.model, "scores") == INT8
+    assert type_of(result.model, "boxes") == type_of(result.model, "scores") == INT8
 
 
 def test_the_sentence_names_operators_and_the_poorest_input():
@@ -153,12 +150,11 @@ def test_a_precision_without_ranges_leaves_everything_as_it_was():
     assert quantise_model(model, PRECISIONS["int8_weight"]).unlike == []
 
 
-@pytest.mark.parametrize("precision", ["int8", "int8_mixed"])
-def test_layers_json_says_what_stays_real(tmp_path, precision):
+def test_layers_json_says_what_stays_real(tmp_path):
     target = tmp_path / "t.tflite"
-    result = quantised(precision, network(500))
+    result = quantised("int8", network(500))
     write_model(result.model, target)
     table = describe_layers(target, result, [picture()])
     layers = {layer["layer"]: layer for layer in table["layers"]}
     assert layers["both"]["float32"]
-    assert layers["both"]["share"] == (0 if precision == "int8_mixed" else None)
+    assert layers["both"]["share"] is None

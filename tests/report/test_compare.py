@@ -87,7 +87,7 @@ def test_an_image_that_is_gone_is_named(finished: Run):
 
 
 def test_without_integers_nothing_is_said_of_them(compared):
-    assert [compared[0][name] for name in ("losses", "mixed", "slow")] == [[], [], []]
+    assert [compared[0][name] for name in ("losses", "budgets", "slow")] == [[], [], []]
     assert "no time" not in compared[1]
     assert "What integers lose" not in compared[1]
     assert "noise" not in markdown(compared[0])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmdet2tflite.report.losses import SHOWN, describe_mixed, find_losses
+from mmdet2tflite.report.losses import SHOWN, describe_budgets, find_losses
 
 
 def row(precision, strategy="mirror", converter="onnx2tf", **metrics):
@@ -29,7 +29,6 @@ def layer(name, snr=30.0, source=40.0, share=None):
 
 
 FLOAT32, INT8 = row("float32", map=0.5), row("int8", map=0.45)
-MIXED = row("int8_mixed", map=0.499)
 TABLE = {"images": 8, "layers": [layer("a", 35, 200), layer("b", 12, 35), layer("c", 11, 12)]}
 SHARES = {
     "images": 8,
@@ -45,16 +44,13 @@ def names(loss):
     return [entry["layer"] for entry in loss["layers"]]
 
 
-def test_layers_are_ranked_by_the_shares_that_the_mixed_file_measured():
-    rows = [FLOAT32, INT8, MIXED]
-    tables = {INT8["variant"]: TABLE, MIXED["variant"]: SHARES}
-    (loss,) = find_losses(rows, tables)
+def test_layers_are_ranked_by_the_shares_that_a_budget_had_measured():
+    (loss,) = find_losses([FLOAT32, INT8], {INT8["variant"]: SHARES})
     assert (loss["variant"], loss["reference"]) == (INT8["variant"], FLOAT32["variant"])
     assert loss["loss"] == pytest.approx(0.05)
     assert names(loss) == ["c", "a", "b"]
     assert [entry["share"] for entry in loss["layers"]] == [0.7, 0.2, 0.1]
     assert [entry["float32"] for entry in loss["layers"]] == [True, False, False]
-    assert [entry["snr_db"] for entry in loss["layers"]] == [11, 35, 12]  # the int8 file's own
     assert loss["sentence"] == (
         "mirror · onnx2tf · int8 loses 5.0 mAP points against mirror · onnx2tf · float32. "
         "1 of its 3 layers makes 70% of the noise at the outputs."
@@ -63,8 +59,7 @@ def test_layers_are_ranked_by_the_shares_that_the_mixed_file_measured():
 
 def test_so_many_layers_are_counted_as_make_half_of_the_noise():
     even = [layer(name, share=0.25) for name in "abcd"]
-    tables = {INT8["variant"]: TABLE | {"layers": even}, MIXED["variant"]: {"layers": even}}
-    (loss,) = find_losses([FLOAT32, INT8, MIXED], tables)
+    (loss,) = find_losses([FLOAT32, INT8], {INT8["variant"]: {"layers": even}})
     assert "2 of its 4 layers make 50% of the noise" in loss["sentence"]
 
 
@@ -72,20 +67,13 @@ def test_without_shares_they_are_ranked_by_the_noise_they_add_to_what_they_read(
     (loss,) = find_losses([FLOAT32, INT8], {INT8["variant"]: TABLE})
     # Noise by signal: a 3e-4, b 0.063, c 0.079 - 0.063 = 0.016.
     assert names(loss) == ["b", "c", "a"]
-    assert "the precision int8_mixed measures what each does" in loss["sentence"]
+    assert "variants.accuracy_budget measures what each does" in loss["sentence"]
 
 
 def test_a_layer_whose_snr_is_unknown_comes_last():
     table = {"layers": [layer("x", None), layer("y", source=None), *TABLE["layers"]]}
     (loss,) = find_losses([FLOAT32, INT8], {INT8["variant"]: table})
     assert names(loss) == ["b", "c", "a", "x", "y"]
-
-
-def test_shares_of_another_strategy_or_converter_say_nothing():
-    for other in (row("int8_mixed", "widen", map=0.5), row("int8_mixed", "mirror", "x", map=0.5)):
-        tables = {INT8["variant"]: TABLE, other["variant"]: SHARES}
-        (loss,) = find_losses([FLOAT32, INT8, other], tables)
-        assert loss["layers"][0]["share"] is None
 
 
 def test_only_the_worst_layers_are_shown():
@@ -108,24 +96,40 @@ def test_nothing_is_said_without_the_float32_file_or_a_measurement_or_a_table():
     assert find_losses([FLOAT32, INT8], {}) == []
 
 
-LAYERS = {"layers.float32": 3.0, "layers.total": 12.0, "layers.noise_left": 0.4}
+LAYERS = {"layers.float32": 3.0, "layers.total": 12.0, "layers.multiplications": 0.046}
+BUDGET = {"budget.loss_in_integers": 4.85, "budget.loss": 0.41}
 
 
-def test_a_mixed_file_is_compared_with_int8():
-    plain = row("int8", map=0.45, size_mb=1.0, latency_ms=4.0)
-    mixed = row("int8_mixed", map=0.499, size_mb=1.1, latency_ms=5.0, **LAYERS)
-    assert describe_mixed([plain, mixed]) == [
-        "mirror · onnx2tf · int8_mixed has 3 of its 12 layers in float32 and 40% of int8's noise: "
-        "+4.9 mAP points, +10% size, +25% latency."
+def test_a_file_that_keeps_its_budget_is_compared_with_integers_alone():
+    plain = row("int8_io", map=0.45, size_mb=1.0, latency_ms=4.0)
+    kept = row("int8", map=0.499, size_mb=1.1, latency_ms=5.0, **LAYERS, **BUDGET)
+    assert describe_budgets([plain, kept]) == [
+        "mirror · onnx2tf · int8 has 3 of its 12 layers in float32, 4.6% of the multiplications: "
+        "it loses an estimated 0.4 mAP points, in integers an estimated 4.8 mAP points. Against "
+        "mirror · onnx2tf · int8_io: +4.9 mAP points, +10% size, +25% latency."
     ]
 
 
-def test_a_mixed_file_without_int8_beside_it_is_not_compared():
-    mixed = row("int8_mixed", map=0.499, size_mb=1.1, **LAYERS)
-    assert describe_mixed([row("int8", "widen", map=0.4, size_mb=1.0), mixed]) == []
+def test_without_integers_alone_beside_it_it_is_not_compared():
+    kept = row("int8", map=0.499, size_mb=1.1, **LAYERS, **BUDGET)
+    (sentence,) = describe_budgets([row("int8_io", "widen", map=0.4, size_mb=1.0), kept])
+    assert sentence.endswith("in integers an estimated 4.8 mAP points.")
 
 
 def test_what_was_not_measured_is_left_out():
-    mixed = row("int8_mixed", map=0.45, size_mb=1.1, **LAYERS)
-    (sentence,) = describe_mixed([row("int8", map=0.451, size_mb=1.1, latency_ms=1.0), mixed])
-    assert sentence.endswith("noise: -0.1 mAP points, +0% size.")
+    kept = row("int8", map=0.45, size_mb=1.1, **LAYERS, **BUDGET)
+    (sentence,) = describe_budgets([row("int8_io", map=0.451, size_mb=1.1, latency_ms=1.0), kept])
+    assert sentence.endswith("int8_io: -0.1 mAP points, +0% size.")
+
+
+def test_a_file_that_keeps_its_budget_in_integers_says_so():
+    kept = row("int8", map=0.45, **LAYERS | {"layers.float32": 0.0}, **BUDGET)
+    (sentence,) = describe_budgets([kept])
+    assert sentence == (
+        "mirror · onnx2tf · int8 keeps its budget in integers: it loses "
+        "an estimated 4.8 mAP points."
+    )
+
+
+def test_a_file_without_a_budget_is_not_described():
+    assert describe_budgets([INT8]) == []

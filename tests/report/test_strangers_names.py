@@ -41,7 +41,7 @@ def test_nothing_that_is_printed_obeys_or_tells_a_password() -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("explicit · onnx2tf · int8_mixed", "explicit · onnx2tf · int8_mixed"),
+        ("explicit · onnx2tf · int8_io", "explicit · onnx2tf · int8_io"),
         ("a|b `c` <img src=x> &lt;", r"a\|b \`c\` \<img src=x\> \&lt;"),
         ("[x](http://y) ![z](w) www.v", r"\[x\](http\://y) !\[z\](w) www\.v"),
         ("*a* _b_ ~c~ $d$ e@f", r"\*a\* \_b\_ \~c\~ \$d\$ e\@f"),
@@ -59,7 +59,7 @@ def test_a_quoted_text_does_not_end_its_block() -> None:
 
 
 def test_a_comparison_has_as_many_columns_in_each_row_as_headings() -> None:
-    parts = {"mistakes": {}, "losses": [], "mixed": [], "precisions": [], "magnitudes": []}
+    parts = {"mistakes": {}, "losses": [], "budgets": [], "precisions": [], "magnitudes": []}
     lines = markdown({"summary": NASTY, "rows": [ROW], **parts}).splitlines()
     heading, row = lines[2], lines[4]
     assert row.replace(r"\|", "").count("|") == heading.count("|")

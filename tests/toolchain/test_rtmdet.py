@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.config.dataset import DigitsData
-from mmdet2tflite.config.experiment import DetectorConfig, Export, Training
+from mmdet2tflite.config.experiment import DetectorConfig, Export, Training, Variants
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.detector.export import EXPORT
 from mmdet2tflite.detector.train import TRAIN, TrainConfig
@@ -70,7 +70,7 @@ class Models:
 
     def quantise(self, tflite, precision):
         inputs = {"model": tflite, "dataset": self.dataset}
-        config = QuantizeConfig.of(precision, 300)
+        config = QuantizeConfig.of(precision, Variants())
         return QUANTIZE.build(self.store, config, timeout=TIMEOUT, **inputs)
 
     def path(self, model) -> Path:

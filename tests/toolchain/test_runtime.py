@@ -7,6 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from mmdet2tflite.config.experiment import Variants
 from mmdet2tflite.config.names import PrecisionName
 from mmdet2tflite.evaluate.request import EvaluateRequest
 from mmdet2tflite.evaluate.results import Evaluated, to_results
@@ -25,10 +26,9 @@ QUANTISED = [
     pytest.param(
         strategy,
         precision,
-        marks=[] if strategy == "mirror" and precision != "int8_mixed" else [pytest.mark.long],
+        marks=[] if strategy == "mirror" else [pytest.mark.long],
     )
     for strategy, precision in product(STRATEGIES, PRECISIONS)
-    if precision != "int8_mixed" or strategy == "mirror"  # it measures a minute for each
 ]
 IMAGES, BOXES = 24, 24
 """How many there are, and how many are found at least."""
@@ -54,7 +54,7 @@ def quantise(main_path, monkeypatch):
             patch.setattr(Job, "ask", ask)
             return QUANTIZE.build(
                 main_path.store,
-                QuantizeConfig.of(precision, 300),
+                QuantizeConfig.of(precision, Variants()),
                 timeout=TIMEOUT,
                 model=tflite,
                 dataset=main_path.dataset,

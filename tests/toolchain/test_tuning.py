@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmdet2tflite.artifacts import TfliteModel
-from mmdet2tflite.config.experiment import Tuning
+from mmdet2tflite.config.experiment import Tuning, Variants
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.quantize.quantize import QUANTIZE, QuantizeConfig
 from mmdet2tflite.quantize.quantize_worker import sample_of
@@ -31,7 +31,9 @@ def samples(store, model, dataset) -> list[np.ndarray]:
 
 def quantise(store, model, dataset, precision) -> TfliteModel:
     inputs = {"model": model, "dataset": dataset}
-    return QUANTIZE.build(store, QuantizeConfig.of(precision, 300), timeout=TIMEOUT, **inputs)
+    return QUANTIZE.build(
+        store, QuantizeConfig.of(precision, Variants()), timeout=TIMEOUT, **inputs
+    )
 
 
 @torch.no_grad()
