@@ -83,8 +83,8 @@ def test_an_int8_file_detects_as_its_float_file_does(variants, main_path, quanti
 def layers(main_path, quantised):
     """What a file's layers.json says of each layer, by its name."""
 
-    def read(padding, precision):
-        path = main_path.store.path(quantised(padding, precision), LAYERS)
+    def read(padding, precision, budget=None):
+        path = main_path.store.path(quantised(padding, precision, budget), LAYERS)
         return {layer["layer"]: layer for layer in json.loads(path.read_text())["layers"]}
 
     return read
