@@ -1,15 +1,14 @@
 """What each channel of a network's tensors holds, measured on calibration images."""
 
-import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from mmdet2tflite.processes.machine import cores
+from mmdet2tflite.backends.inner_tensors import TensorReader
 from mmdet2tflite.runtime.decode import Floats
+from mmdet2tflite.tflite.flatbuffer import parse_model
 
 type Numbers = NDArray[np.float64]
 
@@ -38,27 +37,14 @@ def measure_ranges(
         samples: inputs as it wants them, at least one.
         names: of tensors whose last axis is that of the channels.
     """
-    with warnings.catch_warnings():  # LiteRT: it takes memory, use it to debug
-        warnings.simplefilter("ignore", UserWarning)
-        interpreter = Interpreter(
-            model_content=content,
-            num_threads=cores(),
-            experimental_preserve_all_tensors=True,
-        )
-    interpreter.allocate_tensors()
-    (given,) = interpreter.get_input_details()
+    reader = TensorReader(parse_model(content, "the float32 file"))
     wanted = set(names)
-    indices = {
-        detail["name"]: detail["index"]
-        for detail in interpreter.get_tensor_details()
-        if detail["name"] in wanted
-    }
-    found: dict[str, list[Numbers]] = {name: [] for name in indices}
+    details = {detail["name"]: detail for detail in reader.details if detail["name"] in wanted}
+    found: dict[str, list[Numbers]] = {name: [] for name in details}
     for sample in samples:
-        interpreter.set_tensor(given["index"], np.ascontiguousarray(sample))
-        interpreter.invoke()
-        for name, index in indices.items():
-            value = interpreter.get_tensor(index)
+        reader.run(sample)
+        for name, detail in details.items():
+            value = reader.read(detail)
             rows = value.reshape(-1, value.shape[-1])
             found[name].append(np.stack([rows.min(0), rows.max(0), rows.var(0)]).astype(float))
     return {name: _of_images(np.array(rows)) for name, rows in found.items()}
