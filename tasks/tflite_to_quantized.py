@@ -12,7 +12,7 @@ def tflite_to_quantized(
     experiment: Experiment, model: TfliteModel, dataset: Dataset, precision: PrecisionName
 ) -> Call[TfliteModel]:
     """Quantise, calibrated on training images where needed, and compare with the float32 file."""
-    config = QuantizeConfig.of(precision, experiment.variants)
+    config = QuantizeConfig.of(precision, experiment.variants, experiment.training.quantised)
     inputs = {"model": model, "dataset": dataset}
     label = f"{model.strategy} {model.converter} {precision}"
     return Call(

@@ -13,5 +13,5 @@ def tflite_to_tuned(
     """Tune the file towards the float32 file that it was made of, and compare it with both."""
     inputs = {"model": model, "teacher": teacher, "dataset": dataset}
     label = f"{model.strategy} {model.converter} {model.precision}"
-    config = TuneConfig.of(experiment)
+    config = TuneConfig.of(experiment, model.precision)
     return Call(TUNE, config, experiment.timeouts.tune, inputs, label=label, side_by_side=True)

@@ -71,13 +71,13 @@ class Augmentation(ConfigSection):
 class Tuning(ConfigSection):
     """How an int8 file is tuned towards its float32 file (docs/quantisation.md)."""
 
-    iterations: Positive = 400
+    iterations: Positive = 1000
     batch_size: Positive = 4
     images: Positive = 2000
     """At most so many training images, a seeded sample; one of eight, at least eight, judge."""
-    weight_rate: Annotated[float, Field(gt=0)] = 0.005
+    weight_rate: Annotated[float, Field(gt=0)] = 0.01
     """First learning rate of weights and biases, in steps of their integers."""
-    scale_rate: Annotated[float, Field(gt=0)] = 0.002
+    scale_rate: Annotated[float, Field(gt=0)] = 0.004
     """First learning rate of scales, as a fraction of each."""
 
 

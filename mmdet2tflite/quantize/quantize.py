@@ -18,6 +18,9 @@ from mmdet2tflite.stage import Job, Stage
 SEED = 0
 WITH_BUDGET: PrecisionName = "int8"
 """The precision that ``variants.accuracy_budget`` is about."""
+TUNING_GAINS = 2.0
+"""A file that is tuned afterwards may lose so many times the budget before: tuning takes half or
+more of the estimated loss away (docs/decisions/0015)."""
 
 
 class QuantizeConfig(ConfigSection):
@@ -31,13 +34,20 @@ class QuantizeConfig(ConfigSection):
     accuracy_budget: float | None = None
 
     @classmethod
-    def of(cls, precision: PrecisionName, variants: Variants) -> "QuantizeConfig":
-        """Without what changes nothing of this precision: the result stays cached."""
+    def of(
+        cls, precision: PrecisionName, variants: Variants, tuned: bool = False
+    ) -> "QuantizeConfig":
+        """Without what changes nothing of this precision: the result stays cached.
+
+        Args:
+            tuned: the file will be tuned.
+        """
         calibrated = PRECISIONS[precision].calibrated
+        budget = variants.accuracy_budget if precision == WITH_BUDGET else None
         return cls(
             precision=precision,
             calibration_images=variants.calibration_images if calibrated else 0,
-            accuracy_budget=variants.accuracy_budget if precision == WITH_BUDGET else None,
+            accuracy_budget=budget and budget * (TUNING_GAINS if tuned else 1),
         )
 
 

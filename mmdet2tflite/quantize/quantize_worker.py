@@ -1,6 +1,7 @@
 """Child process: a float32 TFLite file is quantised, and compared with itself on real images.
 
-Leaves the file, and for a calibrated precision ``layers.json`` (``layer_table``).
+Leaves the file, for a calibrated precision ``layers.json`` (``layer_table``), and where channels
+were scaled the float32 network with these channels (``REFERENCE``).
 """
 
 import json
@@ -12,10 +13,10 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from mmdet2tflite.artifacts import TfliteModel
-from mmdet2tflite.parity.agreement import agreement, estimated_loss
 from mmdet2tflite.parity.check import run_on_images
 from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.processes.messages import answer, progress
+from mmdet2tflite.quantize.estimate import LossEstimate
 from mmdet2tflite.quantize.layer_mix import Budget
 from mmdet2tflite.quantize.layer_table import LAYERS
 from mmdet2tflite.quantize.precisions import PRECISIONS
@@ -26,14 +27,14 @@ from mmdet2tflite.quantize.quantise_file import (
     quantise_file,
 )
 from mmdet2tflite.quantize.quantize_request import QuantizeRequest
-from mmdet2tflite.runtime.decode import Detections, decode
-from mmdet2tflite.runtime.images import input_tensor
 from mmdet2tflite.runtime.runners import open_tflite, sample_of
 from mmdet2tflite.tflite.flatbuffer import write_model
 
 TOOLS = ("litert-quantizer", "ai-edge-litert")
 JUDGES = 48
 """Calibration images on which detections are compared."""
+REFERENCE = "reference.tflite"
+"""The float32 network as it was quantised. Its passport is that of none: it is for tuning alone."""
 
 
 def quantise(request: QuantizeRequest) -> TfliteModel:
@@ -56,6 +57,8 @@ def quantise(request: QuantizeRequest) -> TfliteModel:
         samples = [sample_of(model, image) for image in request.images]
         table = describe_layers(target, quantised, samples)
         target.with_name(LAYERS).write_text(json.dumps(table, indent=1), "utf-8")
+        if quantised.scaled:
+            write_model(quantised.reference, target.with_name(REFERENCE))
         metrics |= layer_metrics(quantised)
     return result.model_copy(update={"metrics": metrics})
 
@@ -64,24 +67,14 @@ def budget_of(request: QuantizeRequest) -> Budget | None:
     """With the detections of the float32 file on the first calibration images for the truth."""
     if request.accuracy_budget is None:
         return None
-    model, images = request.model, request.calibration[:JUDGES]
-    given = [input_tensor(image, model.preprocessing) for image in images]
-
-    def detections(file: Path) -> dict[int, Detections]:
-        runner = open_tflite(model, file, cores(), True)
-        return {
-            number: decode(runner.infer(tensor), model.head, model.preprocessing, factor)
-            for number, (tensor, factor) in enumerate(given)
-        }
-
-    expected = detections(request.file)
+    estimate = LossEstimate(request.model, request.file, request.calibration[:JUDGES])
 
     def loss(candidate: schema.ModelT) -> float:
         file = request.target.with_name("candidate.tflite")
         write_model(candidate, file)
-        found = detections(file)
+        found = estimate(file)
         file.unlink()
-        return estimated_loss(agreement(expected, found))
+        return found
 
     return Budget(request.accuracy_budget, loss)
 

@@ -12,7 +12,7 @@
 5. At the start the module is the int8 file: an exponent of 0 gives the file's scales to the bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ LARGEST_WEIGHT = 127
 
 type Reals = Mapping[str, NDArray[np.float32]]
 """Values of tensors by name."""
+type See = Callable[[int, Tensor], Tensor]
+"""Takes a tensor's number and its value, centred integers or reals."""
 
 
 class TfliteNetwork(nn.Module):
@@ -65,18 +67,20 @@ class TfliteNetwork(nn.Module):
         self._fused = fuse(self.steps, set(self.outputs.values()))
         self._last_use = {index: n for n, step in enumerate(self._fused) for index in step.inputs}
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
+    def forward(self, image: Tensor, see: See = lambda index, value: value) -> dict[str, Tensor]:
         """Outputs by name, as reals with the file's axes.
 
         Args:
             image: N x H x W x C, real, as the file wants it.
+            see: is shown every tensor that is computed, and says what to go on with.
         """
         values: dict[int, Tensor] = {self.input: self._given(image)}
         kept = set(self.outputs.values())
         for number, step in enumerate(self._fused):
             inputs = [self._value(values, index) for index in step.inputs]
             results = (OPERATORS | FUSED)[step.name](step, inputs, self.scale)
-            values.update(zip(step.outputs, results, strict=True))
+            for index, value in zip(step.outputs, results, strict=True):
+                values[index] = see(index, value)
             for index in step.inputs:
                 if self._last_use[index] == number and index not in kept:
                     values.pop(index, None)
@@ -101,19 +105,26 @@ class TfliteNetwork(nn.Module):
         unit: Tensor = getattr(self, f"bias_unit_{index}")
         return start + unit * self.biases[str(index)]
 
-    def output_step(self, name: str) -> float:
+    def rounded(self) -> list[int]:
+        """Integer tensors that are rounded from computed reals: ends of layers in float32."""
+        return [
+            step.outputs[0]
+            for step in self.steps
+            if step.name == "QUANTIZE"
+            and step.inputs[0] != self.input
+            and self.grids.get(step.inputs[0]) is None
+        ]
+
+    def output_step(self, name: str) -> float | None:
         """The scale of an output, or of the integers that a real output was made of.
 
-        Raises:
-            ModelError: it is computed from reals.
+        None if it is computed from reals.
         """
         index = self.outputs[name]
         while self.grids.get(index) is None:
             writer = next((step for step in self.steps if index in step.outputs), None)
             if writer is None or writer.name not in {*MOVES, "DEQUANTIZE"}:
-                raise refused(
-                    writer.name if writer else "the input", f"it computes {name} in reals"
-                )
+                return None
             index = next(i for i in writer.inputs if i >= 0 and i not in self._constants)
         return float(self.scale(index))
 

@@ -7,7 +7,7 @@ from mmdet2tflite.config.names import PrecisionName
 from mmdet2tflite.data.files import image_files
 from mmdet2tflite.errors import DataError, ModelError
 from mmdet2tflite.parity.check import PARITY_IMAGES
-from mmdet2tflite.quantize.quantize import choose
+from mmdet2tflite.quantize.quantize import WITH_BUDGET, choose
 from mmdet2tflite.quantize.tuning.tune_request import TuneRequest
 from mmdet2tflite.stage import Job, Stage
 
@@ -23,15 +23,24 @@ ENVIRONMENT = {
 
 
 class TuneConfig(ConfigSection):
-    """How an int8 file is tuned."""
+    """How an int8 file is tuned.
+
+    ``accuracy_budget``: points of mAP that it may lose in the end; None if nobody asks.
+    """
 
     tuning: Tuning
     seed: int
+    accuracy_budget: float | None = None
 
     @classmethod
-    def of(cls, experiment: Experiment) -> "TuneConfig":
+    def of(cls, experiment: Experiment, precision: str) -> "TuneConfig":
         """What the experiment says of it."""
-        return cls(tuning=experiment.training.tuning, seed=experiment.training.seed)
+        training, budget = experiment.training, experiment.variants.accuracy_budget
+        return cls(
+            tuning=training.tuning,
+            seed=training.seed,
+            accuracy_budget=budget if precision == WITH_BUDGET else None,
+        )
 
 
 def tune(
@@ -46,7 +55,7 @@ def tune(
     Raises:
         DataError: there are too few training images.
         ModelError: the model is of another precision, or has an operator that cannot be trained.
-        ParityError: LiteRT computes something else than what was tuned.
+        ParityError: LiteRT computes something else than what was tuned, or the budget is exceeded.
         ToolFailed: the child ended with an error or ran into the time-out.
     """
     if model.precision not in TUNED:
@@ -69,6 +78,7 @@ def tune(
         check=image_files(job.store, dataset, "val")[:PARITY_IMAGES],
         tuning=config.tuning,
         seed=config.seed,
+        accuracy_budget=config.accuracy_budget,
     )
     worker = "mmdet2tflite.quantize.tuning.tune_worker"
     return job.ask("torch", worker, request, TfliteModel, log="tune", environment=ENVIRONMENT)

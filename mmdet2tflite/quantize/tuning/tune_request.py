@@ -11,7 +11,8 @@ class TuneRequest(Frozen):
     """``model`` is of int8, ``file`` its file; ``target`` is to be written.
 
     ``teacher`` is the float32 file that both were made of. ``images`` are learnt from and judged
-    by, ``check`` compared with LiteRT.
+    by, ``check`` compared with LiteRT. ``accuracy_budget``: points of mAP that may be lost,
+    estimated on those that are judged by.
     """
 
     model: TfliteModel
@@ -22,3 +23,4 @@ class TuneRequest(Frozen):
     check: Sequence[Path]
     tuning: Tuning
     seed: int
+    accuracy_budget: float | None = None

@@ -75,6 +75,6 @@ def test_the_experiment_says_how_long_and_with_which_seed():
     experiment = Experiment.model_validate(
         {"name": "n", "dataset": {"kind": "digits"}, "training": training}
     )
-    config = TuneConfig.of(experiment)
+    config = TuneConfig.of(experiment, "int8")
     assert (config.tuning.iterations, config.seed) == (9, 5)
     assert TUNE.key(config) != TUNE.key(CONFIG)
