@@ -1,7 +1,7 @@
 """How far a model is from the one it was made of: per output tensor, and as detections."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -108,7 +108,9 @@ class DetectionError:
     """The difference of two models' detections, over all images.
 
     ``lost`` and ``new`` count detections that only the reference and only the candidate has. Means
-    and extremes are over the matched pairs, and None without a pair.
+    and extremes are over the matched pairs, and None without a pair. ``matching_score``: cut there,
+    as many of the candidate's detections are left as the reference has over 0.3; None if it has not
+    so many, or if there are none.
     """
 
     pairs: int
@@ -118,6 +120,7 @@ class DetectionError:
     iou_min: float | None
     score_difference_mean: float | None
     score_difference_max: float | None
+    matching_score: float | None = None
 
 
 def compare_detections(
@@ -146,8 +149,9 @@ def compare_detections(
                 differences.append(abs(scores[0] - scores[1]))
         lost += _unmatched(expected, set(pairs))
         new += _unmatched(found, {j for j, _ in pairs.values()})
+    score = _matching_score(list(reference.values()), list(candidate.values()))
     if not ious:
-        return DetectionError(0, lost, new, None, None, None, None)
+        return DetectionError(0, lost, new, None, None, None, None, score)
     return DetectionError(
         pairs=len(ious),
         lost=lost,
@@ -156,6 +160,7 @@ def compare_detections(
         iou_min=min(ious),
         score_difference_mean=math.fsum(differences) / len(differences),
         score_difference_max=max(differences),
+        matching_score=score,
     )
 
 
@@ -172,6 +177,18 @@ def match(expected: Detections, found: Detections) -> dict[int, tuple[int, float
             pairs[i] = (j, float(overlap[i, j]))
             overlap[:, j] = 0
     return pairs
+
+
+def _matching_score(
+    reference: Sequence[Detections], candidate: Sequence[Detections]
+) -> float | None:
+    """Half-way between two scores of the candidate's, or 0.3 if that is as good."""
+    count = sum(int((found.scores >= COUNTED_SCORE).sum()) for found in reference)
+    scores = np.sort(np.concatenate([found.scores for found in candidate]))[::-1]
+    if not 0 < count < len(scores):
+        return None
+    kept, cut = float(scores[count - 1]), float(scores[count])
+    return COUNTED_SCORE if cut < COUNTED_SCORE <= kept else (kept + cut) / 2
 
 
 def _unmatched(detections: Detections, matched: set[int]) -> int:
@@ -191,6 +208,7 @@ def parity_metrics(
         metrics["parity.score_difference"] = found.score_difference_mean
         metrics["parity.lost"] = float(found.lost)
         metrics["parity.new"] = float(found.new)
+        metrics["parity.matching_score"] = found.matching_score
     return {name: value for name, value in metrics.items() if value is not None}
 
 

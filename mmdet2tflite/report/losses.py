@@ -59,16 +59,16 @@ def describe_budgets(rows: Sequence[Row]) -> list[str]:
         if "budget.loss" not in metrics:
             continue
         real, total = (int(metrics[f"layers.{name}"]) for name in ("float32", "total"))
-        estimated = f"an estimated {metrics['budget.loss_in_integers']:.1f} mAP points"
+        tuned = "tuning.loss_after" in metrics
+        loss = f"an estimated {metrics['budget.loss']:.1f} mAP points{' after tuning' * tuned}"
         if not real:
-            sentences.append(
-                f"{row['variant']} keeps its budget in integers: it loses {estimated}."
-            )
+            sentences.append(f"{row['variant']} keeps its budget in integers: it loses {loss}.")
             continue
+        before = f"{metrics['budget.loss_in_integers']:.1f}{' before' * tuned}"
         sentence = (
             f"{row['variant']} has {real} of its {total} layers in float32, "
-            f"{metrics['layers.multiplications']:.1%} of the multiplications: it loses an "
-            f"estimated {metrics['budget.loss']:.1f} mAP points, in integers {estimated}."
+            f"{metrics['layers.multiplications']:.1%} of the multiplications: it loses {loss}, in "
+            f"integers alone {before}."
         )
         plain = sibling(rows, row, "int8_io")
         sentences.append(f"{sentence} {_changes(row, plain)}" if plain else sentence)

@@ -3,11 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmdet2tflite.parity.parity import COUNTED_SCORE
 from mmdet2tflite.report.losses import measured, sibling
 
 FLOAT32 = "float32"
 POINT = 0.01
 """Of mAP; ``variants.accuracy_budget`` is in points."""
+
+NOTABLE_SHIFT = 0.01
+"""Of the score that stands for float32's."""
 
 type Row = Mapping[str, Any]
 
@@ -47,7 +51,8 @@ def find_costs(rows: Sequence[Row], budget: float | None) -> list[dict[str, Any]
                 "kept": None if budget is None else loss["loss"] <= budget,
                 "size": _ratio(row, reference, "size_mb"),
                 "latency": _ratio(row, reference, "latency_ms"),
-                "sentence": f"{row['variant']} {_describe(loss, reference['variant'])}",
+                "sentence": f"{row['variant']} {_describe(loss, reference['variant'])}"
+                + _describe_score(row["metrics"].get("parity.matching_score", COUNTED_SCORE)),
             }
         )
     return found
@@ -56,6 +61,16 @@ def find_costs(rows: Sequence[Row], budget: float | None) -> list[dict[str, Any]
 def _ratio(row: Row, reference: Row, metric: str) -> float | None:
     values = [each["metrics"].get(metric) for each in (row, reference)]
     return None if None in values else float(values[0] / values[1])
+
+
+def _describe_score(score: float) -> str:
+    """What an application has to know whose threshold was found with the float32 file."""
+    if abs(score - COUNTED_SCORE) < NOTABLE_SHIFT:
+        return ""
+    return (
+        f" Its scores are {'lower' if score < COUNTED_SCORE else 'higher'}: cut at {score:.2f} as "
+        f"many detections are left as float32 has over {COUNTED_SCORE:g}."
+    )
 
 
 def _describe(loss: Mapping[str, Any], reference: str) -> str:

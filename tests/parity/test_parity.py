@@ -95,7 +95,30 @@ def test_means_and_extremes_are_over_the_pairs_of_all_images():
         {1: detections((*box, 0.5, 0)), 2: detections((*box, 0.5, 0))},
         {1: detections((*box, 0.5, 0)), 2: detections((*half, 1.0, 0))},
     )
-    assert error == DetectionError(2, 0, 0, 0.75, 0.5, 0.25, 0.5)
+    assert error == DetectionError(2, 0, 0, 0.75, 0.5, 0.25, 0.5, matching_score=None)
+
+
+BOX = (0, 0, 10, 10)
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        (
+            (0.6, 0.25, 0.1),
+            0.175,
+        ),  # two of the reference's are: between second and third
+        ((0.9, 0.8, 0.5), 0.65),
+        ((0.9, 0.3, 0.29), 0.3),  # as many at the same score
+        ((0.9, 0.8), None),  # it has no third
+    ],
+)
+def test_the_matching_score_leaves_as_many_detections_of_all_images(scores, expected):
+    reference = {1: detections((*BOX, 0.3, 0)), 2: detections((*BOX, 0.5, 0), (*BOX, 0.2, 1))}
+    first, *others = [(*BOX, score, label) for label, score in enumerate(scores)]
+    candidate = {1: detections(first), 2: detections(*others)}
+    found = compare_detections(reference, candidate).matching_score
+    assert found == (None if expected is None else pytest.approx(expected))
 
 
 def test_a_pair_below_half_overlap_is_one_lost_and_one_new():

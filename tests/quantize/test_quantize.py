@@ -173,6 +173,13 @@ def test_only_int8_depends_on_the_budget():
         assert (keys[0] != keys[1]) == (precision == "int8")
 
 
+def test_a_file_that_is_tuned_afterwards_may_lose_twice_as_much_before():
+    variants = Variants(accuracy_budget=0.5)
+    assert QuantizeConfig.of("int8", variants, tuned=True).accuracy_budget == 1.0
+    assert QuantizeConfig.of("int8_io", variants, tuned=True).accuracy_budget is None
+    assert QuantizeConfig.of("int8", Variants(), tuned=True).accuracy_budget is None
+
+
 def test_a_budget_of_a_network_that_nobody_decodes_is_refused(store, model):
     other = model.model_copy(update={"head": dataclasses.replace(model.head, family=None)})
     with pytest.raises(ConfigError) as refusal:

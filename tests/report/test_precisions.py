@@ -53,6 +53,17 @@ def test_a_file_that_is_better_gains():
     assert "1.0 to 3.0 in 95%" in cost["sentence"]
 
 
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [(0.26, "lower: cut at 0.26 as many"), (0.33, "higher: cut at 0.33 as many"), (0.305, "")],
+)
+def test_a_shift_of_the_scores_is_said_where_it_is_notable(score, said):
+    metrics = {"map": 0.4, "parity.matching_score": score}
+    (cost,) = costs(row("int8", 0.1, 0.1, 0.1, **metrics))
+    assert said in cost["sentence"]
+    assert ("Its scores are" in cost["sentence"]) is bool(said)
+
+
 @pytest.mark.parametrize(("loss", "kept"), [(0.002, True), (0.0021, False), (-0.1, True)])
 def test_a_loss_up_to_the_budget_is_kept(loss, kept):
     (cost,) = costs(row("int8", loss, loss, loss, map=0.5 - loss), budget=0.002)

@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.errors import ParityError
 from mmdet2tflite.quantize import calibrate
+from mmdet2tflite.quantize.layer_mix import Budget
 from mmdet2tflite.quantize.precisions import PRECISIONS
 from mmdet2tflite.quantize.quantize_model import quantise_model
 from mmdet2tflite.quantize.tuning.loop import Schedule
@@ -30,6 +31,8 @@ from tests.tflite.tflite_writer import Writer
 
 SIZE, CHANNELS, IMAGES = (12, 16), 8, 16
 SCHEDULE = Schedule(iterations=100, batch_size=4, weight_rate=0.02, scale_rate=0.01, seed=0)
+WEIGHTS, REAL = ("k1", "k2", "k3"), [False, True, False]
+"""By weight: whether ``with_a_real_layer`` leaves it in float32."""
 OFF_CENTRE = 20.0
 """Two channels of the first convolution are so much larger than the others."""
 
@@ -82,9 +85,20 @@ def load(number: int) -> np.ndarray:
     return cv2.resize(blots, SIZE[::-1])
 
 
-def int8_of(model: schema.ModelT, precision: str = "int8") -> schema.ModelT:
+def int8_of(
+    model: schema.ModelT, precision: str = "int8", budget: Budget | None = None
+) -> schema.ModelT:
     samples = [load(number)[None] for number in range(IMAGES)]
-    return quantise_model(model, PRECISIONS[precision], samples).model
+    return quantise_model(model, PRECISIONS[precision], samples, budget).model
+
+
+def with_a_real_layer() -> schema.ModelT:
+    """The layer in float32 is the one in the middle, which makes most of the noise."""
+    losses = iter([1.0, 0.0])
+    model = int8_of(float_network(), budget=Budget(0.5, lambda candidate: next(losses)))
+    kinds = {tensor.name.decode(): tensor.type for tensor in model.subgraphs[0].tensors}
+    assert [kinds[name] == schema.TensorType.FLOAT32 for name in ("k1", "k2", "k3")] == REAL
+    return model
 
 
 def tuned(model: schema.ModelT, schedule: Schedule = SCHEDULE) -> Tuned:
@@ -104,6 +118,27 @@ def test_a_tuned_file_is_nearer_to_its_teacher_and_computes_what_was_tuned(preci
     assert check_same(result.network, model, unseen())["tuning.steps_apart"] <= 1
 
 
+def test_layers_in_float32_stay_as_they_are_and_the_others_are_tuned():
+    before, after = with_a_real_layer(), with_a_real_layer()
+    result = tuned(after)
+    assert len(result.network.rounded()) == 1
+    assert result.learnt.after < result.learnt.before
+    assert check_same(result.network, after, unseen())["tuning.steps_apart"] <= 1
+    names = [tensor.name.decode() for tensor in after.subgraphs[0].tensors]
+    moved = [not np.array_equal(*(named(m, name) for m in (before, after))) for name in WEIGHTS]
+    assert moved == [not real for real in REAL]
+    assert set(WEIGHTS) < set(names)
+
+
+def test_an_error_in_front_of_a_layer_in_float32_is_found():
+    model = with_a_real_layer()
+    network = TfliteNetwork(model)
+    with torch.no_grad():
+        next(iter(network.biases.values())).add_(20)  # steps, of the first convolution
+    with pytest.raises(ParityError, match="steps apart"):
+        check_same(network, model, unseen())
+
+
 def test_nothing_but_weights_biases_and_scales_is_changed():
     before, after = int8_of(float_network()), int8_of(float_network())
     tuned(after)
@@ -117,6 +152,11 @@ def test_nothing_but_weights_biases_and_scales_is_changed():
     assert changed == {"k1", "k2", "k3", "b1", "b2", "b3"}
     names = [[o.inputs, o.outputs] for o in after.subgraphs[0].operators]
     assert str(names) == str([[o.inputs, o.outputs] for o in before.subgraphs[0].operators])
+
+
+def named(model: schema.ModelT, name: str) -> np.ndarray:
+    (tensor,) = [t for t in model.subgraphs[0].tensors if t.name.decode() == name]
+    return constant(model, tensor)
 
 
 def scale_of(model: schema.ModelT, name: str) -> np.ndarray:
