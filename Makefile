@@ -96,10 +96,14 @@ serve: install ## Prefect with its deployments, a worker, and MLflow; PREFECT_PO
 	$(PYTHON) -m flows.services.serve --prefect-port $(PREFECT_PORT) --mlflow-port $(PORT)
 
 .PHONY: lock
-lock: install ## resolve requirements.lock after a change of pyproject.toml; UPGRADE=1 for newer versions
+lock: install ## resolve requirements.lock and environments/*.lock anew; UPGRADE=1 for newer versions
 	$(PYTHON) -m uv pip compile --quiet pyproject.toml --extra pipeline --group dev --universal \
 	    --python-version 3.12 --overrides requirements.overrides -o requirements.lock \
 	    --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+	for file in environments/*.in; do \
+	    $(PYTHON) -m uv pip compile --quiet "$$file" --python-version 3.12 -o "$${file%.in}.lock" \
+	        --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade); \
+	done
 
 .PHONY: clean
 clean: ## remove the environment and the linters' caches; artifacts/ and mlruns/ stay

@@ -62,6 +62,7 @@ CONTESTANTS = (
         "ovc model.onnx --compress_to_fp16 False",
         lambda experiment, onnx, dataset: onnx_to_openvino(experiment, onnx, dataset),
     ),
+    _stock("OpenVINO", "openvino_int8"),
 )
 """In the order of their turns. The first one is the base of all ratios."""
 

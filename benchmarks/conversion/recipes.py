@@ -27,6 +27,7 @@ RecipeName = Literal[
     "onnx2tf_tensorflow_int8",
     "openvino2tensorflow_float32",
     "onnxruntime_int8",
+    "openvino_int8",
 ]
 
 
@@ -41,6 +42,7 @@ class Making:
         work: an empty folder.
         log: file for everything the tools print.
         timeout: seconds for each tool.
+        python: the interpreter of the recipe's own environment, if it has one.
     """
 
     onnx: Path
@@ -49,6 +51,7 @@ class Making:
     work: Path
     log: Path
     timeout: float
+    python: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Recipe:
         precision: of the file.
         tools: distributions whose versions decide about it, the one that makes it first.
         calibrated: it takes training images.
+        environment: of the tool, in ``environments/``, if it has one of its own.
     """
 
     command: str
@@ -68,6 +72,7 @@ class Recipe:
     precision: str
     tools: tuple[str, ...]
     calibrated: bool = False
+    environment: str = ""
 
 
 def _onnx2tf(kind: str, *options: str) -> Callable[[Making], Path]:
@@ -105,6 +110,14 @@ def _onnxruntime_int8(making: Making) -> Path:
     return target
 
 
+def _openvino_int8(making: Making) -> Path:
+    target = making.work / "int8.xml"
+    worker = "benchmarks.conversion.quantise_openvino_worker"
+    arguments = [str(making.onnx), str(save_samples(making)), str(target)]
+    _run(making, "nncf", worker, arguments, WITHOUT_TELEMETRY)
+    return target
+
+
 def _run(
     making: Making,
     tool: str,
@@ -113,7 +126,13 @@ def _run(
     environment: Mapping[str, str] | None = None,
 ) -> None:
     run_python(
-        tool, module, arguments, log=making.log, timeout=making.timeout, environment=environment
+        tool,
+        module,
+        arguments,
+        log=making.log,
+        timeout=making.timeout,
+        environment=environment,
+        python=making.python,
     )
 
 
@@ -163,5 +182,13 @@ RECIPES: Mapping[RecipeName, Recipe] = {
         "int8",
         ("onnxruntime", "onnx"),
         calibrated=True,
+    ),
+    "openvino_int8": Recipe(
+        "nncf.quantize(openvino.Core().read_model('model.onnx'), calibration) with its defaults",
+        _openvino_int8,
+        "int8",
+        ("openvino",),
+        calibrated=True,
+        environment="openvino_int8",
     ),
 }

@@ -32,7 +32,6 @@ TOOLS = (
     "torch",
 )
 NOT_MEASURED = {
-    "OpenVINO int8": "its quantiser, nncf, is not in this environment",
     "litert-torch": "it is not in this environment",
 }
 

@@ -29,6 +29,8 @@ WARM = "--warm"
 WITHOUT_TELEMETRY = {"CI": "true"}
 """Environment of every child that imports openvino: it reports its use on import, asks nobody, and
 knows no other switch for a single process."""
+PROJECT = Path(__file__).parents[2]
+"""Where another environment's interpreter finds this package, and benchmarks/ in a clone."""
 TAIL_LINES = 15
 POLL_SECONDS = 0.2
 SECONDS_TO_DIE = 5.0
@@ -40,14 +42,18 @@ class Child(subprocess.Popen[str]):
     """A child process; ``messages`` are its lines beside what it prints."""
 
     def __init__(
-        self, words: Sequence[str], environment: Mapping[str, str], stdin: int = subprocess.DEVNULL
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        stdin: int = subprocess.DEVNULL,
+        python: Path | None = None,
     ) -> None:
         receiver, sender = os.pipe()
         self.messages = os.fdopen(receiver, encoding="utf-8")
         pipe = {PIPE: f"/proc/self/fd/{sender}"}
         with os.fdopen(sender, "wb"):  # afterwards it is the child's alone
             super().__init__(
-                [sys.executable, "-m", "mmdet2tflite.processes.child", *words],
+                [python or sys.executable, "-m", "mmdet2tflite.processes.child", *words],
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -94,6 +100,7 @@ def run_python(
     environment: Mapping[str, str] | None = None,
     on_progress: OnProgress = lambda message: None,
     warm: WarmPython | None = None,
+    python: Path | None = None,
 ) -> Any:
     """Run a Python module in a child process until it ends.
 
@@ -106,6 +113,7 @@ def run_python(
         environment: variables to add.
         on_progress: called with each progress message.
         warm: a child to run it in, started with the same ``environment``.
+        python: the interpreter of another environment (``own_environment``).
 
     Returns:
         What the child sent as its result; None if it sent none.
@@ -122,8 +130,10 @@ def run_python(
     words, limit = [str(argument) for argument in arguments], bound()
     log.parent.mkdir(parents=True, exist_ok=True)
     script = log.with_suffix(".reproduce.sh")
-    _write_script(script, module, words, environment or {})
-    child = warm.use([module, *words]) if warm else Child([module, *words], environment or {})
+    variables = {**(environment or {}), **({"PYTHONPATH": str(PROJECT)} if python else {})}
+    _write_script(script, module, words, variables, python)
+    words = [module, *words]
+    child = warm.use(words) if warm else Child(words, variables, python=python)
     reader, watch = _Reader(child, log, on_progress), Watch(child.pid, limit)
     try:
         reason = _wait(child, reader, watch, timeout, silence)
@@ -263,11 +273,15 @@ def _failure(
 
 
 def _write_script(
-    script: Path, module: str, words: Sequence[str], environment: Mapping[str, str]
+    script: Path,
+    module: str,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    python: Path | None,
 ) -> None:
     variables = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in environment.items())
     folder = shlex.quote(os.getcwd())
-    command = shlex.join([sys.executable, "-m", module, *words])
+    command = shlex.join([str(python or sys.executable), "-m", module, *words])
     script.write_text(
         f"#!/bin/sh\n# Runs this stage's tool again.\n{variables}cd {folder} && exec {command}\n"
     )

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.conversion import stock
 from benchmarks.conversion.recipes import RECIPES, Making, Recipe, save_samples
-from benchmarks.conversion.stock import STOCK, StockConfig
-from mmdet2tflite.artifacts import Dataset, OnnxModel, TfliteModel
+from benchmarks.conversion.stock import STOCK, Stock, StockConfig
+from mmdet2tflite.artifacts import Dataset, OnnxModel, OpenvinoModel
 from mmdet2tflite.convert.tflite_file import output_tensors
 from mmdet2tflite.errors import ModelError, ToolFailed
 from mmdet2tflite.passport import Preprocessing
@@ -40,7 +40,7 @@ def store(tmp_path) -> Store:
 
 
 @pytest.fixture
-def run(store, write_onnx, monkeypatch) -> Callable[..., TfliteModel | OnnxModel]:
+def run(store, write_onnx, monkeypatch) -> Callable[..., Stock]:
     """Build with a recipe that is ``make``; the data set has three images."""
 
     def data(work: Path) -> Dataset:
@@ -50,9 +50,12 @@ def run(store, write_onnx, monkeypatch) -> Callable[..., TfliteModel | OnnxModel
         return dataset.model_copy(update={"train": split, "val": split})
 
     def build(
-        make: Callable[[Making], Path], calibrated: bool = False, count: int = 300
-    ) -> TfliteModel | OnnxModel:
-        recipe = Recipe("a command", make, "int7", ("onnx2tf",), calibrated)
+        make: Callable[[Making], Path],
+        calibrated: bool = False,
+        count: int = 300,
+        environment: str = "",
+    ) -> Stock:
+        recipe = Recipe("a command", make, "int7", ("onnx2tf",), calibrated, environment)
         monkeypatch.setitem(stock.RECIPES, "onnx2tf_int8", recipe)
         onnx = store.build("onnx", "o", lambda work: onnx_model(write_onnx, work), origin={})
         dataset = store.build("dataset", "d", data, origin={})
@@ -110,6 +113,33 @@ def test_an_onnx_file_becomes_an_onnx_model(run, store):
     assert isinstance(model, OnnxModel)
     assert model.stage == "stock"
     assert store.path(model, model.file).read_bytes() == b"quantised"
+
+
+def test_an_openvino_file_becomes_an_openvino_model_with_its_weights(run, store):
+    def make(making: Making) -> Path:
+        path = making.work / "int8.xml"
+        path.write_text("<net/>")
+        path.with_suffix(".bin").write_bytes(b"weights")
+        return path
+
+    model = run(make)
+    assert isinstance(model, OpenvinoModel)
+    assert store.path(model, model.file).read_text() == "<net/>"
+    assert store.path(model, model.weights).read_bytes() == b"weights"
+
+
+def test_the_lock_of_a_recipes_own_environment_is_in_the_key(run, write_tflite, monkeypatch):
+    digests, seen = iter(["first", "second"]), []
+    monkeypatch.setattr(stock, "lock_digest", lambda root, name: next(digests))
+    monkeypatch.setattr(stock, "environment_python", lambda root, name, *_: Path(name) / "python")
+
+    def make(making: Making) -> Path:
+        seen.append(making.python)
+        return converter(write_tflite)(making)
+
+    models = [run(make, environment="tools") for _ in range(2)]
+    assert seen == [Path("tools") / "python"] * 2
+    assert models[0].key != models[1].key
 
 
 def test_what_the_tool_leaves_lying_about_is_not_kept(run, store, write_tflite):
@@ -192,6 +222,7 @@ def test_every_recipe_that_quantises_statically_takes_images():
         "onnx2tf_int8",
         "onnx2tf_tensorflow_int8",
         "onnxruntime_int8",
+        "openvino_int8",
     }
 
 
