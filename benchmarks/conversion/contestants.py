@@ -16,6 +16,7 @@ from tasks.onnx_to_openvino import onnx_to_openvino
 from tasks.onnx_to_rewritten import onnx_to_rewritten
 from tasks.rewritten_to_tflite import rewritten_to_tflite
 from tasks.tflite_to_quantized import tflite_to_quantized
+from tasks.tflite_to_tuned import tflite_to_tuned
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,10 @@ def _ours(precision: PrecisionName) -> Contestant:
         tflite = rewritten_to_tflite(experiment, rewritten, onnx, dataset, "onnx2tf")
         if precision == "float32":
             return tflite
-        return tflite_to_quantized(experiment, tflite, dataset, precision)
+        quantised = tflite_to_quantized(experiment, tflite, dataset, precision)
+        if not experiment.training.quantised:
+            return quantised
+        return tflite_to_tuned(experiment, quantised, tflite, dataset)
 
     settings = f"--set variants.padding=[auto] --set variants.precisions=[{precision}]"
     return Contestant(f"mmdet2tflite {precision}", f"mmdet2tflite run EXPERIMENT {settings}", make)

@@ -65,15 +65,16 @@ def run(monkeypatch) -> Callable[..., list[Entry]]:
         "onnx_to_rewritten": rewrite,
         "rewritten_to_tflite": convert,
         "tflite_to_quantized": quantise,
+        "tflite_to_tuned": lambda *_: tflite("tuned", "int8"),
         "onnx_to_stock": lambda experiment, onnx, dataset, recipe: tflite("stock", recipe),
         "onnx_to_openvino": lambda *_: OpenvinoModel(**MODEL),
         "model_to_report": measure,
     }
 
-    def call(**tasks: object) -> list[Entry]:
+    def call(experiment: Experiment = EXPERIMENT, **tasks: object) -> list[Entry]:
         for name, task in {**usual, **tasks}.items():
             monkeypatch.setattr(contestants, name, task)
-        return list(enter(EXPERIMENT, ONNX, ONNX_REPORT, DATASET))
+        return list(enter(experiment, ONNX, ONNX_REPORT, DATASET))
 
     return call
 
@@ -90,6 +91,12 @@ def test_our_files_are_of_the_cheapest_exact_strategy(run):
         ("auto", "float32"),
         ("auto", "int8"),
     ]
+
+
+def test_our_int8_file_is_tuned_if_the_experiment_says_so(run):
+    training = EXPERIMENT.training.model_copy(update={"quantised": True})
+    entries = run(EXPERIMENT.model_copy(update={"training": training}))
+    assert [e.model.strategy for e in entries if e.name == "mmdet2tflite int8"] == ["tuned"]
 
 
 def test_every_stock_file_and_every_runtime_takes_part(run):
