@@ -94,6 +94,11 @@ class Training(ConfigSection):
     warmup_iterations: Annotated[int, Field(ge=0)] = 50
     ema_momentum: Annotated[float, Field(gt=0, lt=1)] = 1e-3
     val_interval: Positive = 10
+    patience: Positive | None = None
+    """End after so many validations in a row without a better mAP."""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """End after the epoch in which so much time is over. The learning rate falls with ``epochs``:
+    let these take about as long."""
     save_interval: Annotated[Positive, NotInKey("only a run that is interrupted sees it")] = 1
     """A run that was interrupted goes on from the last multiple of this many epochs."""
     augmentation: Augmentation | Literal["config"] = Augmentation()

@@ -83,5 +83,10 @@ def set_hooks(cfg: Config, training: Training) -> None:
                 priority=48,
             )
         )
-    cfg.custom_hooks = [*hooks, dict(type="RunRecorder", priority="VERY_HIGH")]
+    hooks.append(dict(type="RunRecorder", priority="VERY_HIGH"))
+    if training.patience is not None or training.minutes is not None:
+        # After the recorder, whose curve it reads, and before the checkpoint that keeps its clock.
+        limits = dict(patience=training.patience, minutes=training.minutes)
+        hooks.append(dict(type="EarlyEnd", priority="HIGH", **limits))
+    cfg.custom_hooks = hooks
     cfg.visualizer = dict(type="DetLocalVisualizer", vis_backends=[])

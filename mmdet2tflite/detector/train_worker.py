@@ -17,7 +17,7 @@ from torch.distributed.elastic.multiprocessing.errors import record  # noqa: E40
 
 from mmdet2tflite.artifacts import Checkpoint  # noqa: E402
 from mmdet2tflite.config.experiment import DetectorConfig, Training  # noqa: E402
-from mmdet2tflite.detector import augment, cached_dataset, layers, ranks, recorder  # noqa: E402, F401  (they register themselves)
+from mmdet2tflite.detector import augment, cached_dataset, early_end, layers, ranks, recorder  # noqa: E402, F401  (they register themselves)
 from mmdet2tflite.detector.head_description import describe_head  # noqa: E402
 from mmdet2tflite.detector.mmdet_config import build_config, describe_preprocessing  # noqa: E402
 from mmdet2tflite.detector.network_check import check_boxes, check_network  # noqa: E402

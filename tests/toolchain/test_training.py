@@ -67,6 +67,40 @@ def test_a_training_that_was_killed_goes_on_from_its_last_epoch(store, digits):
     assert set(torch.load(store.path(checkpoint, "weights.pth"))) == {"state_dict", "meta"}
 
 
+NO_GAIN = {"batch_size": 8, "workers": 0, "learning_rate": 1e-12, "weight_decay": 0}
+"""With these a network stays what it is."""
+
+
+def epochs_of(store, checkpoint) -> tuple[list[int], list[int]]:
+    """Those that were trained, and those that were validated."""
+    curves = read_curves(store, checkpoint)
+    return tuple([line["epoch"] for line in curves if name in line] for name in ("loss", "map"))
+
+
+def test_it_ends_where_validations_have_brought_nothing_better_for_long_enough(store, digits):
+    config = golden_config(epochs=5, val_interval=1, patience=2, **NO_GAIN)
+    checkpoint = TRAIN.build(store, config, timeout=TIMEOUT, dataset=digits)
+    assert epochs_of(store, checkpoint) == ([1, 2], [0, 1, 2])
+    assert checkpoint.epoch == 0
+    log = store.path(checkpoint, "log/train.log").read_text()
+    assert "ends after epoch 2: 2 validations without a better mAP" in log
+
+
+def test_it_ends_after_the_epoch_in_which_its_time_is_over_and_validates_that(store, digits):
+    config = golden_config(epochs=5, val_interval=5, minutes=0.001, **NO_GAIN)
+    checkpoint = TRAIN.build(store, config, timeout=TIMEOUT, dataset=digits)
+    assert epochs_of(store, checkpoint) == ([1], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("scores", "count"), [([], 0), ([0.0], 0), ([0.2, 0.3], 0), ([0.3, 0.2, 0.3], 2)]
+)
+def test_an_equal_validation_is_no_better(scores, count):
+    from mmdet2tflite.detector.early_end import without_gain
+
+    assert without_gain(scores) == count
+
+
 @pytest.fixture(scope="module")
 def load() -> Callable[[Path], object]:
     """What the training child does with ``training.checkpoint``."""
