@@ -61,18 +61,31 @@ def describe_budgets(rows: Sequence[Row]) -> list[str]:
         real, total = (int(metrics[f"layers.{name}"]) for name in ("float32", "total"))
         tuned = "tuning.loss_after" in metrics
         loss = f"an estimated {metrics['budget.loss']:.1f} mAP points{' after tuning' * tuned}"
+        exceeded = _exceeded(metrics)
         if not real:
-            sentences.append(f"{row['variant']} keeps its budget in integers: it loses {loss}.")
+            verb = "is of integers alone" if exceeded else "keeps its budget in integers"
+            sentences.append(f"{row['variant']} {verb}: it loses {loss}.{exceeded}")
             continue
         before = f"{metrics['budget.loss_in_integers']:.1f}{' before' * tuned}"
         sentence = (
             f"{row['variant']} has {real} of its {total} layers in float32, "
             f"{metrics['layers.multiplications']:.1%} of the multiplications: it loses {loss}, in "
-            f"integers alone {before}."
+            f"integers alone {before}.{exceeded}"
         )
         plain = sibling(rows, row, "int8_io")
         sentences.append(f"{sentence} {_changes(row, plain)}" if plain else sentence)
     return sentences
+
+
+def _exceeded(metrics: Mapping[str, float]) -> str:
+    """Only a tuned file may: its layers were chosen before it was tuned."""
+    allowed = metrics.get("budget.allowed", metrics["budget.loss"])
+    if metrics["budget.loss"] <= allowed:
+        return ""
+    return (
+        f" That is more than its budget of {allowed:g}: give training.tuning more iterations or "
+        "images; or leave training.quantised out, and more layers stay in float32."
+    )
 
 
 def _changes(row: Row, plain: Row) -> str:

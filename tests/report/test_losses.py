@@ -139,5 +139,16 @@ def test_what_tuning_took_away_is_told_apart():
     )
 
 
+@pytest.mark.parametrize(
+    ("real", "said"),
+    [(3.0, "in integers alone 4.8 before. That is more"), (0.0, "is of integers alone: it loses")],
+)
+def test_a_tuned_file_that_exceeds_its_budget_says_so(real, said):
+    tuned = {"tuning.loss_after": 0.02, "budget.allowed": 0.4, "layers.float32": real}
+    (sentence,) = describe_budgets([row("int8", map=0.45, **LAYERS | BUDGET | tuned)])
+    assert said in sentence
+    assert "That is more than its budget of 0.4: give training.tuning more" in sentence
+
+
 def test_a_file_without_a_budget_is_not_described():
     assert describe_budgets([INT8]) == []

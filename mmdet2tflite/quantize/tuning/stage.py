@@ -11,6 +11,9 @@ from mmdet2tflite.quantize.quantize import WITH_BUDGET, choose
 from mmdet2tflite.quantize.tuning.tune_request import TuneRequest
 from mmdet2tflite.stage import Job, Stage
 
+JUDGES = 48
+"""Validation images on which the detections of a file with a budget are compared: the calibration's
+are learnt from."""
 TUNED: tuple[PrecisionName, ...] = ("int8", "int8_io")
 """Precisions whose files are tuned: all that they compute with is int8."""
 
@@ -55,7 +58,7 @@ def tune(
     Raises:
         DataError: there are too few training images.
         ModelError: the model is of another precision, or has an operator that cannot be trained.
-        ParityError: LiteRT computes something else than what was tuned, or the budget is exceeded.
+        ParityError: LiteRT computes something else than what was tuned.
         ToolFailed: the child ended with an error or ran into the time-out.
     """
     if model.precision not in TUNED:
@@ -69,13 +72,15 @@ def tune(
             "at least two, one of them to judge by",
             "add some, or leave training.quantised out",
         )
+    validation = image_files(job.store, dataset, "val")  # without their labels
     request = TuneRequest(
         model=model,
         file=job.store.path(model, model.file),
         teacher=job.store.path(teacher, teacher.file),
         target=job.work / model.file,
         images=images,
-        check=image_files(job.store, dataset, "val")[:PARITY_IMAGES],
+        check=validation[:PARITY_IMAGES],
+        judges=validation[:JUDGES],
         tuning=config.tuning,
         seed=config.seed,
         accuracy_budget=config.accuracy_budget,

@@ -23,7 +23,7 @@ from mmdet2tflite.tflite.padding_flag import put_pads_back
 
 HELD_BACK = 8
 """One image of so many judges, within the limits of ``judges_among``."""
-LEAST_HELD_BACK, MOST_HELD_BACK = 8, 48
+LEAST_HELD_BACK, MOST_HELD_BACK = 8, 32
 LEVELS = 255
 """Steps of the range of an output that is computed in float32."""
 

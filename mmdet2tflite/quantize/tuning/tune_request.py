@@ -12,7 +12,7 @@ class TuneRequest(Frozen):
 
     ``teacher`` is the float32 file that both were made of. ``images`` are learnt from and judged
     by, ``check`` compared with LiteRT. ``accuracy_budget``: points of mAP that may be lost,
-    estimated on those that are judged by.
+    estimated on ``judges``.
     """
 
     model: TfliteModel
@@ -21,6 +21,7 @@ class TuneRequest(Frozen):
     target: Path
     images: Sequence[Path]
     check: Sequence[Path]
+    judges: Sequence[Path]
     tuning: Tuning
     seed: int
     accuracy_budget: float | None = None
