@@ -70,6 +70,8 @@ COLUMNS: tuple[Column, ...] = (
         "the same with TFLite's builtin kernels",
     ),
 )
+NARROW = tuple(column for column in COLUMNS if column.narrow)
+"""Those of the terminal."""
 
 
 def cell(metrics: Mapping[str, Any], column: Column) -> str:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from mmdet2tflite.errors import one_line
 from mmdet2tflite.processes.toolchain import OnProgress
-from mmdet2tflite.report.columns import COLUMNS, cell
+from mmdet2tflite.report.columns import NARROW, Column, cell
 from mmdet2tflite.safe_text import visible, visible_lines, without_password
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -155,9 +155,10 @@ def announce_retry(seconds: float) -> None:
     console.print(f"  this may pass: tried again in {seconds:g} s")
 
 
-def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def comparison_table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[Column] = NARROW
+) -> Table:
     """All models of a run: the rows of ``comparison.json``."""
-    columns = [column for column in COLUMNS if column.narrow]
     table = Table(caption=CAPTION, caption_justify="left")
     table.add_column("model", no_wrap=True)
     for column in columns:
