@@ -117,7 +117,6 @@ def validate(file: Path, data: Path, overrides: Sequence[str] = ()) -> dict[str,
             "file": str(file),
             "data": {
                 "from": str(data),
-                "boxes": len(labelled.annotations["annotations"]),
                 "classes_without_boxes": list(labelled.without_boxes),
                 "problems": dict(found.problems),
             },

@@ -35,7 +35,7 @@ def _lines(values: Mapping[str, Any]) -> list[str]:
     metrics, data = values["metrics"], values["data"]
     further = [f"{name} {metrics[key]:.4f}" for key, name in FURTHER.items() if key in metrics]
     lines = [
-        f"{values['images']} images, {data['boxes']} boxes",
+        f"{values['images']} images, {values['analysis']['boxes']} boxes",
         *([", ".join(further)] if further else []),
         f"latency on one thread: {_latency(values['latency_ms'])}",
         values["mistakes"],
