@@ -7,8 +7,8 @@ from typing import Any
 from rich.markup import escape
 
 from mmdet2tflite.report import terminal
-from mmdet2tflite.report.columns import NARROW
-from mmdet2tflite.report.terminal import comparison_table, print_wide
+from mmdet2tflite.report.columns import IN_TERMINAL
+from mmdet2tflite.report.terminal import print_models
 
 FURTHER = {"map_75": "mAP75", "map_small": "small", "map_medium": "medium", "map_large": "large"}
 """Average precisions that the comparison's table has no room for."""
@@ -22,9 +22,9 @@ def print_validation(values: Mapping[str, Any], file: Path | None) -> None:
         file: where all of it was written.
     """
     metrics = values["metrics"]
-    measured = [column for column in NARROW if column.metric in metrics]
+    measured = [column for column in IN_TERMINAL if column.metric in metrics]
     row = {"variant": values["variant"], "metrics": metrics, "failure": ""}
-    print_wide(comparison_table([row], measured))
+    print_models([row], measured)
     for line in _lines(values):
         terminal.console.print(escape(line), soft_wrap=True)
     if file:
