@@ -21,7 +21,7 @@ from mmdet2tflite.config.project import project_root
 from mmdet2tflite.data.files import split_paths
 from mmdet2tflite.data.prepare import PROBLEM
 from mmdet2tflite.data.validation_folder import recognise, take_folder
-from mmdet2tflite.errors import ConfigError, DataError, ModelError, ToolFailed
+from mmdet2tflite.errors import ConfigError, ModelError, UserError
 from mmdet2tflite.evaluate.analysis import ANALYSIS, lost_classes, what_goes_wrong
 from mmdet2tflite.evaluate.class_names import label_as
 from mmdet2tflite.evaluate.evaluate import leave_analysis, measure
@@ -110,8 +110,9 @@ def validate(file: Path, data: Path, overrides: Sequence[str] = ()) -> dict[str,
             )
             metrics = measure(Job(store, work, experiment.timeouts.evaluate, on_progress), request)
             metrics |= leave_analysis(request)
-        except (DataError, ToolFailed):
-            leaving.pop_all()  # the message names a file in this folder
+        except UserError as error:
+            if str(work) in str(error):  # a log, or a list of problems
+                leaving.pop_all()
             raise
         return {
             "file": str(file),

@@ -96,7 +96,7 @@ dataset:
     assert [path.name for path in (tmp_path / "store").glob("[!.]*")] == ["dataset"]
 
 
-def test_classes_that_cannot_be_matched_are_refused(detector, tmp_path):
+def test_classes_that_cannot_be_matched_are_refused(detector, tmp_path, own_lock):
     folder = annotated(tmp_path / "data", ("dog", "Cat"))
     with pytest.raises(DataError) as refused:
         invoke("val", detector, "--data", folder)
@@ -106,13 +106,19 @@ def test_classes_that_cannot_be_matched_are_refused(detector, tmp_path):
         "  to do:    rename the classes in the annotations if the same things are meant, or leave "
         "the others out: --set dataset.classes=[dog]",
     ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "m.tflite"]
 
 
-def test_what_is_wrong_with_a_folders_annotations_is_refused_or_mended(detector, tmp_path):
+def test_what_is_wrong_with_a_folders_annotations_is_refused_with_a_list_that_stays(
+    detector, tmp_path, own_lock
+):
     folder = annotated(tmp_path / "data")
     (folder / "images" / "cat.png").unlink()
-    with pytest.raises(DataError, match=r"1 missing_file\n.*cat\.png"):
+    with pytest.raises(DataError, match=r"1 missing_file\n.*cat\.png") as refused:
         invoke("val", detector, "--data", folder)
+    report = Path(refused.value.expected.rpartition(" ")[2])
+    assert [problem["kind"] for problem in json.loads(report.read_text())] == ["missing_file"]
+    assert "--set dataset.fix=[missing_file]" in refused.value.remedy
 
 
 def test_an_unknown_setting_of_a_folder_is_refused(detector, tmp_path):
