@@ -7,7 +7,7 @@ from typing import Any
 from mmdet2tflite.config.dataset import CocoData, DotaData, VocData, YoloData
 from mmdet2tflite.data.checks import check_not_empty, check_split
 from mmdet2tflite.data.classes import check_classes
-from mmdet2tflite.data.coco import relate_to_classes, write_coco
+from mmdet2tflite.data.coco import files, relate_to_classes, write_coco
 from mmdet2tflite.data.prepare import FORMATS, REPORT
 from mmdet2tflite.data.problems import Findings, Problem, report_problems
 from mmdet2tflite.errors import DataError
@@ -31,7 +31,7 @@ def recognise(folder: Path) -> Settings:
     """The settings that a folder goes without, because its form says them.
 
     1. ``data.yaml``: YOLO; its split ``val``.
-    2. One ``.json``: COCO; the images lie in ``images``, if there is such a folder, or beside it.
+    2. One ``.json``: COCO; the images lie in ``images``, if its first one does, or beside it.
     3. ``Annotations``, or ``.xml`` files: VOC; the images lie in ``JPEGImages``, if there is such a
        folder, or beside the files. ``ImageSets/Main/val.txt``, if it is there, says which.
     4. ``labelTxt``: DOTA; the images lie in ``images``.
@@ -89,10 +89,14 @@ def _yolo(folder: Path) -> Settings:
 
 
 def _coco(folder: Path) -> Settings:
-    files = list(folder.glob("*.json"))
-    if len(files) != 1:
+    jsons = list(folder.glob("*.json"))
+    if len(jsons) != 1:
         return {}
-    return _both(folder, annotations=files[0].name, images=_first_folder(folder, "images"))
+    beside, below = (
+        _both(folder, annotations=jsons[0].name, images=images) for images in (".", "images")
+    )
+    _, *images = files(CocoData.model_validate({"kind": "coco", **below}), "val")
+    return below if images and images[0].exists() else beside
 
 
 def _voc(folder: Path) -> Settings:

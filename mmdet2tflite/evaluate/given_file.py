@@ -68,7 +68,7 @@ def _onnx(path: Path) -> OnnxModel:
     try:
         manifest = parse_manifest(read_user_file(beside, MOST_MANIFEST))
         if manifest["value"]["kind"] != "onnx":
-            raise ValueError(f"it is about a {manifest['value']['kind']}")
+            raise ValueError(f"it describes a {manifest['value']['kind']} artefact")
         if manifest["files"].get(path.name, {}).get("sha256") != file_sha256(path):
             raise ValueError("it is about another file")
         model = OnnxModel.model_validate({**manifest["value"], "file": path.name})

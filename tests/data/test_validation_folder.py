@@ -31,7 +31,6 @@ def split(root: Path, **paths: str) -> dict[str, object]:
     ("files", "kind", "paths"),
     [
         (["a.json", "a.png"], "coco", {"annotations": "a.json", "images": "."}),
-        (["a.json", "images/a.png"], "coco", {"annotations": "a.json", "images": "images"}),
         (["a.xml", "a.png"], "voc", {"annotations": ".", "images": "."}),
         (
             ["Annotations/a.xml", "JPEGImages/a.jpg"],
@@ -61,6 +60,18 @@ def test_the_form_of_a_folder_says_its_format(
     settings = recognise(folder)
     assert settings == {"kind": kind, **split(folder, **paths)}
     TypeAdapter(DatasetConfig).validate_python(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "images"), [("a.png", "images"), ("images/a.png", "."), ("none.png", ".")]
+)
+def test_the_first_name_of_a_coco_json_says_where_its_images_are(
+    tmp_path: Path, name: str, images: str
+) -> None:
+    folder = folder_with(tmp_path, "images/a.png")
+    coco = {"images": [{"id": 1, "file_name": name}], "annotations": [], "categories": []}
+    (folder / "a.json").write_text(json.dumps(coco))
+    assert recognise(folder)["val"] == {"annotations": "a.json", "images": images}
 
 
 def test_yolo_is_known_by_its_yaml(tmp_path: Path) -> None:

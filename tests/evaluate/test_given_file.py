@@ -7,7 +7,7 @@ import pytest
 
 from mmdet2tflite.errors import ModelError
 from mmdet2tflite.evaluate.given_file import read_given
-from mmdet2tflite.store.manifest import MANIFEST
+from mmdet2tflite.store.manifest import MANIFEST, write_manifest
 from mmdet2tflite.store.store import Store
 from tests.corner_network import HEAD, write_detector
 from tests.evaluate.constant_network import HEAD as CONSTANT_HEAD
@@ -53,6 +53,14 @@ def test_a_manifest_beside_another_file_is_no_passport_of_it(exported):
     with (exported / "model.onnx").open("ab") as file:
         file.write(b"\0")
     with pytest.raises(ModelError, match="it is about another file"):
+        read_given(exported / "model.onnx")
+
+
+def test_an_onnx_file_of_another_stage_is_refused(exported):
+    manifest = json.loads((exported / MANIFEST).read_text())
+    manifest["value"]["kind"] = "rewritten"
+    write_manifest(exported, manifest)
+    with pytest.raises(ModelError, match="it describes a rewritten artefact"):
         read_given(exported / "model.onnx")
 
 
