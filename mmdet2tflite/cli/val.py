@@ -7,11 +7,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mmdet2tflite.artifacts import Report
+from mmdet2tflite.artifacts import OnnxModel, Report, TfliteModel
 from mmdet2tflite.backends.table import BACKENDS
 from mmdet2tflite.cli.dataset import dataset_of
 from mmdet2tflite.config.dataset import DigitsData
@@ -86,50 +86,59 @@ def validate(file: Path, data: Path, overrides: Sequence[str] = ()) -> dict[str,
     """
     with growing_at_most(bound(), error=ModelError):
         model = read_given(file)
-    experiment = _experiment(data, overrides)
+    is_folder = data.is_dir()
+    experiment = (_folder if is_folder else _experiment)(data, overrides)
     work = Path(tempfile.mkdtemp(prefix="mmdet2tflite-val-"))
     (work / LOGS).mkdir()
     with ExitStack() as leaving, progress_bar("evaluate") as on_progress:
         leaving.callback(shutil.rmtree, work)
-        store = Store(experiment.store)
+        job = Job(Store(experiment.store), work, experiment.timeouts.dataset, on_progress)
         try:
-            job = Job(store, work, experiment.timeouts.dataset, on_progress)
-            found = _of_folder(job, experiment) if data.is_dir() else _of_experiment(experiment)
-            labelled = label_as(
-                json.loads(found.annotations.read_text("utf-8")), model.head.classes
-            )
-            (work / LABELLED).write_text(json.dumps(labelled.annotations), encoding="utf-8")
-            request = EvaluateRequest(
-                model=model,
-                model_folder=file.parent,
-                annotations=work / LABELLED,
-                images=found.images,
-                reference=None,
-                config=_on_one_thread(experiment.evaluation),
-                work=work,
-            )
-            metrics = measure(Job(store, work, experiment.timeouts.evaluate, on_progress), request)
-            metrics |= leave_analysis(request)
+            found = _of_folder(job, experiment) if is_folder else _of_experiment(experiment)
+            return {"file": str(file), **_measure(job, file, model, str(data), found, experiment)}
         except UserError as error:
             if str(work) in str(error):  # a log, or a list of problems
                 leaving.pop_all()
             raise
-        return {
-            "file": str(file),
-            "data": {
-                "from": str(data),
-                "classes_without_boxes": list(labelled.without_boxes),
-                "problems": dict(found.problems),
-            },
-            **_read(request, metrics),
-        }
 
 
-def _experiment(data: Path, overrides: Sequence[str]) -> Experiment:
-    if data.is_dir():
-        values = {"name": "val", "dataset": recognise(data)}
-        return override_experiment(values, overrides, origin=str(data))
-    experiment = load_experiment(data, overrides)
+def _measure(
+    job: Job,
+    file: Path,
+    model: TfliteModel | OnnxModel,
+    origin: str,
+    data: Data,
+    experiment: Experiment,
+) -> dict[str, Any]:
+    annotations = json.loads(data.annotations.read_text(encoding="utf-8"))
+    labelled = label_as(annotations, model.head.classes)
+    (job.work / LABELLED).write_text(json.dumps(labelled.annotations), encoding="utf-8")
+    request = EvaluateRequest(
+        model=model,
+        model_folder=file.parent,
+        annotations=job.work / LABELLED,
+        images=data.images,
+        reference=None,
+        config=_on_one_thread(experiment.evaluation),
+        work=job.work,
+    )
+    metrics = measure(replace(job, timeout=experiment.timeouts.evaluate), request)
+    metrics |= leave_analysis(request)
+    described = {
+        "from": origin,
+        "classes_without_boxes": list(labelled.without_boxes),
+        "problems": dict(data.problems),
+    }
+    return {"data": described, **_read(request, metrics)}
+
+
+def _folder(folder: Path, overrides: Sequence[str]) -> Experiment:
+    values = {"name": "val", "dataset": recognise(folder)}
+    return override_experiment(values, overrides, origin=str(folder))
+
+
+def _experiment(file: Path, overrides: Sequence[str]) -> Experiment:
+    experiment = load_experiment(file, overrides)
     os.chdir(project_root())  # relative paths of an experiment start there
     return experiment
 
