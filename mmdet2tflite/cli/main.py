@@ -196,6 +196,28 @@ def detect(
         (print_json if as_json else print_detections)(detect_images(detector, images, out))
 
 
+@app.command()
+def val(
+    model: Annotated[Path, typer.Argument(help="TFLite or ONNX file with a passport.")],
+    data: Annotated[
+        Path,
+        typer.Option(help="Experiment (YAML), or a folder of images with annotations."),
+    ],
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option("--json", metavar="OUT", help="Write everything to this file.")
+    ] = None,
+) -> None:
+    """Measure a detector that is there already: accuracy, latency, mistakes.
+
+    On the validation split of an experiment, or on a folder in COCO, VOC, YOLO or DOTA's format;
+    latency on one thread.
+    """
+    from mmdet2tflite.cli.val import validate_and_print
+
+    validate_and_print(model, data, overrides or (), out)
+
+
 app.command()(convert)
 app.command()(plan)
 app.command()(doctor)

@@ -30,10 +30,16 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         ConfigError: no such file, not YAML, an unknown key (with the nearest known one) or a value
             that does not fit.
     """
-    values = _read_settings(path)
+    return override_experiment(_read_settings(path), overrides, origin=str(path))
+
+
+def override_experiment(
+    values: dict[str, Any], overrides: Sequence[str], origin: str
+) -> Experiment:
+    """As ``load_experiment``, of settings that stand in no file; ``values`` are changed."""
     for override in overrides:
         _apply(values, override)
-    return parse_experiment(values, origin=str(path))
+    return parse_experiment(values, origin)
 
 
 def parse_experiment(values: Mapping[str, Any], origin: str = "experiment") -> Experiment:

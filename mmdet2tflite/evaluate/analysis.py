@@ -107,6 +107,15 @@ def what_goes_wrong(analysis: Mapping[str, Any]) -> str:
     return f"{found}; what goes wrong: {words}."
 
 
+def lost_classes(analysis: Mapping[str, Any]) -> list[str]:
+    """Classes that have boxes, of which none is found."""
+    return [
+        name
+        for name, counts in analysis["classes"].items()
+        if counts["boxes"] and not counts["right"]
+    ]
+
+
 def _by_class(scores: Sequence[ImageScore], classes: int) -> dict[str, NDArray[np.int64]]:
     """How many boxes and detections each class has, and of those how many right and wrong."""
     labels = np.concatenate([score.found.labels for score in scores])

@@ -61,18 +61,8 @@ def evaluate(
         config=config,
         work=job.work.resolve(),
     )
+    metrics = measure(job, request)
     backend = BACKENDS[model.kind]
-    # Not only the timing: another model's pass over the images would disturb it just as much, and
-    # a pass uses all cores anyway. Waiting does not count as the child's time.
-    with machine.alone():
-        metrics = job.ask(
-            backend.tool,
-            "mmdet2tflite.evaluate.worker",
-            request,
-            dict[str, float],
-            log="evaluate",
-            environment=WITHOUT_TELEMETRY,
-        )
     return Report(
         runtime=backend.name,
         variant=backend.label(model),
@@ -80,6 +70,24 @@ def evaluate(
         compared_with=reference.digest if reference else "",
         metrics={**metrics, **_leave_loss(job, request, float32), **leave_analysis(request)},
     )
+
+
+def measure(job: Job, request: EvaluateRequest) -> dict[str, float]:
+    """The metrics of a model, from a child process; it leaves its files in ``request.work``.
+
+    Raises as ``evaluate`` does.
+    """
+    # Not only the timing: another model's pass over the images would disturb it just as much, and
+    # a pass uses all cores anyway. Waiting does not count as the child's time.
+    with machine.alone():
+        return job.ask(
+            BACKENDS[request.model.kind].tool,
+            "mmdet2tflite.evaluate.worker",
+            request,
+            dict[str, float],
+            log="evaluate",
+            environment=WITHOUT_TELEMETRY,
+        )
 
 
 def _leave_loss(job: Job, request: EvaluateRequest, float32: Report | None) -> dict[str, float]:

@@ -12,10 +12,11 @@ from mmdet2tflite.processes import machine
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of one inference: median and 90th percentile."""
+    """Milliseconds of one inference: median, 90th percentile, first and third quartile."""
 
     median: float
     p90: float
+    quartiles: tuple[float, float]
 
 
 def measure(
@@ -47,7 +48,8 @@ def measure(
 
 
 def _timing(milliseconds: NDArray[np.float64]) -> Timing:
-    return Timing(float(np.median(milliseconds)), float(np.percentile(milliseconds, 90)))
+    first, median, third, p90 = np.percentile(milliseconds, (25, 50, 75, 90)).tolist()
+    return Timing(median, p90, (first, third))
 
 
 def thread_counts(threads: tuple[int, ...]) -> list[int]:

@@ -1,5 +1,6 @@
 """What a person sees in the terminal: a bar and a line per stage, a table at the end."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,13 +16,17 @@ from rich.text import Text
 
 from mmdet2tflite.errors import one_line
 from mmdet2tflite.processes.toolchain import OnProgress
-from mmdet2tflite.report.columns import COLUMNS, cell
+from mmdet2tflite.report.columns import IN_TERMINAL, Column, cell, less_important
 from mmdet2tflite.safe_text import visible, visible_lines, without_password
 
 SECONDS_BETWEEN_LINES = 30.0
 """Where there is no terminal (a worker's log, CI), a line now and then takes the bar's place."""
 
 LOG_WIDTH = 160
+MOST_CHARACTERS = 10_000
+"""Of a line, where nothing limits it."""
+HEADING, NUMBER = 10, 8
+"""Characters of a card's two columns."""
 
 
 class SafeConsole(Console):
@@ -131,10 +136,15 @@ def say_waiting(title: str) -> None:
     console.print(f"{title}: another run is making this already; waiting for it")
 
 
-CAPTION = """\
-error: largest difference from the model that it was made of, as a fraction of the output's range;
-lost, new: detections over a score of 0.3 that one of the two does not have;
-ms: median of one inference on one thread, without pre- and post-processing"""
+NOTES = {
+    ("error",): (
+        "error: largest difference from the model that it was made of, as a fraction of the "
+        "output's range"
+    ),
+    ("lost", "new"): "lost, new: detections over a score of 0.3 that one of the two does not have",
+    ("ms",): "ms: median of one inference on one thread, without pre- and post-processing",
+}
+"""Below a table that has these columns."""
 
 
 def announce_failure(what: str, reason: str) -> None:
@@ -155,10 +165,11 @@ def announce_retry(seconds: float) -> None:
     console.print(f"  this may pass: tried again in {seconds:g} s")
 
 
-def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def comparison_table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[Column] = IN_TERMINAL
+) -> Table:
     """All models of a run: the rows of ``comparison.json``."""
-    columns = [column for column in COLUMNS if column.narrow]
-    table = Table(caption=CAPTION, caption_justify="left")
+    table = Table(caption=_notes(columns), caption_justify="left")
     table.add_column("model", no_wrap=True)
     for column in columns:
         table.add_column(column.heading, justify="right", no_wrap=True)
@@ -168,6 +179,67 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             cells[0] = "failed"
         table.add_row(escape(row["variant"]), *cells)
     return table
+
+
+def print_models(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[Column] = IN_TERMINAL
+) -> None:
+    """Print the table, and no number in part.
+
+    1. A terminal limits the width, and so does the environment variable ``COLUMNS``; a pipe and a
+       file do not.
+    2. The least important columns are left out until the table fits, which a line says.
+    3. Where the indispensable ones do not fit, each model has a card, a line for every number.
+    """
+    limit, shown = _width_limit(), list(columns)
+    while limit and _width(comparison_table(rows, shown)) > limit:  # rule 2
+        least = less_important(shown)
+        if least is None:  # rule 3
+            _print_cards(rows, columns)
+            return
+        shown.remove(least)
+    table = comparison_table(rows, shown)
+    place = console if console.is_terminal else SafeConsole(file=console.file, width=_width(table))
+    place.print(table)
+    left_out = [column.heading for column in columns if column not in shown]
+    if left_out:
+        console.print(
+            f"left out at {limit} columns: {', '.join(left_out)}; a wider terminal or a pipe "
+            "(… | less -S) shows them",
+            soft_wrap=True,
+        )
+
+
+def _width_limit() -> int | None:
+    """Rule 1."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    return console.width if console.is_terminal else None
+
+
+def _width(table: Table) -> int:
+    """In characters, with nothing cut."""
+    unlimited = SafeConsole(width=MOST_CHARACTERS)
+    return unlimited.measure(table).maximum
+
+
+def _print_cards(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
+    ranked = sorted(columns, key=lambda column: column.importance or 0)
+    for row in rows:
+        console.print(f"[bold]{escape(row['variant'])}[/bold]", soft_wrap=True)
+        if row["failure"]:
+            console.print("  failed")
+        for column in ranked:
+            if column.metric in row["metrics"]:
+                number = cell(row["metrics"], column)
+                console.print(f"  {column.heading:<{HEADING}} {number:>{NUMBER}}", soft_wrap=True)
+    console.print(_notes(columns), soft_wrap=True)
+
+
+def _notes(columns: Sequence[Column]) -> str:
+    shown = {column.heading for column in columns}
+    return ";\n".join(note for headings, note in NOTES.items() if not shown.isdisjoint(headings))
 
 
 def print_wide(table: Table) -> None:
@@ -182,7 +254,7 @@ def print_comparison(comparison: Mapping[str, Any], page: Path) -> None:
     Args:
         comparison: what ``comparison.json`` holds.
     """
-    print_wide(comparison_table(comparison["rows"]))
+    print_models(comparison["rows"])
     for row in comparison["rows"]:
         if row["failure"]:
             announce_failure(row["variant"], row["failure"])

@@ -96,13 +96,13 @@ class Detector:
         path = Path(model)
         self.passport = load_passport(path)
         self._lowest = score_threshold or 0.0
-        self._head, self._preprocessing = _detector_parts(self.passport, path)
+        self._head, self._preprocessing = detector_parts(self.passport, path)
         if score_threshold is not None:
             if not 0 <= score_threshold <= 1:
                 raise ConfigError(f"a score threshold of {score_threshold}", "0 to 1")
             self._head = replace(self._head, score_threshold=score_threshold)
         self.classes = self._head.classes
-        assert self._head.family is not None  # _detector_parts
+        assert self._head.family is not None  # detector_parts
         self.oriented = FAMILIES[self._head.family].oriented
         self._runner = open_tflite(self.passport, path, threads, xnnpack)
 
@@ -153,7 +153,8 @@ class Detector:
         return named(found, self.classes)
 
 
-def _detector_parts(passport: HowToRun, path: Path) -> tuple[Head, Preprocessing]:
+def detector_parts(passport: HowToRun, path: Path) -> tuple[Head, Preprocessing]:
+    """What a passport says of a detector. Raises ModelError if it is that of something else."""
     head, preprocessing = passport.head, passport.preprocessing
     if head is None or preprocessing is None:
         raise ModelError(

@@ -5,7 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from mmdet2tflite.evaluate.analysis import analyse, analysis_metrics, what_goes_wrong
+from mmdet2tflite.evaluate.analysis import (
+    analyse,
+    analysis_metrics,
+    lost_classes,
+    what_goes_wrong,
+)
 from mmdet2tflite.evaluate.causes import CAUSES
 from mmdet2tflite.evaluate.results import Evaluated
 from tests.evaluate.scenes import CLASSES, NOTHING, A, B, boxes, coco, random_scene, truth_of, wide
@@ -174,3 +179,9 @@ def test_a_sentence_names_the_causes_the_most_frequent_first(analysed):
     )
     perfect = analysed({1: [(CAT, A)]}, {1: boxes((CAT, A))})
     assert what_goes_wrong(perfect) == "1 of 1 boxes are found, and nothing is wrong."
+
+
+def test_a_lost_class_has_boxes_of_which_none_is_found_right(analysed):
+    # The cat is found, the dog below a score of 0.3, and there is no owl.
+    found = analysed({1: [(CAT, A), (DOG, B)]}, {1: boxes((CAT, A), (DOG, B, 0.29))})
+    assert lost_classes(found) == ["dog"]

@@ -146,7 +146,5 @@ def test_markdown_shows_a_run(with_integers):
 def test_the_terminal_shows_a_run(with_integers, monkeypatch):
     output = io.StringIO()
     monkeypatch.setattr(terminal, "console", terminal.SafeConsole(file=output, width=120))
-    monkeypatch.setattr(terminal, "LOG_WIDTH", 120)
     terminal.print_comparison(with_integers[0], Path("report.html"))
-    terminal.console.print(terminal.comparison_table(with_integers[0]["rows"]))
     check_golden("comparison.txt", output.getvalue())

@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -8,12 +9,29 @@ from mmdet2tflite.report.terminal import (
     announce,
     comparison_table,
     print_comparison,
+    print_models,
     progress_bar,
 )
+
+WIDE = {
+    "map": 0.57414,
+    "map_50": 0.84159,
+    "parity.relative": 3e-6,
+    "parity.lost": 345,
+    "parity.new": 1168,
+    "size_mb": 123.45,
+    "pads": 7,
+    "latency_ms": 1234.56,
+    "latency_ms.builtin.1": 10234.56,
+}
+"""The table takes 110 characters: a name of 28, and of each column the longest of heading and
+numbers (6, 6, 5, 4, 4, 6, 3, 7, 10), three for each of these and its border, and the first one."""
+NAME = "explicit · onnx2tf · float32"
 
 
 @pytest.fixture
 def printed(monkeypatch) -> io.StringIO:
+    monkeypatch.delenv("COLUMNS", raising=False)
     output = io.StringIO()
     monkeypatch.setattr(terminal, "console", Console(file=output, width=120, highlight=False))
     return output
@@ -34,6 +52,120 @@ def test_a_row_shows_a_models_figures_and_a_dash_for_what_was_not_measured(row):
         "ms builtin": "10.07",
         **dict.fromkeys(("error", "lost", "new", "MB", "PAD"), "–"),
     }
+
+
+@pytest.fixture
+def at_width(row, printed, monkeypatch):
+    """What a terminal of so many columns shows of models: the lines."""
+
+    def show(columns: int, *rows, **options) -> list[str]:
+        size = {"width": columns, "force_terminal": True, "color_system": None}
+        console = terminal.SafeConsole(file=printed, **(size | options))
+        monkeypatch.setattr(terminal, "console", console)
+        print_models(rows or [row("PyTorch", map=0.5), row(NAME, **WIDE)])
+        return printed.getvalue().splitlines()
+
+    return show
+
+
+def table_of(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Headings, and the cells of the second model."""
+    return tuple(
+        [cell.strip() for cell in lines[number].replace("┃", "│").split("│")[1:-1]]
+        for number in (1, 4)
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "headings", "numbers", "left_out"),
+    [
+        (
+            120,
+            "mAP,mAP50,error,lost,new,MB,PAD,ms,ms builtin",
+            "0.5741,0.8416,3e-06,345,1168,123.45,7,1234.56,10234.56",
+            None,
+        ),
+        (110, "mAP,mAP50,error,lost,new,MB,PAD,ms,ms builtin", None, None),
+        (109, "mAP,mAP50,error,lost,new,MB,PAD,ms", None, "ms builtin"),
+        # 110 less 13 of `ms builtin`, 7 each of `new` and `lost`, 8 of `error`: 75
+        (
+            80,
+            "mAP,mAP50,MB,PAD,ms",
+            "0.5741,0.8416,123.45,7,1234.56",
+            "error, lost, new, ms builtin",
+        ),
+        # less 9 of `mAP50` and 9 of `MB`: 57
+        (60, "mAP,PAD,ms", "0.5741,7,1234.56", "mAP50, error, lost, new, MB, ms builtin"),
+        (57, "mAP,PAD,ms", "0.5741,7,1234.56", "mAP50, error, lost, new, MB, ms builtin"),
+    ],
+)
+def test_columns_are_left_out_by_importance_and_no_number_is_cut(
+    at_width, columns, headings, numbers, left_out
+):
+    lines = at_width(columns)
+    shown, cells = table_of(lines)
+    assert shown == ["model", *headings.split(",")]
+    if numbers:
+        assert cells == [NAME, *numbers.split(",")]
+    assert max(map(len, lines[:6])) <= columns
+    said = [line for line in lines if line.startswith("left out")]
+    assert said == (
+        [
+            f"left out at {columns} columns: {left_out}; a wider terminal or a pipe "
+            "(… | less -S) shows them"
+        ]
+        if left_out
+        else []
+    )
+
+
+def test_what_is_left_out_is_not_explained(at_width):
+    text = "\n".join(at_width(80))
+    assert "ms: median of one inference" in text
+    assert "error: largest" not in text
+    assert "lost, new:" not in text
+
+
+def test_where_the_indispensable_columns_do_not_fit_each_model_has_a_card(at_width, row):
+    lines = at_width(56, row(NAME, **WIDE), row("widen", failure="no room"), row("x", map=0.25))
+    assert lines[:13] == [
+        NAME,
+        "  mAP          0.5741",
+        "  ms          1234.56",
+        "  PAD               7",
+        "  MB           123.45",
+        "  mAP50        0.8416",
+        "  error         3e-06",
+        "  lost            345",
+        "  new            1168",
+        "  ms builtin 10234.56",
+        "widen",
+        "  failed",
+        "x",
+    ]
+    assert lines[13] == "  mAP          0.2500"
+    assert lines[14].startswith("error: largest difference")
+
+
+def test_a_pipe_has_no_width_unless_columns_says_so(at_width, row, printed, monkeypatch):
+    piped = at_width(80, row("PyTorch"), row(NAME + 100 * "x", **WIDE), force_terminal=False)
+    assert table_of(piped)[1][-1] == "10234.56"
+    assert len(piped[4]) == 110 + 100
+    printed.truncate(0)
+    printed.seek(0)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert table_of(at_width(80, force_terminal=False))[0][-1] == "ms"
+
+
+def test_without_colours_a_terminal_shows_the_same_words(at_width, printed, monkeypatch):
+    plain = at_width(80)
+    printed.truncate(0)
+    printed.seek(0)
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = "\n".join(at_width(80, color_system="truecolor"))
+    codes = set(re.findall(r"\x1b\[([\d;]*)m", text))
+    assert codes <= {"0", "1", "2", "3", "2;3"}  # bold, dim, italic; neither dark nor light
+    assert re.sub(r"\x1b\[[\d;]*m", "", text).splitlines() == plain
 
 
 def test_a_failed_variant_has_a_row_and_a_line_with_its_reason(row, printed, tmp_path):
