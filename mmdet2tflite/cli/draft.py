@@ -1,0 +1,173 @@
+"""An experiment as ``init`` proposes it: settings with their reasons, as a commented YAML."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmdet2tflite.data.discovery import proposals
+from mmdet2tflite.data.discovery.inspection import Inspected
+from mmdet2tflite.data.discovery.proposals import Machine, Network, Setting
+from mmdet2tflite.data.problems import MENDS
+
+COMMENT_COLUMN = 44
+"""Where comments begin, behind shorter lines."""
+
+type Draft = dict[str, Setting | dict[str, Any]]
+"""Nested as the YAML is; each leaf is a Setting."""
+
+FORMATS = {"coco": "COCO", "voc": "Pascal VOC", "yolo": "YOLO", "dota": "DOTA"}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What of a draft other settings hang on. ``asked``: the names of those that a user chose."""
+
+    classes: Sequence[str]
+    input_size: Sequence[int]
+    detector: str
+    epochs: int
+    val: float
+    asked: frozenset[str] = frozenset()
+
+
+def propose(found: Inspected, machine: Machine) -> tuple[Choices, Mapping[str, Setting]]:
+    """The choices, and the settings with reasons that they are from, by the name in Choices.
+
+    ``batch_size`` is among the settings as well.
+    """
+    size = proposals.input_size(found.facts)
+    network, why = proposals.detector(found.facts)
+    batch = proposals.batch_size(found.facts, size.value, network, machine)
+    epochs = proposals.epochs(found.facts, size.value, batch.value, network, machine)
+    settings = {
+        "input_size": size,
+        "detector": Setting(str(network.config), why),
+        "batch_size": batch,
+        "epochs": epochs,
+    }
+    val = found.settings.get("split", {}).get("val", 0.0)
+    classes = found.settings["classes"]
+    return Choices(classes, size.value, str(network.config), epochs.value, val), settings
+
+
+def draft(name: str, found: Inspected, choices: Choices, settings: Mapping[str, Setting]) -> Draft:
+    """The whole experiment."""
+
+    def chosen(key: str) -> Setting:
+        why = "chosen" if key in choices.asked else settings[key].why
+        return Setting(getattr(choices, key), why)
+
+    epochs = choices.epochs
+    augmentation: dict[str, Any] = {
+        "mosaic": Setting(True, "four pictures in one; helps small data sets most"),
+        "plain_epochs": Setting(epochs // 4, "the last quarter, on whole pictures"),
+    }
+    if found.facts.oriented:
+        augmentation = {
+            "mosaic": Setting(False, "as in configs/experiments/rotated_digits.yaml"),
+            "rotate": Setting(180, "what is seen from above lies at any angle"),
+        }
+    return {
+        "name": Setting(name, "of folders, and in MLflow"),
+        "dataset": _dataset(found, choices),
+        "detector": {"config": chosen("detector"), "input_size": chosen("input_size")},
+        "training": {
+            "epochs": chosen("epochs"),
+            "batch_size": settings["batch_size"],
+            "val_interval": Setting(max(1, epochs // 6), "about six times in all"),
+            "ema_momentum": Setting(0.005, "averages 200 iterations, for a short training"),
+            "augmentation": augmentation,
+        },
+        "variants": {
+            "padding": Setting(["auto"], "the cheapest exact way (docs/padding.md)"),
+            "precisions": Setting(["float32", "int8"], "docs/quantisation.md"),
+        },
+    }
+
+
+def _dataset(found: Inspected, choices: Choices) -> dict[str, Any]:
+    values = dict(found.settings)
+    result: dict[str, Any] = {"kind": Setting(values["kind"], FORMATS[values["kind"]])}
+    whys = {
+        "root": "folder that the paths below are relative to",
+        "data": "names of the classes, and where pictures are",
+        "allowed_folders": "where pictures and labels lie",
+        "train": "where to learn from",
+        "val": "where to validate",
+        "first_pixel": "corners at 0 were found: pixels count from 0",
+    }
+    for key, why in whys.items():
+        if key in values:
+            result[key] = Setting(_plain(values[key]), why)
+    if "split" in values:
+        result["split"] = _split(values["split"], found, choices)
+    result["classes"] = Setting(
+        list(choices.classes), "all that were found; leave out what is not to be learnt"
+    )
+    if "fix" in values:
+        mends = "; ".join(f"{found.problems[kind]} {kind}: {MENDS[kind]}" for kind in values["fix"])
+        result["fix"] = Setting(list(values["fix"]), mends)
+    return result
+
+
+def _split(split: Mapping[str, Any], found: Inspected, choices: Choices) -> dict[str, Setting]:
+    if split["by"] == "group":
+        why = f"{len(found.groups):,} groups of pictures that look alike stay together"
+    elif found.groups:
+        why = "most pictures look alike: kept together, they could not be divided"
+    else:
+        why = "no two pictures look alike"
+    share = "chosen" if "val" in choices.asked else "the usual share"
+    return {
+        "val": Setting(choices.val, f"{share} of the pictures, for validation"),
+        "by": Setting(split["by"], why),
+        "seed": Setting(0, "another one gives another split"),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Paths as texts."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def values_of(made: Draft) -> dict[str, Any]:
+    """The settings without their reasons."""
+    return {
+        key: each.value if isinstance(each, Setting) else values_of(each)
+        for key, each in made.items()
+    }
+
+
+def as_yaml(made: Draft, heading: Sequence[str]) -> str:
+    """A YAML with the reason beside each line. ``heading``: comments above it."""
+    lines = [f"# {line}" for line in heading]
+    for key, each in made.items():
+        if not isinstance(each, Setting):
+            lines.append("")
+        lines += _lines(key, each, 0)
+    return "\n".join(lines) + "\n"
+
+
+def _lines(key: str, each: Setting | dict[str, Any], depth: int) -> list[str]:
+    indent = "  " * depth
+    if isinstance(each, Setting):
+        text = f"{indent}{key}: {_flow(each.value)}"
+        return [f"{text:<{COMMENT_COLUMN}}  # {' '.join(each.why.split())}"]
+    lines = [f"{indent}{key}:"]
+    for name, inner in each.items():
+        lines += _lines(name, inner, depth + 1)
+    return lines
+
+
+def _flow(value: Any) -> str:
+    text = yaml.safe_dump(
+        value, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
