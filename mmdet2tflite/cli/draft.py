@@ -9,7 +9,7 @@ import yaml
 
 from mmdet2tflite.data.discovery import proposals
 from mmdet2tflite.data.discovery.inspection import Inspected
-from mmdet2tflite.data.discovery.proposals import Machine, Network, Setting
+from mmdet2tflite.data.discovery.proposals import Machine, Setting
 from mmdet2tflite.data.problems import MENDS
 
 COMMENT_COLUMN = 44
@@ -115,11 +115,13 @@ def _dataset(found: Inspected, choices: Choices) -> dict[str, Any]:
 
 def _split(split: Mapping[str, Any], found: Inspected, choices: Choices) -> dict[str, Setting]:
     if split["by"] == "group":
-        why = f"{len(found.groups):,} groups of pictures that look alike stay together"
+        number = len(found.groups)
+        what = "1 group" if number == 1 else f"{number:,} groups"
+        why = f"keeps what looks alike together: {what}, of up to {max(found.groups):,} pictures"
     elif found.groups:
         why = "most pictures look alike: kept together, they could not be divided"
     else:
-        why = "no two pictures look alike"
+        why = "no two pictures look alike, and none are frames of a video"
     share = "chosen" if "val" in choices.asked else "the usual share"
     return {
         "val": Setting(choices.val, f"{share} of the pictures, for validation"),

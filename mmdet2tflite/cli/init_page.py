@@ -17,7 +17,13 @@ from mmdet2tflite.data.problems import MENDS
 from mmdet2tflite.report.terminal import console
 
 MOST_CLASSES = 20
-SHOWN = ("dataset.split", "detector", "training.epochs", "training.batch_size")
+SHOWN = (
+    "dataset.split.val",
+    "dataset.split.by",
+    "detector",
+    "training.epochs",
+    "training.batch_size",
+)
 """Settings that are printed with their reasons; the others stand in the file."""
 
 
@@ -47,10 +53,14 @@ def print_proposals(made: Draft) -> None:
             value = setting.value
             text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
             rows.append(
-                (key.rpartition(".")[2], f"[bold]{escape(text)}[/bold]  {escape(setting.why)}")
+                (_label(key), f"[bold]{escape(text)}[/bold]: {escape(setting.why)}")
             )
     console.print(_pairs(rows, marked=True))
     console.print()
+
+
+def _label(key: str) -> str:
+    return "detector" if key == "detector.config" else key.partition(".")[2]
 
 
 def print_next(out: Path) -> None:
@@ -109,8 +119,8 @@ def _leaks(inspected: Inspected) -> str:
     if same := inspected.problems.get("duplicate_file"):
         words.append(f"{same:,} files twice")
     if inspected.groups:
-        number, largest = len(inspected.groups), max(inspected.groups)
-        words.append(f"{number:,} groups of look-alikes (the largest has {largest:,})")
+        number, most = sum(inspected.groups), max(inspected.groups)
+        words.append(f"{number:,} pictures look like others (up to {most:,} alike)")
     return "; ".join(words) or "none found"
 
 

@@ -9,7 +9,6 @@ from rich.markup import escape
 
 from mmdet2tflite.cli.draft import Choices
 from mmdet2tflite.config.experiment import DetectorConfig
-from mmdet2tflite.data.discovery import proposals
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.report.terminal import console
 
@@ -48,8 +47,8 @@ def _answer(question: str, proposed: str, parse: Callable[[str], Any]) -> Any:
             text = console.input(f"{escape(question)} \\[{escape(proposed)}]: ").strip()
         except EOFError:
             raise ConfigError(
-                "no answer", "a word, or an empty line", "answer, or leave --edit out"
-            )
+                "the input ended before the last question", "an answer, or an empty line for each"
+            ) from None
         if not text or text == proposed:
             return None
         try:

@@ -3,13 +3,13 @@
 Rules:
 
 1. What ``grouping`` says stays together is dealt as one.
-2. The groups are shuffled by the seed. Numbers of pictures are what counts: ``val`` of them, rounded,
-   at least one, and not all.
+2. The groups are shuffled by the seed. Pictures are what counts: ``val`` of them, rounded, at least
+   one, and not all.
 3. First, a class after the other from the rarest one, a group that shows it goes to ``val`` if none
    does yet and another one is left to learn from. Then the groups in their order, as long as they
-   fit. There is no other stratification: of chance alone, common classes are shared out well.
-4. A group is never torn. So there can be fewer pictures in ``val`` than was asked for; there are never
-   more, unless the smallest group is larger.
+   fit. There is no other stratification: chance alone shares common classes out well.
+4. A group is never torn. So there can be fewer pictures in ``val`` than was asked for; there are
+   never more, unless the smallest group is larger.
 """
 
 import random
@@ -72,7 +72,7 @@ def choose(
     """
     target = min(max(1, round(sum(sizes) * settings.val)), sum(sizes) - 1)
     order = list(range(len(sizes)))
-    random.Random(settings.seed).shuffle(order)  # noqa: S311
+    random.Random(settings.seed).shuffle(order)
     left = Counter(name for each in classes for name in each)  # groups to learn a class from
     chosen: set[int] = set()
 

@@ -132,7 +132,7 @@ def _draw_digits(job: Job, config: DigitsData) -> Dataset:
 
 
 def named_splits(config: FilesOfData) -> tuple[SplitName, ...]:
-    """The splits that the data set has itself: of one that is to be made, the source is ``train``."""
+    """The splits that the data set has itself; of one that is made, the source is ``train``."""
     return SPLITS if config.split is None else ("train",)
 
 

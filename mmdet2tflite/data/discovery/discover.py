@@ -3,11 +3,11 @@
 Rules:
 
 1. COCO: a json with the lists ``images``, ``annotations`` (with ``bbox``) and ``categories``.
-   VOC: an XML with the root ``annotation``. YOLO: a YAML with ``names`` and ``train``, or text files
-   with lines of a class and four fractions. DOTA: text files with lines of eight numbers, a name and
-   0, 1 or 2. Of many files in one folder, ``LOOKED_AT`` speak for all.
-2. Pictures belong to annotations by ``file_name`` (COCO), or by the same name (all others). They lie
-   in the folder, or in one beside it.
+   VOC: an XML with the root ``annotation``. YOLO: a YAML with ``names`` and ``train``, or text
+   files with lines of a class and four fractions. DOTA: text files with lines of eight numbers, a
+   name and 0, 1 or 2. Of many files in one folder, ``LOOKED_AT`` speak for all.
+2. Pictures belong to annotations by ``file_name`` (COCO), or by the same name (all others). They
+   lie in the folder, or in one beside it.
 3. Of several parts (files or folders) of one format, words in their paths say which one trains
    (``train``) and which validates (``val``, ``valid``, ``validation``); ``test`` is left alone. One
    part alone is the source of a split that is made; VOC's lists of names are looked for first.

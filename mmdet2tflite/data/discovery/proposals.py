@@ -1,10 +1,11 @@
-"""What an experiment is begun with, from what is in a data set and on which machine: rules, no more.
+"""What an experiment is begun with: rules, from what a data set holds and on which machine.
 
 Rules:
 
-1. Input size: the median box of the class with the smallest boxes gets ``SMALLEST_SIDE`` pixels, two
-   cells of the finest map (stride 8). The longer side is that, within ``LONG_SIDES``, and not longer
-   than the pictures'. The shorter one has their shape. Both are rounded up to multiples of 32.
+1. Input size: the median box of the class with the smallest boxes gets ``SMALLEST_SIDE`` pixels,
+   two cells of the finest map (stride 8). The longer side is that, within ``LONG_SIDES``, and not
+   longer than the pictures'. The shorter one has their shape. Both are rounded up to multiples of
+   32.
 2. Detector: the smallest of its kind in configs/detectors, of oriented boxes for outlines.
 3. Batch: ``BATCH``, or as many as the memory takes, or a quarter of the pictures; a power of two.
 4. Epochs: as many as ``ITERATIONS`` take, in tens, within ``EPOCHS``; without a GPU no more than an
@@ -97,7 +98,8 @@ def input_size(facts: Facts) -> Setting:
     long_side = _rounded_up(min(max(wanted, lowest), highest, longest))
     short_side = _rounded_up(long_side * min(width, height) / longest)
     size = [long_side, short_side] if width >= height else [short_side, long_side]
-    why = f"{name}'s median box has {medians[name] * long_side:.0f} px there; pictures: {width}x{height}"
+    small = medians[name] * long_side
+    why = f"the median box of {name} has {small:.0f} px there; pictures: {width}x{height}"
     if wanted > long_side:
         why += f"; {SMALLEST_SIDE} px would take {_rounded_up(wanted)}"
     return Setting(size, why)
