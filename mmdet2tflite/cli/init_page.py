@@ -52,9 +52,7 @@ def print_proposals(made: Draft) -> None:
         if key.startswith(SHOWN):
             value = setting.value
             text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
-            rows.append(
-                (_label(key), f"[bold]{escape(text)}[/bold]: {escape(setting.why)}")
-            )
+            rows.append((_label(key), f"[bold]{escape(text)}[/bold]: {escape(setting.why)}"))
     console.print(_pairs(rows, marked=True))
     console.print()
 
@@ -113,15 +111,19 @@ def _sizes(inspected: Inspected) -> str:
 def _leaks(inspected: Inspected) -> str:
     words = []
     if leaks := inspected.problems.get("leak"):
-        words.append(f"{leaks:,} pictures in both splits")
+        words.append(f"{_number(leaks, 'picture')} in both splits")
     if inspected.apart and "split" not in inspected.settings:
-        words.append(f"{inspected.apart:,} groups of look-alikes in both splits")
+        words.append(f"{_number(inspected.apart, 'group')} of look-alikes in both splits")
     if same := inspected.problems.get("duplicate_file"):
-        words.append(f"{same:,} files twice")
+        words.append(f"{_number(same, 'file')} twice")
     if inspected.groups:
         number, most = sum(inspected.groups), max(inspected.groups)
         words.append(f"{number:,} pictures look like others (up to {most:,} alike)")
     return "; ".join(words) or "none found"
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _mended(inspected: Inspected) -> list[str]:

@@ -138,6 +138,8 @@ class YoloData(FilesOfData):
     its ``val`` is not there, or the same as its ``train``."""
 
 
+type DataInFiles = CocoData | VocData | DotaData | YoloData
+
 DatasetConfig = Annotated[
     DigitsData | RotatedDigitsData | CocoData | VocData | DotaData | YoloData,
     Field(discriminator="kind"),

@@ -13,12 +13,10 @@ from typing import Any, Literal
 
 from mmdet2tflite.artifacts import Dataset, Split
 from mmdet2tflite.config.dataset import (
-    CocoData,
+    DataInFiles,
     DatasetConfig,
     DigitsData,
-    DotaData,
     FilesOfData,
-    VocData,
     YoloData,
 )
 from mmdet2tflite.data import checks, coco, digits, dota, voc, yolo
@@ -136,7 +134,7 @@ def named_splits(config: FilesOfData) -> tuple[SplitName, ...]:
     return SPLITS if config.split is None else ("train",)
 
 
-def _take(job: Job, config: CocoData | DotaData | VocData | YoloData) -> Dataset:
+def _take(job: Job, config: DataInFiles) -> Dataset:
     examined = examine(job, config)
     splits = {}
     for name, part in examined.parts.items():
@@ -148,7 +146,7 @@ def _take(job: Job, config: CocoData | DotaData | VocData | YoloData) -> Dataset
     return _dataset(examined.classes, splits, examined.problems, examined.metrics)
 
 
-def examine(job: Job, config: CocoData | DotaData | VocData | YoloData) -> Examined:
+def examine(job: Job, config: DataInFiles) -> Examined:
     """Read a data set, check it, and make the split if there is none. Raises DataError."""
     findings: dict[str, Findings] = {name: Findings(name) for name in SPLITS}
 

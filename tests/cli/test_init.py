@@ -54,8 +54,8 @@ def test_what_was_found_is_printed_with_the_next_commands(tmp_path) -> None:
     said = " ".join(invoke("init", tmp_path / "data", "-o", tmp_path / "mine.yaml").split())
     assert "Pascal VOC, no validation split: one is made" in said
     assert "pictures 10, all of 64x48" in said
-    assert "1 files twice; 2 pictures look like others" in said
-    assert "cat 5 14 px" in said  # 16x12, or 17x13 counted from 1: sqrt(221) = 14.9
+    assert "1 file twice; 2 pictures look like others" in said
+    assert "cat 5 15 px" in said  # 16x12, or 17x13 counted from 1: sqrt(221) = 14.9
     assert f"mmdet2tflite preview {tmp_path / 'mine.yaml'}" in said
     assert f"mmdet2tflite run {tmp_path / 'mine.yaml'}" in said
 

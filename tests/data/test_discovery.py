@@ -122,8 +122,7 @@ def test_other_files_are_no_annotations(tmp_path: Path) -> None:
 
 def refused(root: Path, **options) -> DataError:
     with pytest.raises(DataError) as caught:
-        found = discover(root, **options)
-        yolo_description(found)
+        yolo_description(discover(root, **options))
     return caught.value
 
 

@@ -25,7 +25,9 @@ def test_a_picture_of_one_colour_has_no_look() -> None:
 
 def test_a_scaled_and_compressed_copy_looks_alike_and_another_picture_does_not() -> None:
     picture = scene(0)
-    _, encoded = cv2.imencode(".jpg", cv2.resize(picture, (200, 180)), [cv2.IMWRITE_JPEG_QUALITY, 60])
+    _, encoded = cv2.imencode(
+        ".jpg", cv2.resize(picture, (200, 180)), [cv2.IMWRITE_JPEG_QUALITY, 60]
+    )
     copy = look_of(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
     assert difference(look_of(picture), copy) <= SAME
     assert difference(look_of(picture), look_of(scene(1))) > SAME

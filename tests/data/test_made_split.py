@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmdet2tflite.artifacts import Dataset
-from mmdet2tflite.config.dataset import CocoData, MadeSplit, VocData
+from mmdet2tflite.config.dataset import CocoData, MadeSplit, VocData, YoloData
 from mmdet2tflite.config.loading import parse_experiment
 from mmdet2tflite.data.made_split import choose
 from mmdet2tflite.data.prepare import DATASET
@@ -158,6 +158,43 @@ def test_a_class_without_a_box_to_validate_with_is_warned_of(root, store) -> Non
     dataset = DATASET.build(store, config(root), timeout=60)
     assert dataset.metrics["problems.not_validated"] == 1
     assert "p3.png" in names(store, dataset)["train"]
+
+
+# --- YOLO, whose data.yaml names splits -----------------------------------------------------------
+
+
+@pytest.fixture
+def labelled(root: Path) -> Path:
+    """The same pictures with labels beside them."""
+    for path in root.glob("p*.png"):
+        path.with_suffix(".txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    return root
+
+
+def yolo(root: Path, split: dict[str, Any] | None, **data: Any) -> YoloData:
+    (root / "data.yaml").write_text(json.dumps({"names": ["cat"], **data}))
+    return YoloData.model_validate({"kind": "yolo", "data": root / "data.yaml", "split": split})
+
+
+@pytest.mark.parametrize("val", [{}, {"val": None}, {"val": "."}], ids=["none", "null", "train"])
+def test_a_yaml_without_a_val_of_its_own_is_divided(val, labelled, store) -> None:
+    dataset = DATASET.build(store, yolo(labelled, {"val": 0.3}, train=".", **val), timeout=60)
+    assert (dataset.train.images, dataset.val.images) == (7, 3)
+
+
+@pytest.mark.parametrize(
+    ("split", "data", "said"),
+    [
+        (None, {}, "val: it is missing; with dataset.split={val: 0.2} it is made of train"),
+        ({}, {"val": "elsewhere"}, "val: it is named here, and dataset.split would make one"),
+    ],
+)
+def test_a_yaml_and_an_experiment_that_disagree_are_refused(
+    split, data, said, labelled, store
+) -> None:
+    with pytest.raises(DataError) as caught:
+        DATASET.build(store, yolo(labelled, split, train=".", **data), timeout=60)
+    assert said in caught.value.found
 
 
 # --- what is refused -----------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def test_epochs_are_those_of_1500_iterations_in_tens(train, machine, expected) -
 
 
 def test_without_a_gpu_an_hour_is_the_most_and_the_time_is_told() -> None:
-    """640x640 is 0.4096 megapixels: 320 pictures take 131.072 s on one core, 27.5 epochs an hour."""
+    """640x640 is 0.4096 megapixels: 320 pictures take 131.072 s on one core; 27.5 an hour."""
     slow = Machine(cores=1, memory=64e9, gpu=False)
     found = epochs(facts(train=320), (640, 640), 16, UPRIGHT, slow)
     assert found.value == 30
