@@ -1,7 +1,7 @@
 """An experiment as ``init`` proposes it: settings with their reasons, as a commented YAML."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,46 +21,40 @@ type Draft = dict[str, Setting | dict[str, Any]]
 FORMATS = {"coco": "COCO", "voc": "Pascal VOC", "yolo": "YOLO", "dota": "DOTA"}
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What of a draft other settings hang on. ``asked``: the names of those that a user chose."""
+def propose(found: Inspected, machine: Machine, answers: Mapping[str, Any]) -> dict[str, Setting]:
+    """The settings that hang on the data set, with their reasons.
 
-    classes: Sequence[str]
-    input_size: Sequence[int]
-    detector: str
-    epochs: int
-    val: float
-    asked: frozenset[str] = frozenset()
+    Args:
+        answers: some of ``classes``, ``val``, ``input_size``, ``detector`` and ``epochs`` that a
+            user chose; the others follow from them.
 
-
-def propose(found: Inspected, machine: Machine) -> tuple[Choices, Mapping[str, Setting]]:
-    """The choices, and the settings with reasons that they are from, by the name in Choices.
-
-    ``batch_size`` is among the settings as well.
+    Returns:
+        All of these but ``val`` of a data set that has a split, and ``batch_size``.
     """
-    size = proposals.input_size(found.facts)
-    network, why = proposals.detector(found.facts)
-    batch = proposals.batch_size(found.facts, size.value, network, machine)
-    epochs = proposals.epochs(found.facts, size.value, batch.value, network, machine)
-    settings = {
-        "input_size": size,
-        "detector": Setting(str(network.config), why),
-        "batch_size": batch,
-        "epochs": epochs,
-    }
-    val = found.settings.get("split", {}).get("val", 0.0)
-    classes = found.settings["classes"]
-    return Choices(classes, size.value, str(network.config), epochs.value, val), settings
+
+    def choice(name: str, proposed: Setting) -> Setting:
+        return Setting(answers[name], "chosen") if name in answers else proposed
+
+    every = "all that were found; leave out what is not to be learnt"
+    result = {"classes": choice("classes", Setting(found.settings["classes"], every))}
+    facts = found.facts.of(result["classes"].value)
+    if "split" in found.settings:
+        share = Setting(found.settings["split"]["val"], "the usual share of the pictures")
+        result["val"] = choice("val", share)
+        pictures = sum(found.pictures.values())
+        facts = replace(facts, train=pictures - round(pictures * result["val"].value))
+    network, why = proposals.detector(facts)
+    result["detector"] = choice("detector", Setting(str(network.config), why))
+    network = proposals.network_of(result["detector"].value)
+    size = result["input_size"] = choice("input_size", proposals.input_size(facts))
+    batch = proposals.batch_size(facts, size.value, network, machine)
+    epochs = proposals.epochs(facts, size.value, batch.value, network, machine)
+    return result | {"batch_size": batch, "epochs": choice("epochs", epochs)}
 
 
-def draft(name: str, found: Inspected, choices: Choices, settings: Mapping[str, Setting]) -> Draft:
-    """The whole experiment."""
-
-    def chosen(key: str) -> Setting:
-        why = "chosen" if key in choices.asked else settings[key].why
-        return Setting(getattr(choices, key), why)
-
-    epochs = choices.epochs
+def draft(name: str, found: Inspected, proposed: Mapping[str, Setting]) -> Draft:
+    """The whole experiment; ``proposed`` is what ``propose`` gives."""
+    epochs = proposed["epochs"].value
     augmentation: dict[str, Any] = {
         "mosaic": Setting(True, "four pictures in one; helps small data sets most"),
         "plain_epochs": Setting(epochs // 4, "the last quarter, on whole pictures"),
@@ -72,11 +66,11 @@ def draft(name: str, found: Inspected, choices: Choices, settings: Mapping[str, 
         }
     return {
         "name": Setting(name, "of folders, and in MLflow"),
-        "dataset": _dataset(found, choices),
-        "detector": {"config": chosen("detector"), "input_size": chosen("input_size")},
+        "dataset": _dataset(found, proposed),
+        "detector": {"config": proposed["detector"], "input_size": proposed["input_size"]},
         "training": {
-            "epochs": chosen("epochs"),
-            "batch_size": settings["batch_size"],
+            "epochs": proposed["epochs"],
+            "batch_size": proposed["batch_size"],
             "val_interval": Setting(max(1, epochs // 6), "about six times in all"),
             "ema_momentum": Setting(0.005, "averages 200 iterations, for a short training"),
             "augmentation": augmentation,
@@ -88,7 +82,7 @@ def draft(name: str, found: Inspected, choices: Choices, settings: Mapping[str, 
     }
 
 
-def _dataset(found: Inspected, choices: Choices) -> dict[str, Any]:
+def _dataset(found: Inspected, proposed: Mapping[str, Setting]) -> dict[str, Any]:
     values = dict(found.settings)
     result: dict[str, Any] = {"kind": Setting(values["kind"], FORMATS[values["kind"]])}
     whys = {
@@ -103,17 +97,15 @@ def _dataset(found: Inspected, choices: Choices) -> dict[str, Any]:
         if key in values:
             result[key] = Setting(_plain(values[key]), why)
     if "split" in values:
-        result["split"] = _split(values["split"], found, choices)
-    result["classes"] = Setting(
-        list(choices.classes), "all that were found; leave out what is not to be learnt"
-    )
+        result["split"] = {"val": proposed["val"], **_split(values["split"], found)}
+    result["classes"] = proposed["classes"]
     if "fix" in values:
         mends = "; ".join(f"{found.problems[kind]} {kind}: {MENDS[kind]}" for kind in values["fix"])
         result["fix"] = Setting(list(values["fix"]), mends)
     return result
 
 
-def _split(split: Mapping[str, Any], found: Inspected, choices: Choices) -> dict[str, Setting]:
+def _split(split: Mapping[str, Any], found: Inspected) -> dict[str, Setting]:
     if split["by"] == "group":
         number = len(found.groups)
         what = "1 group" if number == 1 else f"{number:,} groups"
@@ -122,9 +114,7 @@ def _split(split: Mapping[str, Any], found: Inspected, choices: Choices) -> dict
         why = "most pictures look alike: kept together, they could not be divided"
     else:
         why = "no two pictures look alike, and none are frames of a video"
-    share = "chosen" if "val" in choices.asked else "the usual share"
     return {
-        "val": Setting(choices.val, f"{share} of the pictures, for validation"),
         "by": Setting(split["by"], why),
         "seed": Setting(0, "another one gives another split"),
     }

@@ -5,6 +5,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,8 @@ def init_experiment(
             given = dataset_settings(found, seen_at)
             inspected = inspect_dataset(given, found.needs_split, on_progress)
     print_found(found, inspected)
-    choices, settings = propose(inspected, _machine())
-    if edit:
-        choices = ask(choices)
-    made = draft(_name(out.stem), inspected, choices, settings)
+    proposed = partial(propose, inspected, _machine())
+    made = draft(_name(out.stem), inspected, proposed(ask(proposed) if edit else {}))
     made["dataset"] = _with_paths(made["dataset"], dataset_settings(found, description))
     parse_experiment(values_of(made), origin=str(out))
     print_proposals(made)

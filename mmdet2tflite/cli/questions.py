@@ -1,14 +1,14 @@
 """``init --edit``: the five settings that matter, asked in the terminal."""
 
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic import ValidationError
 from rich.markup import escape
 
-from mmdet2tflite.cli.draft import Choices
 from mmdet2tflite.config.experiment import DetectorConfig
+from mmdet2tflite.data.discovery.proposals import Setting
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.report.terminal import console
 
@@ -23,22 +23,34 @@ def check_terminal() -> None:
         )
 
 
-def ask(choices: Choices) -> Choices:
-    """Ask for each choice; an empty answer keeps what was proposed. Raises ConfigError."""
-    questions: list[tuple[str, str, Callable[[str], Any]]] = [
-        ("classes", "classes to learn", lambda text: _classes(text, choices.classes)),
-        ("val", "share of the pictures for validation", _share),
-        ("input_size", "input size, width x height", _size),
-        ("detector", "detector (an mmdet config)", _detector),
-        ("epochs", "epochs", _epochs),
-    ]
-    for name, question, parse in questions:
-        if name == "val" and not choices.val:
-            continue  # the data set has a validation split
-        value = _answer(question, _shown(getattr(choices, name)), parse)
-        if value is not None:
-            choices = replace(choices, **{name: value}, asked=choices.asked | {name})
-    return choices
+def ask(propose: Callable[[Mapping[str, Any]], Mapping[str, Setting]]) -> dict[str, Any]:
+    """Ask for each of five settings; an empty line keeps what is proposed.
+
+    Args:
+        propose: from the answers so far.
+
+    Returns:
+        The answers, by the names of ``draft.propose``.
+
+    Raises:
+        ConfigError: the input ends.
+    """
+    known = propose({})["classes"].value
+    questions: dict[str, tuple[str, Callable[[str], Any]]] = {
+        "classes": ("classes to learn", lambda text: _classes(text, known)),
+        "val": ("share of the pictures for validation", _share),
+        "detector": ("detector (an mmdet config)", _detector),
+        "input_size": ("input size, width x height", _size),
+        "epochs": ("epochs", _epochs),
+    }
+    answers: dict[str, Any] = {}
+    for name, (question, parse) in questions.items():
+        proposed = propose(answers)
+        if name in proposed:  # a data set with a validation split has no share of it
+            value = _answer(question, _shown(proposed[name].value), parse)
+            if value is not None:
+                answers[name] = value
+    return answers
 
 
 def _answer(question: str, proposed: str, parse: Callable[[str], Any]) -> Any:
@@ -83,7 +95,10 @@ def _size(text: str) -> list[int]:
     if not x:
         raise ValueError("width x height, 320x256 for one")
     size = _number(width, int), _number(height, int)
-    return list(DetectorConfig(input_size=size).input_size)
+    try:
+        return list(DetectorConfig(input_size=size).input_size)
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
 def _detector(text: str) -> str:

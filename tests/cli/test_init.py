@@ -1,15 +1,18 @@
 """``mmdet2tflite init``: from a folder to an experiment that runs as it stands."""
 
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from mmdet2tflite.cli import init as command
 from mmdet2tflite.cli import questions
-from mmdet2tflite.cli.draft import Choices
+from mmdet2tflite.cli.draft import propose
 from mmdet2tflite.config.loading import load_experiment
-from mmdet2tflite.data.discovery.proposals import Machine
+from mmdet2tflite.data.discovery.inspection import Inspected
+from mmdet2tflite.data.discovery.proposals import Facts, Machine
 from mmdet2tflite.data.prepare import DATASET
 from mmdet2tflite.errors import ConfigError, DataError
 from mmdet2tflite.report import terminal
@@ -128,14 +131,24 @@ def test_questions_need_a_terminal(tmp_path) -> None:
 
 # --- questions -----------------------------------------------------------------------------------
 
-PROPOSED = Choices(["cat", "dog"], [320, 256], "configs/detectors/yolox_nano.py", 60, 0.2)
+INSPECTED = Inspected(
+    settings={"kind": "coco", "classes": ["cat", "dog"], "split": {"val": 0.2, "by": "image"}},
+    facts=Facts([(640, 480)] * 400, {"cat": [0.04] * 20, "dog": [0.5] * 20}, train=320),
+    pictures={"train": 320, "val": 80},
+    boxes={},
+    problems={},
+    groups=(),
+    apart=0,
+)
+HAS_A_SPLIT = replace(INSPECTED, settings={"kind": "coco", "classes": ["cat", "dog"]})
+PROPOSED = partial(propose, INSPECTED, Machine(cores=2, memory=16e9, gpu=False))
 
 
 @pytest.fixture
 def answer(monkeypatch):
-    """Answer the questions with some lines; returns the choices and what was asked."""
+    """Answer the questions with some lines; returns the answers and what was asked."""
 
-    def run(*lines: str, choices: Choices = PROPOSED) -> tuple[Choices, list[str]]:
+    def run(*lines: str, proposed=PROPOSED) -> tuple[dict, list[str]]:
         left, asked = list(lines), []
 
         def reply(question: str) -> str:
@@ -145,33 +158,38 @@ def answer(monkeypatch):
             return left.pop(0)
 
         monkeypatch.setattr(terminal.console, "input", reply)
-        return questions.ask(choices), asked
+        return questions.ask(proposed), asked
 
     return run
 
 
 def test_empty_lines_keep_what_was_proposed(answer) -> None:
-    choices, asked = answer("", "", "", "", "")
-    assert choices == PROPOSED
+    answers, asked = answer("", "", "", "", "")
+    assert answers == {}
     assert len(asked) == 5
 
 
 def test_answers_are_taken_and_wrong_ones_asked_for_again(answer, capsys) -> None:
-    lines = ("dgo", "dog", "2", "0.3", "300x256", "416x256", "none.py", "", "0", "12")
-    choices, asked = answer(*lines)
-    assert (choices.classes, choices.val, choices.epochs) == (["dog"], 0.3, 12)
-    assert choices.input_size == [416, 256]
-    assert choices.detector == PROPOSED.detector
-    assert choices.asked == {"classes", "val", "input_size", "epochs"}
+    lines = ("dgo", "dog", "2", "0.3", "none.py", "", "300x256", "416x256", "0", "12")
+    answers, asked = answer(*lines)
+    assert answers == {"classes": ["dog"], "val": 0.3, "input_size": [416, 256], "epochs": 12}
     assert len(asked) == 10
     said = " ".join(capsys.readouterr().out.split())
     assert "some of cat, dog" in said
     assert "the nearest is [288, 256]" in said
+    assert "Value error" not in said
     assert "there is no none.py" in said
 
 
-def test_a_split_of_its_own_is_not_asked_for(answer) -> None:
-    _, asked = answer("", "", "", "", choices=Choices(["cat"], [320, 256], "x", 60, 0.0))
+def test_what_is_proposed_follows_from_the_answers_before(answer) -> None:
+    _, asked = answer("dog", "0.5", "configs/detectors/yolox_s.py", "", "")
+    assert asked[3].endswith("\\[320x256]: ")  # of cats 416x320
+    assert asked[4].endswith("\\[120]: ")  # 1500 * 16 / 200; of 320 pictures 80
+
+
+def test_the_share_of_a_data_set_with_a_split_is_not_asked_for(answer) -> None:
+    proposed = partial(propose, HAS_A_SPLIT, Machine(cores=2, memory=16e9, gpu=False))
+    _, asked = answer("", "", "", "", proposed=proposed)
     assert len(asked) == 4
 
 

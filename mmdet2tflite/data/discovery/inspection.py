@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
-from mmdet2tflite.config.dataset import DataInFiles
+from mmdet2tflite.config.dataset import DataInFiles, DatasetConfig, DigitsData
 from mmdet2tflite.config.names import Fix
 from mmdet2tflite.data import voc
 from mmdet2tflite.data.discovery.proposals import Facts
@@ -94,9 +94,8 @@ def inspect_dataset(
 
 
 def _config(settings: Mapping[str, Any]) -> DataInFiles:
-    config: DataInFiles = TypeAdapter(
-        Annotated[DataInFiles.__value__, Field(discriminator="kind")]
-    ).validate_python(settings)
+    config = TypeAdapter[DatasetConfig](DatasetConfig).validate_python(settings)
+    assert not isinstance(config, DigitsData)
     return config
 
 

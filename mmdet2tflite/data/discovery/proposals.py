@@ -13,8 +13,8 @@ Rules:
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,17 +40,21 @@ class Network:
     Args:
         core_seconds: of a core, to train on a megapixel of input: YOLOX-nano's 8 minutes for 12,300
             pictures of 320x256 on two cores, rotated RTMDet-nano's 13 for 16,000 of 256x160
-            (docs/results.md, configs/experiments/rotated_digits.yaml).
+            (docs/results.md, configs/experiments/rotated_digits.yaml). None: not measured.
         gigabytes: of memory for a megapixel of input in a batch; an upper estimate.
     """
 
     config: Path
-    core_seconds: float
+    core_seconds: float | None
     gigabytes: float
 
 
 UPRIGHT = Network(Path("configs/detectors/yolox_nano.py"), 1.0, 3.0)
 ORIENTED = Network(Path("configs/detectors/rotated_rtmdet_nano.py"), 2.4, 4.0)
+
+
+UNKNOWN_GIGABYTES = 8.0
+"""For a megapixel, of a detector that nothing is known of; an upper estimate."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,12 @@ class Facts:
     sides: Mapping[str, Sequence[float]]
     train: int
     oriented: bool = False
+
+    def of(self, classes: Collection[str]) -> "Facts":
+        """The same of some classes."""
+        return replace(
+            self, sides={name: sides for name, sides in self.sides.items() if name in classes}
+        )
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,12 @@ def detector(facts: Facts) -> tuple[Network, str]:
     return UPRIGHT, "the smallest one; docs/detectors.md lists more"
 
 
+def network_of(config: str) -> Network:
+    """What is known of a detector. Of one that is not proposed it is little."""
+    known = {str(network.config): network for network in (UPRIGHT, ORIENTED)}
+    return known.get(config) or Network(Path(config), None, UNKNOWN_GIGABYTES)
+
+
 def batch_size(facts: Facts, size: Sequence[int], network: Network, machine: Machine) -> Setting:
     """Pictures of an iteration (rule 3)."""
     fits = machine.memory / 1e9 / (network.gigabytes * _megapixels(size))
@@ -128,25 +144,19 @@ def epochs(
     facts: Facts, size: Sequence[int], batch: int, network: Network, machine: Machine
 ) -> Setting:
     """Passes over the training pictures (rule 4)."""
-    an_epoch = seconds_of_an_epoch(facts.train, size, network, machine)
     iterations = ITERATIONS_ON_GPU if machine.gpu else ITERATIONS
     wanted = iterations * batch / facts.train
-    if not machine.gpu:
+    an_epoch = None
+    if network.core_seconds is not None and not machine.gpu:
+        an_epoch = facts.train * _megapixels(size) * network.core_seconds / machine.cores
         wanted = min(wanted, LONGEST / an_epoch)
     fewest, most = EPOCHS
     number = min(max(10 * math.ceil(wanted / 10), fewest), most)
-    made = number * math.ceil(facts.train / batch)
-    where = f"{machine.cores} core{'s' if machine.cores > 1 else ''}"
-    minutes = math.ceil(number * an_epoch / 60)
-    took = "on the GPU" if machine.gpu else f"about {minutes:,} min on {where}"
-    return Setting(number, f"{made:,} iterations, {took}")
-
-
-def seconds_of_an_epoch(
-    pictures: int, size: Sequence[int], network: Network, machine: Machine
-) -> float:
-    """Seconds on the machine's cores."""
-    return pictures * _megapixels(size) * network.core_seconds / machine.cores
+    why = f"{number * math.ceil(facts.train / batch):,} iterations"
+    if an_epoch is not None:
+        cores = f"{machine.cores} core{'s' if machine.cores > 1 else ''}"
+        why += f", about {math.ceil(number * an_epoch / 60):,} min on {cores}"
+    return Setting(number, why)
 
 
 def _megapixels(size: Sequence[int]) -> float:
