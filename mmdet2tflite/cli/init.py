@@ -15,12 +15,12 @@ from mmdet2tflite.cli.draft import as_yaml, draft, propose, values_of
 from mmdet2tflite.cli.init_page import print_found, print_next, print_proposals
 from mmdet2tflite.cli.questions import ask, check_terminal
 from mmdet2tflite.config.loading import parse_experiment
+from mmdet2tflite.config.names import DataFormat
 from mmdet2tflite.config.project import project_root
 from mmdet2tflite.data.discovery.discover import discover
 from mmdet2tflite.data.discovery.inspection import inspect_dataset
 from mmdet2tflite.data.discovery.proposals import Machine, Setting
 from mmdet2tflite.data.discovery.settings import dataset_settings, yolo_description
-from mmdet2tflite.data.discovery.sniff import FormatOfFiles
 from mmdet2tflite.errors import ConfigError
 from mmdet2tflite.processes.machine import cores
 from mmdet2tflite.processes.memory import bound
@@ -31,7 +31,7 @@ LONGEST_NAME = 100
 
 
 def init_experiment(
-    folder: Path, out: Path | None, kind: FormatOfFiles | None, *, edit: bool, force: bool
+    folder: Path, out: Path | None, kind: DataFormat | None, *, edit: bool, force: bool
 ) -> None:
     """The command: finds, counts, proposes, asks, writes. Raises UserError."""
     if edit:

@@ -113,7 +113,11 @@ def _leaks(inspected: Inspected) -> str:
     if leaks := inspected.problems.get("leak"):
         words.append(f"{_number(leaks, 'picture')} in both splits")
     if inspected.apart and "split" not in inspected.settings:
-        words.append(f"{_number(inspected.apart, 'group')} of look-alikes in both splits")
+        first, *_, last = inspected.apart[0]
+        words.append(
+            f"{_number(len(inspected.apart), 'group')} of look-alikes in both splits "
+            f"({first} and {last}, for one)"
+        )
     if same := inspected.problems.get("duplicate_file"):
         words.append(f"{_number(same, 'file')} twice")
     if inspected.groups:

@@ -4,7 +4,7 @@ import json
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -12,6 +12,7 @@ from mmdet2tflite.cli import models as cli_models
 from mmdet2tflite.cli.command_line import Application, AsJson, ExperimentFile, Overrides
 from mmdet2tflite.cli.doctor import doctor
 from mmdet2tflite.cli.network_commands import convert, plan
+from mmdet2tflite.config.names import DataFormat
 from mmdet2tflite.processes.exit_status import run_and_report
 
 app = Application(
@@ -49,7 +50,7 @@ def init(
         typer.Option("--out", "-o", help="File to write, by default FOLDER's name with .yaml."),
     ] = None,
     kind: Annotated[
-        Literal["coco", "voc", "yolo", "dota"] | None,
+        DataFormat | None,
         typer.Option("--format", help="Look for this format alone."),
     ] = None,
     edit: Annotated[bool, typer.Option("--edit", help="Ask for the settings that matter.")] = False,

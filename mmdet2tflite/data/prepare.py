@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mmdet2tflite.artifacts import Dataset, Split
 from mmdet2tflite.config.dataset import (
@@ -19,6 +19,7 @@ from mmdet2tflite.config.dataset import (
     FilesOfData,
     YoloData,
 )
+from mmdet2tflite.config.names import DataFormat
 from mmdet2tflite.data import checks, coco, digits, dota, voc, yolo
 from mmdet2tflite.data.checks import Checked
 from mmdet2tflite.data.classes import check_classes
@@ -51,7 +52,7 @@ class Format:
     files: Callable[[Any, SplitName], list[Path]]
 
 
-FORMATS: Mapping[Literal["coco", "dota", "voc", "yolo"], Format] = {
+FORMATS: Mapping[DataFormat, Format] = {
     "coco": Format(coco.read, coco.files),
     "dota": Format(dota.read, dota.files),
     "voc": Format(voc.read, voc.files),

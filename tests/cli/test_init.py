@@ -74,6 +74,18 @@ def test_a_data_sets_own_split_is_taken(tmp_path) -> None:
     assert "10 to train, 10 to validate" in said
 
 
+def test_look_alikes_in_both_splits_are_named(tmp_path) -> None:
+    for first, split in ((0, "train"), (10, "val")):
+        images = folders.pictures(tmp_path / split, first)
+        folders.coco_json(tmp_path / split / "all.json", images, tmp_path / split)
+    folders.picture(tmp_path / "val/p12.png", 2)
+    with (tmp_path / "val/p12.png").open("ab") as file:
+        file.write(b"more")  # another content, the same picture
+    said = invoke("init", tmp_path, "-o", tmp_path / "mine.yaml")
+    words = "1 group of look-alikes in both splits (p2.png and p12.png, for one)"
+    assert words in " ".join(said.split())
+
+
 def test_problems_that_can_be_mended_are_told_and_named_in_fix(tmp_path) -> None:
     folders.coco(tmp_path / "data")
     file = tmp_path / "data/labels.json"
@@ -138,7 +150,7 @@ INSPECTED = Inspected(
     boxes={},
     problems={},
     groups=(),
-    apart=0,
+    apart=(),
 )
 HAS_A_SPLIT = replace(INSPECTED, settings={"kind": "coco", "classes": ["cat", "dog"]})
 PROPOSED = partial(propose, INSPECTED, Machine(cores=2, memory=16e9, gpu=False))

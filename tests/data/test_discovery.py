@@ -1,5 +1,6 @@
 """Which data set is found in a folder, by content; and what is said where there is none."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -110,7 +111,8 @@ def test_other_files_are_no_annotations(tmp_path: Path) -> None:
     folders.voc(tmp_path)
     folders.write(tmp_path / "requirements.txt", "numpy\n")
     folders.write(tmp_path / "settings.yaml", "names: 3\n")
-    folders.write(tmp_path / "captions.json", '{"images": [], "annotations": [], "categories": []}')
+    captions = {"images": [{"file_name": "p0.png"}], "annotations": [{"caption": "a cat"}]}
+    folders.write(tmp_path / "captions.json", json.dumps(captions | {"categories": []}))
     folders.write(tmp_path / "broken.json", "{")
     folders.write(tmp_path / "marks/page.xml", "<html/>")
     folders.write(tmp_path / ".hidden/a.txt", folders.yolo_line(0))
@@ -134,7 +136,7 @@ def test_a_missing_folder_and_a_file_are_named(tmp_path: Path) -> None:
 
 def test_an_empty_folder_has_neither(tmp_path: Path) -> None:
     error = refused(tmp_path)
-    assert "has no pictures, and no annotations in 0 other files" in error.found
+    assert "has no pictures, and no annotations (other files: 0)" in error.found
     assert "check the path" in error.remedy
 
 
@@ -142,8 +144,8 @@ def test_pictures_without_annotations_are_counted(tmp_path: Path) -> None:
     folders.pictures(tmp_path)
     folders.write(tmp_path / "readme.txt", "hello\n")
     error = refused(tmp_path)
-    assert "has 10 pictures, and no annotations in 1 other files" in error.found
-    assert "COCO, VOC, YOLO, DOTA" in error.expected
+    assert "has 10 pictures, and no annotations (other files: 1)" in error.found
+    assert "COCO, DOTA, VOC, YOLO" in error.expected
 
 
 def test_annotations_without_pictures_are_counted(tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mmdet2tflite.config.names import DataFormat
 from mmdet2tflite.data.discovery import found as errors
 from mmdet2tflite.data.discovery.found import Found, Part
 from mmdet2tflite.data.discovery.listing import Listing, list_beside, list_files
-from mmdet2tflite.data.discovery.sniff import FormatOfFiles, sniff
+from mmdet2tflite.data.discovery.sniff import sniff
 from mmdet2tflite.data.files import MOST_TEXT
 from mmdet2tflite.files.regular_file import read_user_text
 
@@ -30,7 +31,7 @@ LOOKED_AT = 5
 TRAIN, VAL, TEST = {"train", "training"}, {"val", "valid", "validation"}, {"test", "testing"}
 
 
-def discover(folder: Path, kind: FormatOfFiles | None = None) -> Found:
+def discover(folder: Path, kind: DataFormat | None = None) -> Found:
     """Find the one data set in a folder.
 
     Args:

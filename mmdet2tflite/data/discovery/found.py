@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
+from mmdet2tflite.config.names import DataFormat
 from mmdet2tflite.data.discovery.listing import Listing
-from mmdet2tflite.data.discovery.sniff import FormatOfFiles
 from mmdet2tflite.errors import DataError
 from mmdet2tflite.files.image_file import SUFFIXES
 
@@ -24,7 +24,7 @@ class Part:
         names: the first files that a COCO json names.
     """
 
-    kind: FormatOfFiles
+    kind: DataFormat
     path: Path
     files: tuple[Path, ...]
     has_val: bool = False
@@ -72,16 +72,16 @@ def no_folder(folder: Path) -> DataError:
     )
 
 
-def no_annotations(listing: Listing, kind: FormatOfFiles | None) -> DataError:
+def no_annotations(listing: Listing, kind: DataFormat | None) -> DataError:
     """Pictures without annotations, or neither."""
     pictures = f"{listing.pictures:,} pictures" if listing.pictures else "no pictures"
     others = sum(map(len, listing.others.values()))
-    formats = kind.upper() if kind else ", ".join(get_args(FormatOfFiles)).upper()
+    formats = kind.upper() if kind else ", ".join(get_args(DataFormat)).upper()
     remedy = "put the annotations into the folder, or name the folder that holds both"
     if not listing.pictures:
         remedy = "check the path: name the folder that holds pictures and annotations"
     return DataError(
-        f"{listing.root} has {pictures}, and no annotations in {others:,} other files",
+        f"{listing.root} has {pictures}, and no annotations (other files: {others:,})",
         f"pictures and annotations in one of the formats {formats} (docs/datasets.md)",
         remedy,
     )

@@ -38,7 +38,7 @@ class Inspected:
         facts: what proposals are made from.
         problems: kind → how many were found: what ``fix`` mends, and warnings.
         groups: pictures of each group that looks alike or is a video.
-        apart: such groups that a split of the data set's own tears apart.
+        apart: files of such groups that a split of the data set's own tears apart.
     """
 
     settings: Mapping[str, Any]
@@ -47,7 +47,7 @@ class Inspected:
     boxes: Mapping[str, int]
     problems: Mapping[str, int]
     groups: Sequence[int]
-    apart: int
+    apart: Sequence[Sequence[str]]
 
 
 def inspect_dataset(
@@ -107,13 +107,13 @@ def _counts_from_0(config: Any) -> bool:
     return any(problem.kind == "first_pixel" for problem in findings.problems)
 
 
-def _groups(examined: Examined) -> tuple[list[int], int]:
-    """Sizes of groups of more than one picture; and how many have pictures in both splits."""
+def _groups(examined: Examined) -> tuple[list[int], list[list[str]]]:
+    """Sizes of groups of more than one picture; and the files of those in both splits."""
     split_of = [name for name, part in examined.parts.items() for _ in part.pictures]
     pictures = [picture for part in examined.parts.values() for picture in seen(part)]
     groups = [each for each in group(pictures, "group") if len(each) > 1]
-    apart = sum(len({split_of[index] for index in each}) > 1 for each in groups)
-    return [len(each) for each in groups], apart
+    torn = [each for each in groups if len({split_of[index] for index in each}) > 1]
+    return [len(each) for each in groups], [[pictures[at].file for at in each] for each in torn]
 
 
 def _facts(examined: Examined, *, oriented: bool) -> Facts:

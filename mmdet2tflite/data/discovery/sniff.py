@@ -5,17 +5,17 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
+from mmdet2tflite.config.names import DataFormat
 from mmdet2tflite.data import dota, yolo
 from mmdet2tflite.data.files import MOST_JSON, MOST_TEXT
 from mmdet2tflite.files.regular_file import read_user_file, read_user_text
 from mmdet2tflite.files.yaml_file import LONGEST, read_yaml
 
-FormatOfFiles = Literal["coco", "voc", "yolo", "dota"]
 LINES = 20
 """Of a text file that are looked at."""
 NAMES = 50
@@ -29,7 +29,7 @@ class Sniffed:
     ``names``: the first ``file_name`` entries of a COCO json, or the YAML's classes.
     """
 
-    kind: FormatOfFiles
+    kind: DataFormat
     has_val: bool = False
     names: tuple[str, ...] = ()
 
