@@ -91,7 +91,7 @@ def _dataset(found: Inspected, proposed: Mapping[str, Setting]) -> dict[str, Any
         "allowed_folders": "where pictures and labels lie",
         "train": "where to learn from",
         "val": "where to validate",
-        "first_pixel": "corners at 0 were found: pixels count from 0",
+        "first_pixel": _first_pixel(values.get("first_pixel")),
     }
     for key, why in whys.items():
         if key in values:
@@ -103,6 +103,12 @@ def _dataset(found: Inspected, proposed: Mapping[str, Setting]) -> dict[str, Any
         mends = "; ".join(f"{found.problems[kind]} {kind}: {MENDS[kind]}" for kind in values["fix"])
         result["fix"] = Setting(list(values["fix"]), mends)
     return result
+
+
+def _first_pixel(number: int | None) -> str:
+    if number == 0:
+        return "a corner is at 0, which counts from there"
+    return "no corner is at 0; set 0 if your tool writes the edges of boxes (docs/datasets.md)"
 
 
 def _split(split: Mapping[str, Any], found: Inspected) -> dict[str, Setting]:

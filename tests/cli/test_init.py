@@ -103,6 +103,28 @@ def test_corners_at_0_count_from_0(tmp_path) -> None:
     assert load_experiment(tmp_path / "mine.yaml").dataset.first_pixel == 0
 
 
+def test_paths_in_the_project_are_written_as_the_project_reads_them(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(command, "project_root", lambda: tmp_path)
+    folders.voc(tmp_path / "data/cells")
+    invoke("init", tmp_path / "data/cells", "-o", tmp_path / "mine.yaml")
+    assert load_experiment(tmp_path / "mine.yaml").dataset.root == Path("data/cells")
+
+
+def test_without_o_the_file_has_the_folders_name(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders.coco(tmp_path / "my cells")
+    invoke("init", "my cells")
+    assert load_experiment(tmp_path / "my-cells.yaml").name == "my-cells"
+
+
+def test_a_split_that_leads_nowhere_is_named(tmp_path) -> None:
+    folders.yolo(tmp_path / "data")
+    file = tmp_path / "data/anything.yml"
+    file.write_text(file.read_text().replace("val: images", "val: nowhere"))
+    with pytest.raises(DataError, match=rf"val: {tmp_path}/data/nowhere cannot be read"):
+        invoke("init", tmp_path / "data", "-o", tmp_path / "mine.yaml")
+
+
 def test_pictures_that_all_look_alike_are_divided_by_image(tmp_path) -> None:
     folders.voc(tmp_path / "data")
     for number in range(10):

@@ -65,8 +65,8 @@ def inspect_dataset(
     complete = dict(settings)
     if needs_split:
         complete["split"] = {"val": SHARE, "by": "image"}
-    if settings["kind"] == "voc" and _counts_from_0(_config(complete)):
-        complete["first_pixel"] = 0
+    if settings["kind"] == "voc":
+        complete["first_pixel"] = 0 if _counts_from_0(_config(complete)) else 1
     work = Path(tempfile.mkdtemp(prefix="mmdet2tflite-init-"))
     job = Job(Store(work / "store"), work, TIMEOUT, on_progress)
     examined = examine(job, _config(complete | {"fix": get_args(Fix)}))
