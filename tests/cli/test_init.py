@@ -1,6 +1,7 @@
 """``mmdet2tflite init``: from a folder to an experiment that runs as it stands."""
 
 import sys
+import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,8 @@ from tests.data import folders
 
 
 @pytest.fixture(autouse=True)
-def small_machine(monkeypatch) -> None:
+def small_machine(tmp_path_factory, monkeypatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
     monkeypatch.setattr(command, "_machine", lambda: Machine(cores=2, memory=16e9, gpu=False))
 
 
@@ -34,6 +36,7 @@ def test_what_is_written_loads_and_its_data_set_is_made(name, tmp_path) -> None:
     experiment = load_experiment(out)
     dataset = DATASET.build(Store(tmp_path / "store"), experiment.dataset, timeout=60)
     assert experiment.name == "mine"
+    assert not list(Path(tempfile.gettempdir()).iterdir())
     assert dataset.classes == ("cat", "dog")
     assert (dataset.train.images, dataset.val.images) == (8, 2)
     assert experiment.detector.input_size == (64, 64)  # of pictures of 64x48
@@ -153,9 +156,10 @@ def test_a_file_that_is_there_is_replaced_by_force_alone(tmp_path) -> None:
 def test_nothing_is_written_where_a_problem_cannot_be_mended(tmp_path) -> None:
     folders.voc(tmp_path / "data")
     (tmp_path / "data/marks/p3.xml").write_text("<annotation>")
-    with pytest.raises(DataError, match=r"corrupt_xml: train: p3\.xml"):
+    with pytest.raises(DataError, match=r"corrupt_xml: train: p3\.xml") as caught:
         invoke("init", tmp_path / "data", "-o", tmp_path / "mine.yaml")
     assert not (tmp_path / "mine.yaml").exists()
+    assert Path(caught.value.expected.rpartition(" ")[2]).is_file()  # the whole report
 
 
 def test_questions_need_a_terminal(tmp_path) -> None:

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +20,7 @@ from mmdet2tflite.data.grouping import group
 from mmdet2tflite.data.made_split import seen
 from mmdet2tflite.data.prepare import Examined, examine
 from mmdet2tflite.data.problems import MENDS, Findings
+from mmdet2tflite.errors import DataError
 from mmdet2tflite.processes.toolchain import OnProgress
 from mmdet2tflite.stage import Job
 from mmdet2tflite.store.store import Store
@@ -67,10 +69,7 @@ def inspect_dataset(
         complete["split"] = {"val": SHARE, "by": "image"}
     if settings["kind"] == "voc":
         complete["first_pixel"] = 0 if _counts_from_0(_config(complete)) else 1
-    work = Path(tempfile.mkdtemp(prefix="mmdet2tflite-init-"))
-    job = Job(Store(work / "store"), work, TIMEOUT, on_progress)
-    examined = examine(job, _config(complete | {"fix": get_args(Fix)}))
-    shutil.rmtree(work)  # not after an error: its message names the report in there
+    examined = _examine(_config(complete | {"fix": get_args(Fix)}), on_progress)
     problems: dict[str, int] = defaultdict(int)
     for problem in examined.problems:
         problems[problem.kind] += 1
@@ -91,6 +90,17 @@ def inspect_dataset(
         groups=groups,
         apart=apart,
     )
+
+
+def _examine(config: DataInFiles, on_progress: OnProgress) -> Examined:
+    work = Path(tempfile.mkdtemp(prefix="mmdet2tflite-init-"))
+    with ExitStack() as leaving:
+        leaving.callback(shutil.rmtree, work)
+        try:
+            return examine(Job(Store(work / "store"), work, TIMEOUT, on_progress), config)
+        except DataError:
+            leaving.pop_all()  # its message names the report in this folder
+            raise
 
 
 def _config(settings: Mapping[str, Any]) -> DataInFiles:
