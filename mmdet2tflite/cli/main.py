@@ -12,6 +12,7 @@ from mmdet2tflite.cli import models as cli_models
 from mmdet2tflite.cli.command_line import Application, AsJson, ExperimentFile, Overrides
 from mmdet2tflite.cli.doctor import doctor
 from mmdet2tflite.cli.network_commands import convert, plan
+from mmdet2tflite.config.names import DataFormat
 from mmdet2tflite.processes.exit_status import run_and_report
 
 app = Application(
@@ -39,6 +40,30 @@ def _options(
     ] = False,
 ) -> None:
     pass
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder with pictures and their annotations.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File to write, by default FOLDER's name with .yaml."),
+    ] = None,
+    kind: Annotated[
+        DataFormat | None,
+        typer.Option("--format", help="Look for this format alone."),
+    ] = None,
+    edit: Annotated[bool, typer.Option("--edit", help="Ask for the settings that matter.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write an experiment for a folder with pictures and annotations.
+
+    Finds the annotations (COCO, VOC, YOLO, DOTA) by their content, checks them, makes a validation
+    split if there is none, and proposes input size, detector, epochs and batch, with the reasons.
+    """
+    from mmdet2tflite.cli.init import init_experiment
+
+    init_experiment(folder, out, kind, edit=edit, force=force)
 
 
 @app.command()

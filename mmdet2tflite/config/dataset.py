@@ -1,9 +1,9 @@
 """The data sets that an experiment can name: every setting and every default."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mmdet2tflite.config.base import ConfigSection, Positive, Size
 from mmdet2tflite.config.names import Fix
@@ -33,8 +33,22 @@ class RotatedDigitsData(DigitsData):
     digit_size: tuple[Positive, Positive] = (40, 90)
 
 
+class MadeSplit(ConfigSection):
+    """Some pictures of ``train`` become the validation split (docs/datasets.md)."""
+
+    val: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the pictures that validate."""
+    by: Literal["image", "group"] = "group"
+    """What stays together: ``image``, files with the same content; ``group``, pictures that look
+    alike and the frames of one video as well."""
+    seed: int = 0
+
+
 class FilesOfData(ConfigSection):
     """What the formats that are read from files have in common."""
+
+    split: MadeSplit | None = None
+    """How the validation split is made; by default the data set has one, and names it."""
 
     classes: tuple[str, ...] | None = None
     """Classes to learn, in this order; by default all that the training split names: COCO's by
@@ -46,6 +60,29 @@ class FilesOfData(ConfigSection):
     only the data set's own (docs/datasets.md)."""
 
 
+class SplitsOfData[S: ConfigSection](FilesOfData):
+    """What the formats have in common whose splits the experiment names."""
+
+    root: Path = Path(".")
+    """Folder that the paths of ``train`` and ``val`` are relative to."""
+    train: S
+    val: S | None = None
+    """Where ``split`` is given, there is none."""
+
+    @model_validator(mode="after")
+    def _val_is_named_or_made(self) -> Self:
+        if self.val is None and self.split is None:
+            raise ValueError(
+                "val is missing: name the validation split, or let it be made of train: "
+                "split: {val: 0.2}"
+            )
+        if self.val is not None and self.split is not None:
+            raise ValueError(
+                "val names the validation split, and split would make one of train: leave one out"
+            )
+        return self
+
+
 class CocoSplit(ConfigSection):
     """One COCO json and the folder that its ``file_name`` entries are relative to."""
 
@@ -53,14 +90,10 @@ class CocoSplit(ConfigSection):
     images: Path = Path(".")
 
 
-class CocoData(FilesOfData):
+class CocoData(SplitsOfData[CocoSplit]):
     """Any data set in COCO format."""
 
     kind: Literal["coco"]
-    root: Path = Path(".")
-    """Folder that the paths of ``train`` and ``val`` are relative to."""
-    train: CocoSplit
-    val: CocoSplit
     oriented: bool = False
     """Outlines (``segmentation``) become the smallest rectangles around them: oriented boxes."""
 
@@ -75,14 +108,10 @@ class VocSplit(ConfigSection):
     images: Path = Path("JPEGImages")
 
 
-class VocData(FilesOfData):
+class VocData(SplitsOfData[VocSplit]):
     """Any data set in Pascal VOC format: one XML file per image."""
 
     kind: Literal["voc"]
-    root: Path = Path(".")
-    """Folder that the paths of ``train`` and ``val`` are relative to."""
-    train: VocSplit
-    val: VocSplit
     first_pixel: Literal[0, 1] = 1
     """Where ``xmin`` and ``ymin`` count from: 1 as Pascal VOC does, 0 as many annotation tools."""
 
@@ -94,14 +123,10 @@ class DotaSplit(ConfigSection):
     images: Path = Path("images")
 
 
-class DotaData(FilesOfData):
+class DotaData(SplitsOfData[DotaSplit]):
     """Any data set in DOTA's format: one text file per image, with the corners of each object."""
 
     kind: Literal["dota"]
-    root: Path = Path(".")
-    """Folder that the paths of ``train`` and ``val`` are relative to."""
-    train: DotaSplit
-    val: DotaSplit
 
 
 class YoloData(FilesOfData):
@@ -109,8 +134,11 @@ class YoloData(FilesOfData):
 
     kind: Literal["yolo"]
     data: Path
-    """The ``data.yaml``: names of the classes, and where the splits are."""
+    """The ``data.yaml``: names of the classes, and where the splits are. Where ``split`` is given,
+    its ``val`` is not there, or the same as its ``train``."""
 
+
+type DataInFiles = CocoData | VocData | DotaData | YoloData
 
 DatasetConfig = Annotated[
     DigitsData | RotatedDigitsData | CocoData | VocData | DotaData | YoloData,

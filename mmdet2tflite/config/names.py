@@ -8,6 +8,9 @@ ConverterName = Literal["onnx2tf", "onnx2tf_tensorflow", "openvino"]
 ConverterChoice = Literal["auto", ConverterName]
 """For a stand-alone conversion: all of them, in that order, until one gives the right file."""
 
+DataFormat = Literal["coco", "dota", "voc", "yolo"]
+"""``data.prepare.FORMATS``: data sets that are read from files."""
+
 Fix = Literal[
     "missing_file",
     "undecodable",

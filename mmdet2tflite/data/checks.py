@@ -34,6 +34,7 @@ import numpy as np
 from mmdet2tflite.config.base import Size
 from mmdet2tflite.data.coco import Annotation, Coco, Image, Unchecked
 from mmdet2tflite.data.files import where_outside
+from mmdet2tflite.data.looks import look_of
 from mmdet2tflite.data.problems import Findings
 from mmdet2tflite.data.quadrangles import (
     bounds,
@@ -52,10 +53,14 @@ ROUNDING = 1.0
 
 @dataclass(frozen=True)
 class Picture:
-    """What is behind a file name: a picture of ``size`` (width, height), or a flaw."""
+    """What is behind a file name: a picture of ``size`` (width, height), or a flaw.
+
+    ``look``: ``looks.look_of`` it.
+    """
 
     sha256: str = ""
     size: Size = (0, 0)
+    look: int | None = None
     flaw: Literal["outside_folder", "missing_file", "undecodable"] | None = None
     message: str = ""
 
@@ -172,7 +177,7 @@ def _look_at(path: Path, allowed: Sequence[Path]) -> Picture:
     except DataError as error:
         return Picture(flaw="undecodable", message=f"{error.found}; {error.remedy}")
     height, width = pixels.shape[:2]
-    return Picture(hashlib.sha256(content).hexdigest(), (width, height))
+    return Picture(hashlib.sha256(content).hexdigest(), (width, height), look_of(pixels))
 
 
 def _sound_images(

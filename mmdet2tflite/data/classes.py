@@ -24,7 +24,7 @@ def check_classes(
     """Determine the classes in the order of their indices.
 
     Args:
-        parts: ``train`` and ``val``.
+        parts: ``train`` and ``val``; ``train`` alone where the split is yet to be made.
         wanted: the classes to learn; None for all categories of ``train`` by their ids.
     """
     for split, part in parts.items():
@@ -32,7 +32,7 @@ def check_classes(
         _check_names(part, findings[split])
     categories = sorted(parts["train"].coco.categories, key=lambda c: c.id)
     names = [category.name for category in categories]
-    for category in parts["val"].coco.categories:
+    for category in parts["val"].coco.categories if "val" in parts else ():
         if category.name not in names:
             message = f"'{category.name}' is no category of the training split"
             place = _place_of_category(parts["val"], category)

@@ -9,21 +9,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mmdet2tflite.artifacts import Dataset, Split
 from mmdet2tflite.config.dataset import (
-    CocoData,
+    DataInFiles,
     DatasetConfig,
     DigitsData,
-    DotaData,
-    VocData,
+    FilesOfData,
     YoloData,
 )
+from mmdet2tflite.config.names import DataFormat
 from mmdet2tflite.data import checks, coco, digits, dota, voc, yolo
+from mmdet2tflite.data.checks import Checked
 from mmdet2tflite.data.classes import check_classes
 from mmdet2tflite.data.coco import Unchecked
 from mmdet2tflite.data.files import SplitName, absolute
+from mmdet2tflite.data.made_split import check_validated, make_split
 from mmdet2tflite.data.problems import Findings, Problem, report_problems
 from mmdet2tflite.files.digest import file_sha256, json_sha256
 from mmdet2tflite.stage import Job, Stage
@@ -50,12 +52,31 @@ class Format:
     files: Callable[[Any, SplitName], list[Path]]
 
 
-FORMATS: Mapping[Literal["coco", "dota", "voc", "yolo"], Format] = {
+FORMATS: Mapping[DataFormat, Format] = {
     "coco": Format(coco.read, coco.files),
     "dota": Format(dota.read, dota.files),
     "voc": Format(voc.read, voc.files),
     "yolo": Format(yolo.read, yolo.files),
 }
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A data set that may be used: by split, where its images lie, and what they show.
+
+    Args:
+        parts: as they were read and mended, with what was found out about the image files.
+        final: the boxes of ``classes`` alone, with their indices.
+        problems: all that were found; the settings allow them.
+        metrics: of the split that was made.
+    """
+
+    classes: tuple[str, ...]
+    folders: Mapping[str, Path]
+    parts: Mapping[str, Checked]
+    final: Mapping[str, coco.Coco]
+    problems: Sequence[Problem]
+    metrics: Mapping[str, float]
 
 
 def prepare(job: Job, config: DatasetConfig) -> Dataset:
@@ -81,7 +102,8 @@ def fingerprint(config: DatasetConfig) -> Any:
     if isinstance(config, DigitsData):
         return None
     files = FORMATS[config.kind].files
-    looks = {name: json_sha256([_stat(file) for file in files(config, name)]) for name in SPLITS}
+    named = named_splits(config)
+    looks = {name: json_sha256([_stat(file) for file in files(config, name)]) for name in named}
     root = config.data if isinstance(config, YoloData) else config.root
     return {**looks, "reach": [str(absolute(path)) for path in (root, *config.allowed_folders)]}
 
@@ -94,7 +116,7 @@ def newest_change(config: DatasetConfig) -> datetime | None:
     if isinstance(config, DigitsData):
         return None
     files = FORMATS[config.kind].files
-    stats = [_stat(file) for name in SPLITS for file in files(config, name)]
+    stats = [_stat(file) for name in named_splits(config) for file in files(config, name)]
     times = [stat[2] for stat in stats if stat]
     return datetime.fromtimestamp(max(times) / 1e9, UTC) if times else None
 
@@ -105,10 +127,28 @@ def _draw_digits(job: Job, config: DigitsData) -> Dataset:
         files = [image["file_name"] for image in values["images"]]
         contents = [file_sha256(job.work / file) for file in files]
         splits[name] = _split(name, "", files, contents, len(values["annotations"]))
-    return _dataset(digits.classes_of(config), splits, [])
+    return _dataset(digits.classes_of(config), splits, [], {})
 
 
-def _take(job: Job, config: CocoData | DotaData | VocData | YoloData) -> Dataset:
+def named_splits(config: FilesOfData) -> tuple[SplitName, ...]:
+    """The splits that the data set has itself; of one that is made, the source is ``train``."""
+    return SPLITS if config.split is None else ("train",)
+
+
+def _take(job: Job, config: DataInFiles) -> Dataset:
+    examined = examine(job, config)
+    splits = {}
+    for name, part in examined.parts.items():
+        coco.write_coco(examined.final[name], job.work / f"{name}.json")
+        files = [image.file_name for image in part.coco.images]
+        contents = [picture.sha256 for picture in part.pictures]
+        boxes = examined.final[name].boxes
+        splits[name] = _split(name, str(examined.folders[name]), files, contents, boxes)
+    return _dataset(examined.classes, splits, examined.problems, examined.metrics)
+
+
+def examine(job: Job, config: DataInFiles) -> Examined:
+    """Read a data set, check it, and make the split if there is none. Raises DataError."""
     findings: dict[str, Findings] = {name: Findings(name) for name in SPLITS}
 
     def verdict() -> list[Problem]:
@@ -116,26 +156,26 @@ def _take(job: Job, config: CocoData | DotaData | VocData | YoloData) -> Dataset
         report_problems(problems, config.fix, job.work / REPORT)
         return problems
 
-    read = {name: FORMATS[config.kind].read(config, name, findings[name]) for name in SPLITS}
+    read = FORMATS[config.kind].read
+    found = {name: read(config, name, findings[name]) for name in named_splits(config)}
     verdict()
-    sources: dict[str, Unchecked] = {name: part for name, part in read.items() if part is not None}
+    sources: dict[str, Unchecked] = {name: part for name, part in found.items() if part is not None}
 
     classes = check_classes(sources, config.classes, findings)
     parts = {
         name: checks.check_split(source, findings[name], job) for name, source in sources.items()
     }
+    metrics: dict[str, float] = {}
+    if config.split is not None:
+        verdict()  # a data set with problems is not divided: they are what has to be told
+        parts, metrics = make_split(parts["train"], config.split)
     checks.check_repeated_pictures(parts, findings)
     final = {name: coco.relate_to_classes(part.coco, classes) for name, part in parts.items()}
     checks.check_not_empty(final, findings)
-    problems = verdict()
-
-    splits = {}
-    for name, part in parts.items():
-        coco.write_coco(final[name], job.work / f"{name}.json")
-        files = [image.file_name for image in part.coco.images]
-        contents = [picture.sha256 for picture in part.pictures]
-        splits[name] = _split(name, str(sources[name].folder), files, contents, final[name].boxes)
-    return _dataset(classes, splits, problems)
+    if config.split is not None:
+        check_validated(final, findings["val"])
+    folders = {name: sources.get(name, sources["train"]).folder for name in parts}
+    return Examined(classes, folders, parts, final, verdict(), metrics)
 
 
 def _split(
@@ -151,9 +191,12 @@ def _split(
 
 
 def _dataset(
-    classes: tuple[str, ...], splits: dict[str, Split], problems: Sequence[Problem]
+    classes: tuple[str, ...],
+    splits: dict[str, Split],
+    problems: Sequence[Problem],
+    more_metrics: Mapping[str, float],
 ) -> Dataset:
-    metrics: dict[str, float] = {}
+    metrics = dict(more_metrics)
     for name, split in splits.items():
         metrics |= {f"{name}.images": float(split.images), f"{name}.boxes": float(split.boxes)}
     for kind, number in Counter(problem.kind for problem in problems).items():

@@ -31,7 +31,7 @@ Unmendable = Literal[
     "unknown_class",
     "empty",
 ]
-Warned = Literal["leak", "duplicate_file", "no_label", "other_class"]
+Warned = Literal["leak", "duplicate_file", "no_label", "other_class", "not_validated"]
 Kind = Fix | Unmendable | Warned
 
 MENDS: dict[Fix, str] = {

@@ -54,6 +54,10 @@ def _several(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
+def _several_or_none(value: Any) -> Any:
+    return None if value is None else _several(value)
+
+
 def _numbered(value: Any) -> Any:
     return dict(enumerate(value)) if isinstance(value, list) else value
 
@@ -65,7 +69,7 @@ class _DataYaml(BaseModel):
 
     path: Path = Path(".")
     train: Annotated[tuple[Path, ...], BeforeValidator(_several)]
-    val: Annotated[tuple[Path, ...], BeforeValidator(_several)]
+    val: Annotated[tuple[Path, ...] | None, BeforeValidator(_several_or_none)] = None
     names: Annotated[dict[int, str], BeforeValidator(_numbered)]
     nc: int | None = None
     kpt_shape: Any = None
@@ -206,6 +210,14 @@ def _read_yaml(config: YoloData, findings: Findings) -> _DataYaml | None:
             message = f"nc is {described.nc}, but there are {len(described.names)} names"
             findings.add("not_yolo", path.name, message)
             return None
+        if described.val is None and config.split is None:
+            message = "val: it is missing; with dataset.split={val: 0.2} it is made of train"
+            findings.add("not_yolo", path.name, message)
+            return None
+        if config.split is not None and described.val not in (None, described.train):
+            message = "val: it is named here, and dataset.split would make one: leave one out"
+            findings.add("not_yolo", path.name, message)
+            return None
         return described
     return None
 
@@ -221,7 +233,7 @@ def _allowed(config: YoloData) -> tuple[Path, ...]:
 def _entries(config: YoloData, described: _DataYaml, split: SplitName) -> list[Path]:
     """Absolute folders and lists of a split (rules 1 and 2)."""
     root = _yaml_file(config).parent / os.path.expanduser(described.path)
-    values: tuple[Path, ...] = getattr(described, split)
+    values: tuple[Path, ...] = getattr(described, split) or ()
     paths = []
     for value in values:
         path = root / value

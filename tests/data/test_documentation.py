@@ -24,7 +24,7 @@ def test_every_example_is_a_valid_experiment(example) -> None:
 
 
 def test_every_format_has_an_example() -> None:
-    assert [example["dataset"]["kind"] for example in EXAMPLES] == list(FORMATS)
+    assert {example["dataset"]["kind"] for example in EXAMPLES} == set(FORMATS)
 
 
 @pytest.mark.parametrize("kind", [*MENDS, *get_args(Unmendable), *get_args(Warned)])

@@ -1,0 +1,1 @@
+"""Which data set lies in a folder: for ``mmdet2tflite init``."""
