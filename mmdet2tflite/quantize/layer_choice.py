@@ -7,6 +7,9 @@
    as long as convolutions.
 3. Bisection finds how many of the first layers it takes. The loss is taken to fall with their
    number; all of them are float32, which has none.
+4. If a layer of more than ``HEAVY`` of the multiplications is among them, as the first convolution
+   of a small network may be, the search is made again with all of these layers last. What has
+   fewer multiplications in float32 is taken.
 
 Shares alone say how many layers it takes no better than the real file does: what two layers
 exchange is rounded unless both are float32, so that neighbours are worth more than their sum.
@@ -15,6 +18,35 @@ exchange is rounded unless both are float32, so that neighbours are worth more t
 from collections.abc import Callable, Mapping, Sequence
 
 from mmdet2tflite.quantize.layer_groups import Layer
+
+HEAVY = 0.05
+"""Of a network's multiplications."""
+
+
+def cheapest(
+    layers: Sequence[Layer],
+    shares: Mapping[str, float],
+    loss: Callable[[Sequence[Layer]], float],
+    budget: float,
+) -> tuple[list[Layer], float]:
+    """Rules 2 to 4: the layers that stay float32, and the loss that is left.
+
+    Args:
+        shares: of each layer by its name.
+        loss: of the file with these layers in float32, in points of mAP.
+        budget: that may be lost.
+    """
+    total = sum(layer.multiplications for layer in layers)
+
+    def heavy(layer: Layer) -> bool:
+        return layer.multiplications > HEAVY * total
+
+    order = ranked(layers, shares)
+    other = sorted(order, key=heavy)
+    found = [fewest(order, loss, budget)]
+    if other != order and any(heavy(layer) for layer in found[0][0]):
+        found.append(fewest(other, loss, budget))
+    return min(found, key=lambda each: sum(layer.multiplications for layer in each[0]))
 
 
 def ranked(layers: Sequence[Layer], shares: Mapping[str, float]) -> list[Layer]:

@@ -7,7 +7,7 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from mmdet2tflite.errors import ModelError
-from mmdet2tflite.quantize.layer_choice import fewest, ranked
+from mmdet2tflite.quantize.layer_choice import cheapest
 from mmdet2tflite.quantize.layer_errors import Probe
 from mmdet2tflite.quantize.layer_groups import Layer
 from mmdet2tflite.quantize.precisions import BITS, Recipe, keep_real, static, writers
@@ -80,7 +80,7 @@ def find_mix(
         return quantise(static(BITS, tables=True, operators=writers(layer.tensors)))
 
     shares = probe.shares(layers, quantise_only)
-    real, left = fewest(ranked(layers, shares), loss, points)
+    real, left = cheapest(layers, shares, loss, points)
     if len(real) == len(layers):
         raise ModelError(
             f"in integers it loses {plain:.1f} points of mAP, and with a single layer in integers "

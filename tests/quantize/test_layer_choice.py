@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmdet2tflite.quantize.layer_choice import costs_of, fewest, ranked
+from mmdet2tflite.quantize.layer_choice import cheapest, costs_of, fewest, ranked
 from mmdet2tflite.quantize.layer_groups import Layer
 
 
@@ -41,6 +41,39 @@ def test_the_fewest_are_found_that_keep_the_budget(needed):
     found, left = fewest([layer(str(number)) for number in range(12)], loss, 0.5)
     assert (len(found), left) == (needed, 0.5)
     assert len(asked) <= 4  # of 12: a power of two
+
+
+LIGHT = [layer(name, values=5, multiplications=4) for name in "abcde"]
+STEM = layer("stem", values=1, multiplications=30)
+REST = layer("rest", values=99, multiplications=100)
+SHARES = {"stem": 0.5, **dict.fromkeys("abcde", 0.02), "rest": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("loss_without_stem", "expected"),
+    [(0.2, "abcde"), (0.9, "stem")],  # or all others have to be real: 120
+)
+def test_a_heavy_layer_stays_only_where_the_light_ones_do_not_do(loss_without_stem, expected):
+    def loss(real: list[Layer]) -> float:
+        if len(real) == 7 or STEM in real:
+            return 0.0
+        return loss_without_stem if len(real) >= 5 else 0.9
+
+    found, _ = cheapest([*LIGHT, STEM, REST], SHARES, loss, budget=0.5)
+    # Of the 150 multiplications the stem has 30, the five together 20.
+    assert names(found) == expected
+
+
+def test_without_a_heavy_layer_among_them_the_search_is_made_once():
+    asked = []
+
+    def loss(real: list[Layer]) -> float:
+        asked.append(names(real))
+        return 0.5
+
+    found, _ = cheapest([*LIGHT, REST], SHARES, loss, budget=0.5)
+    assert names(found) == "a"
+    assert len(asked) <= 3
 
 
 def test_where_no_part_is_enough_all_are_taken_and_nothing_is_lost():
