@@ -86,7 +86,7 @@ def validate(file: Path, data: Path, overrides: Sequence[str] = ()) -> dict[str,
     """
     with growing_at_most(bound(), error=ModelError):
         model = read_given(file)
-    is_folder = data.is_dir()
+    is_folder = os.path.isdir(data)
     experiment = (_folder if is_folder else _experiment)(data, overrides)
     work = Path(tempfile.mkdtemp(prefix="mmdet2tflite-val-"))
     (work / LOGS).mkdir()

@@ -111,7 +111,9 @@ def check_validated(parts: Mapping[str, Coco], findings: Findings) -> None:
 
 def _cannot_be_parted(pictures: int, settings: MadeSplit) -> DataError:
     remedy = "add pictures, or name a validation split of its own: dataset.val"
-    if settings.by == "group" and pictures > 1:
+    if pictures == 1:
+        return DataError("dataset.split: the data set has one picture", "at least two", remedy)
+    if settings.by == "group":
         remedy = f"--set dataset.split.by=image parts them all the same; or {remedy}"
     return DataError(
         f"dataset.split: all {pictures} pictures stay together: they look alike, or are the frames "

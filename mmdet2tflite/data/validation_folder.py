@@ -1,5 +1,6 @@
 """A folder of annotated images that is not described in any experiment, to be evaluated on."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def _coco(folder: Path) -> Settings:
         _both(folder, annotations=jsons[0].name, images=images) for images in (".", "images")
     )
     _, *images = files(CocoData.model_validate({"kind": "coco", **below}), "val")
-    return below if images and images[0].exists() else beside
+    return below if images and os.path.exists(images[0]) else beside
 
 
 def _voc(folder: Path) -> Settings:

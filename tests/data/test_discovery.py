@@ -62,6 +62,21 @@ def test_words_in_paths_say_what_trains_and_what_validates(tmp_path: Path) -> No
     }
 
 
+def test_a_picture_whose_name_no_file_can_have_is_one_that_is_not_there(tmp_path: Path) -> None:
+    images = folders.pictures(tmp_path / "images")
+    file = tmp_path / "all.json"
+    folders.coco_json(file, images, tmp_path / "images")
+    values = json.loads(file.read_text())
+    values["images"][0]["file_name"] = "n" * 300 + ".png"
+    file.write_text(json.dumps(values))
+    assert discover(tmp_path).images == {file: tmp_path / "images"}
+
+
+def test_nor_can_a_folder_have_any_name(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no folder"):
+        discover(tmp_path / ("n" * 300))
+
+
 def test_lists_of_names_are_splits_of_voc(tmp_path: Path) -> None:
     folders.voc(tmp_path)
     folders.write(tmp_path / "sets/train.txt", "p0\np1\n")

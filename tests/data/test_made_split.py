@@ -150,6 +150,17 @@ def test_pictures_that_all_look_alike_are_not_divided_unless_by_image(root, stor
     assert DATASET.build(store, config(root, by="image"), timeout=60).val.images == 2
 
 
+def test_one_picture_cannot_be_divided(root, store) -> None:
+    values = json.loads((root / "all.json").read_text())
+    values["images"] = values["images"][:1]
+    kept = values["images"][0]["id"]
+    values["annotations"] = [a for a in values["annotations"] if a["image_id"] == kept]
+    (root / "all.json").write_text(json.dumps(values))
+    with pytest.raises(DataError) as caught:
+        DATASET.build(store, config(root), timeout=60)
+    assert caught.value.found == "dataset.split: the data set has one picture"
+
+
 def test_a_class_without_a_box_to_validate_with_is_warned_of(root, store) -> None:
     values = json.loads((root / "all.json").read_text())
     values["categories"].append({"id": 2, "name": "dog"})

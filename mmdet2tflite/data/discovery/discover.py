@@ -41,7 +41,7 @@ def discover(folder: Path, kind: DataFormat | None = None) -> Found:
     Raises:
         DataError: no such folder, no pictures, no annotations, several data sets.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # pathlib's raises for a name that no file can have
         raise errors.no_folder(folder)
     listing = list_files(folder)
     parts = [part for part in _parts(listing) if kind in (None, part.kind)]
@@ -140,7 +140,7 @@ def _best(part: Part, listing: Listing) -> Path | None:
     """The folder that holds the most of a part's pictures; the nearest one of equals."""
     if part.kind == "coco":
         places = dict.fromkeys([part.path.parent, listing.root, *_with_parents(listing)])
-        score = {each: sum((each / name).is_file() for name in part.names) for each in places}
+        score = {each: sum(os.path.isfile(each / name) for name in part.names) for each in places}
     else:
         stems = {path.stem for path in part.files}
         score = {

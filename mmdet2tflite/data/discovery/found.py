@@ -1,5 +1,6 @@
 """What is found in a folder, and the errors where no data set is, or more than one."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +62,7 @@ class Found:
 
 def no_folder(folder: Path) -> DataError:
     """It is not there, or no folder."""
-    if folder.exists():
+    if os.path.exists(folder):
         return DataError(
             f"{folder} is a file",
             "a folder with pictures and annotations",
