@@ -97,8 +97,7 @@ class Training(ConfigSection):
     patience: Positive | None = None
     """End after so many validations in a row without a better mAP."""
     minutes: Annotated[float, Field(gt=0)] | None = None
-    """End after the epoch in which so much time is over. The learning rate falls with ``epochs``:
-    let these take about as long."""
+    """End after the epoch in which so much time is over (docs/training.md)."""
     save_interval: Annotated[Positive, NotInKey("only a run that is interrupted sees it")] = 1
     """A run that was interrupted goes on from the last multiple of this many epochs."""
     augmentation: Augmentation | Literal["config"] = Augmentation()

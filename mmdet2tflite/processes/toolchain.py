@@ -116,7 +116,7 @@ def run_python(
         python: the interpreter of another environment (``own_environment``).
 
     Returns:
-        What the child sent as its result; None if it sent none.
+        What the child sent; None if it sent none.
 
     Raises:
         ToolFailed: the child ended with an error, was killed, or ran into a time-out or the limit
@@ -127,12 +127,11 @@ def run_python(
         OSError: the log cannot be written.
         KeyboardInterrupt: the main thread was interrupted.
     """
-    words, limit = [str(argument) for argument in arguments], bound()
+    words, limit = [module, *map(str, arguments)], bound()
     log.parent.mkdir(parents=True, exist_ok=True)
     script = log.with_suffix(".reproduce.sh")
     variables = {**(environment or {}), **({"PYTHONPATH": str(PROJECT)} if python else {})}
-    _write_script(script, module, words, variables, python)
-    words = [module, *words]
+    _write_script(script, words, variables, python)
     child = warm.use(words) if warm else Child(words, variables, python=python)
     reader, watch = _Reader(child, log, on_progress), Watch(child.pid, limit)
     try:
@@ -273,15 +272,11 @@ def _failure(
 
 
 def _write_script(
-    script: Path,
-    module: str,
-    words: Sequence[str],
-    environment: Mapping[str, str],
-    python: Path | None,
+    script: Path, words: Sequence[str], environment: Mapping[str, str], python: Path | None
 ) -> None:
     variables = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in environment.items())
     folder = shlex.quote(os.getcwd())
-    command = shlex.join([str(python or sys.executable), "-m", module, *words])
+    command = shlex.join([str(python or sys.executable), "-m", *words])
     script.write_text(
         f"#!/bin/sh\n# Runs this stage's tool again.\n{variables}cd {folder} && exec {command}\n"
     )

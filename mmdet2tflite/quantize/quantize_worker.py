@@ -30,7 +30,6 @@ from mmdet2tflite.quantize.quantize_request import QuantizeRequest
 from mmdet2tflite.runtime.runners import open_tflite, sample_of
 from mmdet2tflite.tflite.flatbuffer import write_model
 
-TOOLS = ("litert-quantizer", "ai-edge-litert")
 JUDGES = 48
 """Calibration images on which detections are compared."""
 REFERENCE = "reference.tflite"
